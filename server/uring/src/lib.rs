@@ -1,0 +1,45 @@
+//! One io_uring per core, and everything `unsafe` that an object store needs.
+//!
+//! The one design decision: **the kernel owns what it was given until it says it is done.** Every operation moves its
+//! buffers, paths and headers into an [`Op`] future. If that future is dropped while the kernel still works on it, the
+//! operation is cancelled and its memory is parked in the driver's slot until the last completion arrives; so no
+//! caller, however it races or times out, can free memory under a running DMA. Callers above this crate are entirely
+//! safe Rust.
+//!
+//! * [`Driver`] is the ring of one core: it is `!Send`, submits in batches and wakes futures from completions.
+//! * [`Pool`] is that core's registered memory: a buddy allocator over segments that are registered as they are needed,
+//!   up to a budget. [`Buf`] is a uniquely owned piece of it, [`Chunk`] a shared, read-only one.
+//! * [`DirectFile`] is a file opened with `O_DIRECT` whose alignment came from `statx`.
+//! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
+//! * [`pump`] is the loop that an executor of any kind runs to drive the ring.
+//! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
+
+mod buddy;
+mod bytes;
+mod driver;
+mod file;
+mod mailbox;
+mod op;
+mod ops;
+mod pool;
+mod probe;
+mod pump;
+mod region;
+mod slots;
+pub mod sock;
+pub mod sys;
+
+pub use bytes::StableBytes;
+pub use driver::{Driver, DriverConfig, DriverStats};
+pub use file::{DirectFile, OpenMode};
+pub use mailbox::{MailFull, MailReceiver, MailSender, Mailbox};
+pub use op::Op;
+pub use ops::{AcceptStream, ZcVerdict};
+pub use pool::{Buf, Chunk, Pool, PoolConfig, PoolStats};
+pub use probe::{Features, KernelTooOld};
+pub use pump::{Parker, pump};
+
+/// Buffers are cut in multiples of this; it satisfies the direct-I/O alignment of every block device in use.
+pub const LEAF_BYTES: usize = 4096;
+/// The largest single buffer.
+pub const BUF_BYTES_MAX: usize = 1 << 20;

@@ -1,0 +1,105 @@
+//! File I/O with pool buffers, and fsync.
+
+use crate::driver::Driver;
+use crate::op::{Op, Operation};
+use crate::pool::Buf;
+use io_uring::{opcode, squeue::Entry, types};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+/// Read into a pool buffer.
+pub struct ReadAt {
+    file: Rc<OwnedFd>,
+    buf: Buf,
+    len: usize,
+    offset: u64,
+}
+
+/// Write from a pool buffer.
+pub struct WriteAt {
+    file: Rc<OwnedFd>,
+    buf: Buf,
+    len: usize,
+    offset: u64,
+}
+
+/// Flush a file or directory to the medium.
+pub struct Fsync {
+    file: Rc<OwnedFd>,
+    data_only: bool,
+}
+
+impl Driver {
+    /// Reads `len` bytes at `offset` into the start of `buf`; gives the buffer back with the count, which is short at
+    /// the end of the file. With `O_DIRECT`, `len` and `offset` must be aligned.
+    ///
+    /// # Panics
+    /// If `len` is larger than the buffer.
+    pub fn read_at(&self, file: &Rc<OwnedFd>, buf: Buf, len: usize, offset: u64) -> Op<ReadAt> {
+        assert!(len <= buf.len());
+        Op::submit(self, ReadAt { file: Rc::clone(file), buf, len, offset })
+    }
+
+    /// Writes the first `len` bytes of `buf` at `offset`.
+    ///
+    /// # Panics
+    /// If `len` is larger than the buffer.
+    pub fn write_at(&self, file: &Rc<OwnedFd>, buf: Buf, len: usize, offset: u64) -> Op<WriteAt> {
+        assert!(len <= buf.len());
+        Op::submit(self, WriteAt { file: Rc::clone(file), buf, len, offset })
+    }
+
+    /// Flushes data and metadata (`fsync`), or only what is needed to read the data back (`fdatasync`).
+    pub fn fsync(&self, file: &Rc<OwnedFd>, data_only: bool) -> Op<Fsync> {
+        Op::submit(self, Fsync { file: Rc::clone(file), data_only })
+    }
+}
+
+// SAFETY: the address is pool memory, which does not move with the `Buf`.
+unsafe impl Operation for ReadAt {
+    type Output = (io::Result<usize>, Buf);
+
+    fn entry(&mut self) -> Entry {
+        let (fd, at, len) = (types::Fd(self.file.as_raw_fd()), self.buf.as_mut_ptr(), self.len as u32);
+        match self.buf.fixed_index() {
+            Some(index) => opcode::ReadFixed::new(fd, at, len, index).offset(self.offset).build(),
+            None => opcode::Read::new(fd, at, len).offset(self.offset).build(),
+        }
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        (result.map(|n| n as usize), self.buf)
+    }
+}
+
+// SAFETY: as for reads.
+unsafe impl Operation for WriteAt {
+    type Output = (io::Result<usize>, Buf);
+
+    fn entry(&mut self) -> Entry {
+        let (fd, at, len) = (types::Fd(self.file.as_raw_fd()), self.buf.as_ptr(), self.len as u32);
+        match self.buf.fixed_index() {
+            Some(index) => opcode::WriteFixed::new(fd, at, len, index).offset(self.offset).build(),
+            None => opcode::Write::new(fd, at, len).offset(self.offset).build(),
+        }
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        (result.map(|n| n as usize), self.buf)
+    }
+}
+
+// SAFETY: no memory is named.
+unsafe impl Operation for Fsync {
+    type Output = io::Result<()>;
+
+    fn entry(&mut self) -> Entry {
+        let flags = if self.data_only { types::FsyncFlags::DATASYNC } else { types::FsyncFlags::empty() };
+        opcode::Fsync::new(types::Fd(self.file.as_raw_fd())).flags(flags).build()
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        result.map(drop)
+    }
+}

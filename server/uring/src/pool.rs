@@ -1,0 +1,290 @@
+//! The registered memory of one core.
+//!
+//! The pool grows by whole segments, each registered with the ring as one fixed buffer, until the budget is reached;
+//! after that `alloc` waits for a release and `try_alloc` answers `None`. A request that already holds a buffer must
+//! only `try_alloc` a second one: that rule is what keeps waiting free of deadlock.
+
+use crate::buddy::{Buddy, ORDERS};
+use crate::region::Region;
+use crate::{BUF_BYTES_MAX, LEAF_BYTES};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+/// Leaves of one segment.
+const SEGMENT_LEAVES: usize = 4096;
+/// Bytes of one segment: 16 MiB, eight huge pages.
+pub(crate) const SEGMENT_BYTES: usize = SEGMENT_LEAVES * LEAF_BYTES;
+
+/// A buffer shared for reading: what caches keep and sockets send.
+pub type Chunk = Rc<Buf>;
+
+/// How large a pool may become.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolConfig {
+    /// Upper bound in bytes; rounded up to whole segments of 16 MiB.
+    pub size_bytes_max: usize,
+}
+
+/// What a pool holds right now.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PoolStats {
+    /// Bytes mapped so far.
+    pub mapped_bytes: usize,
+    /// Bytes handed out.
+    pub used_bytes: usize,
+    /// Upper bound of `mapped_bytes`.
+    pub limit_bytes: usize,
+    /// Segments that the ring knows as fixed buffers.
+    pub registered_segments: usize,
+    /// Segments backed by reserved huge pages.
+    pub huge_segments: usize,
+    /// Tasks waiting for a buffer.
+    pub waiting: usize,
+}
+
+/// Tells the ring about a new segment: (table index, memory).
+pub(crate) type Registrar = Box<dyn Fn(u16, libc::iovec) -> io::Result<()>>;
+
+struct Segment {
+    region: Region,
+    registered: bool,
+}
+
+struct Shared {
+    buddy: RefCell<Buddy>,
+    segments: RefCell<Vec<Segment>>,
+    segments_max: usize,
+    registrar: Registrar,
+    waiters: RefCell<VecDeque<Waker>>,
+    grow_failed: Cell<bool>,
+}
+
+/// Handle to the pool; clones are the same pool.
+#[derive(Clone)]
+pub struct Pool {
+    shared: Rc<Shared>,
+}
+
+impl Pool {
+    pub(crate) fn new(config: PoolConfig, registrar: Registrar) -> Self {
+        let segments_max = config.size_bytes_max.div_ceil(SEGMENT_BYTES).max(1);
+        Self {
+            shared: Rc::new(Shared {
+                buddy: RefCell::new(Buddy::new()),
+                segments: RefCell::new(Vec::new()),
+                segments_max,
+                registrar,
+                waiters: RefCell::new(VecDeque::new()),
+                grow_failed: Cell::new(false),
+            }),
+        }
+    }
+
+    /// A buffer of at least `size_bytes` (rounded up to a power of two of 4 KiB), or `None` when the budget is used up.
+    ///
+    /// # Panics
+    /// If `size_bytes` is over [`BUF_BYTES_MAX`]: sizes are decided by code, never by peers.
+    pub fn try_alloc(&self, size_bytes: usize) -> Option<Buf> {
+        assert!(size_bytes <= BUF_BYTES_MAX, "a buffer of {size_bytes} bytes was asked for");
+        let order = order_of(size_bytes);
+        let leaf = loop {
+            if let Some(leaf) = self.shared.buddy.borrow_mut().take(order) {
+                break leaf;
+            }
+            if !self.grow() {
+                return None;
+            }
+        };
+        let segment = leaf as usize / SEGMENT_LEAVES;
+        let segments = self.shared.segments.borrow();
+        let home = &segments[segment];
+        // SAFETY: the leaf lies inside this segment's region, which is SEGMENT_BYTES long.
+        let start = unsafe { home.region.start().add(leaf as usize % SEGMENT_LEAVES * LEAF_BYTES) };
+        let fixed_index = home.registered.then_some(segment as u16);
+        drop(segments);
+        Some(Buf {
+            pool: Self { shared: Rc::clone(&self.shared) },
+            start,
+            size_bytes: LEAF_BYTES << order,
+            leaf,
+            order: order as u8,
+            fixed_index,
+        })
+    }
+
+    /// As [`Pool::try_alloc`], but waits for a release. Only for tasks that hold no other buffer.
+    pub async fn alloc(&self, size_bytes: usize) -> Buf {
+        let mut turn = WaitTurn { pool: self, waited: false };
+        poll_fn(|cx| {
+            // Those who came first are served first, unless this is the one just woken.
+            if (turn.waited || self.shared.waiters.borrow().is_empty())
+                && let Some(buf) = self.try_alloc(size_bytes)
+            {
+                return Poll::Ready(buf);
+            }
+            turn.waited = true;
+            self.shared.waiters.borrow_mut().push_back(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Current sizes.
+    pub fn stats(&self) -> PoolStats {
+        let segments = self.shared.segments.borrow();
+        let mapped_bytes = segments.len() * SEGMENT_BYTES;
+        PoolStats {
+            mapped_bytes,
+            used_bytes: mapped_bytes - self.shared.buddy.borrow().free_leaves() * LEAF_BYTES,
+            limit_bytes: self.shared.segments_max * SEGMENT_BYTES,
+            registered_segments: segments.iter().filter(|s| s.registered).count(),
+            huge_segments: segments.iter().filter(|s| s.region.is_huge()).count(),
+            waiting: self.shared.waiters.borrow().len(),
+        }
+    }
+
+    /// Maps and registers one more segment; false when the budget or the system says no.
+    fn grow(&self) -> bool {
+        let mut segments = self.shared.segments.borrow_mut();
+        if segments.len() >= self.shared.segments_max || self.shared.grow_failed.get() {
+            return false;
+        }
+        let Ok(region) = Region::map(SEGMENT_BYTES) else {
+            self.shared.grow_failed.set(true);
+            return false;
+        };
+        let registered = (self.shared.registrar)(segments.len() as u16, region.iovec()).is_ok();
+        segments.push(Segment { region, registered });
+        self.shared.buddy.borrow_mut().grow(SEGMENT_LEAVES);
+        true
+    }
+
+    fn wake_one(&self) {
+        let waker = self.shared.waiters.borrow_mut().pop_front();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+/// Passes a wake-up on when a waiter is served or gives up, so that none is lost with it.
+struct WaitTurn<'a> {
+    pool: &'a Pool,
+    waited: bool,
+}
+
+impl Drop for WaitTurn<'_> {
+    fn drop(&mut self) {
+        if self.waited {
+            self.pool.wake_one();
+        }
+    }
+}
+
+fn order_of(size_bytes: usize) -> usize {
+    let leaves = size_bytes.div_ceil(LEAF_BYTES).max(1);
+    let order = leaves.next_power_of_two().trailing_zeros() as usize;
+    debug_assert!(order < ORDERS);
+    order
+}
+
+/// A uniquely owned buffer, aligned for direct I/O; returns to its pool when dropped.
+pub struct Buf {
+    pool: Pool,
+    start: NonNull<u8>,
+    size_bytes: usize,
+    leaf: u32,
+    order: u8,
+    fixed_index: Option<u16>,
+}
+
+impl Buf {
+    /// Index in the ring's table of registered buffers, when it is registered.
+    pub(crate) fn fixed_index(&self) -> Option<u16> {
+        self.fixed_index
+    }
+
+    /// Makes it shareable and read-only.
+    pub fn freeze(self) -> Chunk {
+        Rc::new(self)
+    }
+}
+
+impl Deref for Buf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: the block belongs to this value alone, is mapped and was zeroed by the kernel; operations in flight
+        // own the `Buf`, so no one can look at it while the kernel writes.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.size_bytes) }
+    }
+}
+
+impl DerefMut for Buf {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `deref`, and `&mut self` excludes every other reference.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.size_bytes) }
+    }
+}
+
+impl Drop for Buf {
+    fn drop(&mut self) {
+        self.pool.shared.buddy.borrow_mut().give(self.leaf, self.order as usize);
+        self.pool.wake_one();
+    }
+}
+
+impl std::fmt::Debug for Buf {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Buf({} bytes, leaf {})", self.size_bytes, self.leaf)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool(segments: usize) -> Pool {
+        Pool::new(PoolConfig { size_bytes_max: segments * SEGMENT_BYTES }, Box::new(|_, _| Ok(())))
+    }
+
+    #[test]
+    fn grows_to_the_budget_and_no_further() {
+        let pool = pool(2);
+        let held: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
+        assert_eq!(held.len() * BUF_BYTES_MAX, 2 * SEGMENT_BYTES);
+        assert_eq!(pool.stats().used_bytes, pool.stats().limit_bytes);
+        drop(held);
+        assert_eq!(pool.stats().used_bytes, 0);
+    }
+
+    #[test]
+    fn buffers_are_aligned_and_apart() {
+        let pool = pool(1);
+        let mut a = pool.try_alloc(5000).unwrap();
+        let mut b = pool.try_alloc(1).unwrap();
+        assert_eq!((a.len(), b.len()), (8192, 4096));
+        assert_eq!(a.as_ptr().align_offset(4096), 0);
+        a.fill(1);
+        b.fill(2);
+        assert!(a.iter().all(|&x| x == 1) && b.iter().all(|&x| x == 2));
+    }
+
+    #[test]
+    fn a_waiter_gets_the_released_buffer() {
+        let pool = pool(1);
+        let mut held: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
+        let mut waiting = Box::pin(pool.alloc(4096));
+        let mut cx = std::task::Context::from_waker(Waker::noop());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(pool.stats().waiting, 1);
+        held.pop();
+        assert!(waiting.as_mut().poll(&mut cx).is_ready());
+    }
+}

@@ -1,0 +1,48 @@
+//! Listening sockets and what is set on them.
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt};
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+
+const BACKLOG: i32 = 4096;
+
+/// Opens a listening TCP socket. With `shared`, several cores listen on the same address and the kernel spreads
+/// connections over them. Accepted connections inherit `TCP_NODELAY`.
+///
+/// # Errors
+/// What the kernel says, for example that the address is in use.
+pub fn listen_tcp(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseport(&socket, shared)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// The address a socket is bound to.
+///
+/// # Errors
+/// When it is not an internet socket.
+pub fn local_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    getsockname(socket)?.try_into().map_err(|_| io::Error::other("not an internet socket"))
+}
+
+/// The address of the other side.
+///
+/// # Errors
+/// When the connection is gone.
+pub fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
+    let peer =
+        rustix::net::getpeername(socket)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+    peer.try_into().map_err(|_| io::Error::other("not an internet socket"))
+}
+
+/// Ends both directions; the peer sees the end at once, operations in flight complete.
+pub fn shutdown(socket: impl AsFd) {
+    // A connection that is gone already needs no shutdown.
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+}

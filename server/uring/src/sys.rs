@@ -1,0 +1,201 @@
+//! Plain system calls: what is cached answers in under a microsecond here and in twenty through a ring.
+
+use crate::LEAF_BYTES;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, ResolveFlags, StatxFlags, XattrFlags};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// Opens a directory by its path, for use as the root of everything beneath.
+///
+/// # Errors
+/// What the kernel says.
+pub fn open_dir(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Opens a directory beneath another; names cannot lead out of it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn open_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat2(
+        dir,
+        path,
+        flags,
+        Mode::empty(),
+        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
+    )?)
+}
+
+/// Makes `path` and every directory above it, beneath `dir`.
+///
+/// # Errors
+/// What the kernel says; directories that exist are fine.
+pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
+    for end in ends.filter(|&end| end > 0) {
+        let (part, _) = path.split_at(end);
+        match rustix::fs::mkdirat(dir, part, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Renames beneath one directory; an existing target is replaced in one step.
+///
+/// # Errors
+/// What the kernel says.
+pub fn rename_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
+    Ok(rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::empty())?)
+}
+
+/// Removes a file beneath a directory.
+///
+/// # Errors
+/// What the kernel says.
+pub fn unlink_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    Ok(rustix::fs::unlinkat(dir, path, AtFlags::empty())?)
+}
+
+/// Removes an empty directory beneath a directory.
+///
+/// # Errors
+/// What the kernel says.
+pub fn remove_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    Ok(rustix::fs::unlinkat(dir, path, AtFlags::REMOVEDIR)?)
+}
+
+/// Reads an extended attribute whole; `None` when it is not there.
+///
+/// # Errors
+/// What the kernel says otherwise.
+pub fn get_xattr(file: BorrowedFd<'_>, name: &str) -> io::Result<Option<Vec<u8>>> {
+    let mut value = Vec::with_capacity(LEAF_BYTES);
+    loop {
+        match rustix::fs::fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value)) {
+            Ok(_) => return Ok(Some(value)),
+            Err(rustix::io::Errno::NODATA) => return Ok(None),
+            // XFS values reach 64 KiB.
+            Err(rustix::io::Errno::RANGE) if value.capacity() < 1 << 16 => value.reserve(1 << 16),
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// Sets an extended attribute.
+///
+/// # Errors
+/// What the kernel says; `StorageFull` when the inode has no room.
+pub fn set_xattr(file: BorrowedFd<'_>, name: &str, value: &[u8]) -> io::Result<()> {
+    Ok(rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())?)
+}
+
+/// Cuts or extends a file.
+///
+/// # Errors
+/// What the kernel says.
+pub fn truncate(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
+    Ok(rustix::fs::ftruncate(file, size_bytes)?)
+}
+
+/// Reserves space for a file without changing its size, so that a large object ends up in few extents.
+///
+/// # Errors
+/// `StorageFull` when there is no room; file systems without the call are fine.
+pub fn reserve(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, size_bytes) {
+        Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// What direct I/O on this file must be a multiple of.
+///
+/// # Errors
+/// `InvalidInput` when the file system does no direct I/O or wants more than a page.
+pub fn direct_io_alignment(file: BorrowedFd<'_>) -> io::Result<usize> {
+    let stat = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN)?;
+    if !stat.stx_mask.contains_dioalign() {
+        // Kernels before 6.1 do not tell; a page suits every block device.
+        return Ok(LEAF_BYTES);
+    }
+    let align = stat.stx_dio_mem_align.max(stat.stx_dio_offset_align) as usize;
+    if align == 0 || align > LEAF_BYTES {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("the file system offers no direct I/O that fits (alignment {align})"),
+        ));
+    }
+    Ok(align)
+}
+
+trait ContainsDioAlign {
+    fn contains_dioalign(&self) -> bool;
+}
+
+impl ContainsDioAlign for u32 {
+    fn contains_dioalign(&self) -> bool {
+        self & StatxFlags::DIOALIGN.bits() != 0
+    }
+}
+
+/// Device, file-system type and space of the file system that holds a path.
+#[derive(Clone, Debug)]
+pub struct FileSystem {
+    /// Device number; mountpaths with the same one share a disk and its flushes.
+    pub device: u64,
+    /// Type as `statfs` names it, for example `ext4` or `xfs`.
+    pub kind: &'static str,
+    /// Bytes in all.
+    pub total_bytes: u64,
+    /// Bytes that may still be used.
+    pub available_bytes: u64,
+    /// File-system id.
+    pub id: [i32; 2],
+}
+
+/// Looks at the file system of an open directory.
+///
+/// # Errors
+/// What the kernel says.
+pub fn file_system(dir: BorrowedFd<'_>) -> io::Result<FileSystem> {
+    let stat = rustix::fs::fstat(dir)?;
+    let fs = rustix::fs::fstatfs(dir)?;
+    let block = fs.f_bsize as u64;
+    Ok(FileSystem {
+        device: stat.st_dev,
+        kind: kind_name(fs.f_type as u64),
+        total_bytes: fs.f_blocks * block,
+        available_bytes: fs.f_bavail * block,
+        id: [(stat.st_dev & 0xffff_ffff) as i32, (stat.st_dev >> 32) as i32],
+    })
+}
+
+fn kind_name(magic: u64) -> &'static str {
+    match magic {
+        0xef53 => "ext4",
+        0x5846_5342 => "xfs",
+        0x9123_683e => "btrfs",
+        0x0102_1994 => "tmpfs",
+        0x794c_7630 => "overlay",
+        0x2fc1_2fc1 => "zfs",
+        0x6573_5546 => "fuse",
+        _ => "other",
+    }
+}
+
+/// Locks a file for this process until it is closed; false when another process has it.
+///
+/// # Errors
+/// What the kernel says otherwise.
+pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
+    match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}

@@ -1,0 +1,148 @@
+//! Conditional requests (RFC 9110 section 13).
+
+use super::date::parse_http_date;
+use super::facts::trim_ows;
+use super::headers::Headers;
+use super::method::Method;
+
+/// What the stored object can be compared by.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Validators<'a> {
+    /// The entity tag without quotes; a strong one. `None` when the object has none.
+    pub etag: Option<&'a str>,
+    /// Last modification, seconds since 1970.
+    pub modified_unix_s: i64,
+}
+
+/// What the conditions of a request ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Precondition {
+    /// Do as asked.
+    Proceed,
+    /// Answer 304.
+    NotModified,
+    /// Answer 412.
+    Failed,
+    /// Do as asked but send the whole object: If-Range names another version.
+    IgnoreRange,
+}
+
+/// Judges the conditional headers in the order of RFC 9110 section 13.2.2. `v` is looked at only when the
+/// object `exists`. A request that would be answered 404 has no conditions to fail, so for an object that is
+/// not there only methods that can make one are judged. Dates that do not parse count as absent.
+pub fn evaluate_conditions(
+    headers: &Headers<'_>,
+    method: Method,
+    v: &Validators<'_>,
+    exists: bool,
+) -> Precondition {
+    let creates = matches!(method, Method::Put | Method::Post | Method::Patch | Method::Other);
+    if !exists && !creates {
+        return Precondition::Proceed;
+    }
+    let reads = matches!(method, Method::Get | Method::Head);
+    let modified_after =
+        |name| header_date(headers, name).filter(|_| exists).map(|date| v.modified_unix_s > date);
+
+    if headers.get("if-match").is_some() {
+        if !any_tag_matches(headers, "if-match", v, exists, Comparison::Strong) {
+            return Precondition::Failed;
+        }
+    } else if modified_after("if-unmodified-since") == Some(true) {
+        return Precondition::Failed;
+    }
+
+    if headers.get("if-none-match").is_some() {
+        if any_tag_matches(headers, "if-none-match", v, exists, Comparison::Weak) {
+            return if reads { Precondition::NotModified } else { Precondition::Failed };
+        }
+    } else if reads && modified_after("if-modified-since") == Some(false) {
+        return Precondition::NotModified;
+    }
+
+    if method == Method::Get && headers.get("range").is_some() && !if_range_holds(headers, v) {
+        return Precondition::IgnoreRange;
+    }
+    Precondition::Proceed
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    /// A weak tag equals nothing.
+    Strong,
+    /// A weak tag equals the strong one with the same text.
+    Weak,
+}
+
+/// One member of a list of entity tags, without quotes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Tag<'b> {
+    Any,
+    Strong(&'b [u8]),
+    Weak(&'b [u8]),
+}
+
+fn any_tag_matches(
+    headers: &Headers<'_>,
+    name: &str,
+    v: &Validators<'_>,
+    exists: bool,
+    comparison: Comparison,
+) -> bool {
+    let etag = v.etag.map(str::as_bytes);
+    exists
+        && headers.all(name).flat_map(tags).any(|tag| match tag {
+            Tag::Any => true,
+            Tag::Strong(text) => etag == Some(text),
+            Tag::Weak(text) => comparison == Comparison::Weak && etag == Some(text),
+        })
+}
+
+/// The tags of one field value. Ends at the first thing that is no tag.
+fn tags(mut rest: &[u8]) -> impl Iterator<Item = Tag<'_>> {
+    std::iter::from_fn(move || {
+        while let [b' ' | b'\t' | b',', after @ ..] = rest {
+            rest = after;
+        }
+        let (tag, after) = next_tag(rest)?;
+        rest = after;
+        Some(tag)
+    })
+}
+
+/// The tag at the start of `text` and what follows it.
+fn next_tag(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
+    let (weak, quoted) = match text.strip_prefix(b"W/\"") {
+        Some(after) => (true, Some(after)),
+        None => (false, text.strip_prefix(b"\"")),
+    };
+    if let Some(quoted) = quoted {
+        // A quoted tag may hold a comma, so the list cannot simply be split.
+        let (tag, after) = quoted.split_at_checked(memchr::memchr(b'"', quoted)?)?;
+        let after = after.strip_prefix(b"\"").unwrap_or(after);
+        return Some((if weak { Tag::Weak(tag) } else { Tag::Strong(tag) }, after));
+    }
+    // Scripts often forget the quotes. Taking the bare text as a tag errs on the safe side: a write that was
+    // meant to be conditional stays so.
+    let end = memchr::memchr(b',', text).unwrap_or(text.len());
+    let (bare, after) = text.split_at_checked(end)?;
+    match trim_ows(bare) {
+        b"" => None,
+        b"*" => Some((Tag::Any, after)),
+        bare => Some((Tag::Strong(bare), after)),
+    }
+}
+
+/// True when there is no If-Range or it names this version. Tags compare strongly, dates exactly.
+fn if_range_holds(headers: &Headers<'_>, v: &Validators<'_>) -> bool {
+    let Some(value) = headers.get("if-range") else { return true };
+    match next_tag(trim_ows(value)) {
+        Some((Tag::Strong(text), b"")) if v.etag.map(str::as_bytes) == Some(text) => true,
+        // A date holds no quote and may have been taken for a bare tag, so it is tried in every other case.
+        _ => header_date(headers, "if-range") == Some(v.modified_unix_s),
+    }
+}
+
+fn header_date(headers: &Headers<'_>, name: &str) -> Option<i64> {
+    parse_http_date(headers.get_str(name)?)
+}

@@ -1,0 +1,20 @@
+//! HTTP dates.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// 9999-12-31 23:59:59: the last second that the format can name.
+const LAST_UNIX_S: u64 = 253_402_300_799;
+
+/// The IMF-fixdate of a Unix time in seconds: `Sun, 06 Nov 1994 08:49:37 GMT`. Times before 1970 and after
+/// the year 9999 have no such form here and become the nearest that has.
+pub fn format_http_date(unix_s: i64) -> String {
+    let since = u64::try_from(unix_s).unwrap_or(0).min(LAST_UNIX_S);
+    httpdate::fmt_http_date(UNIX_EPOCH.checked_add(Duration::from_secs(since)).unwrap_or(UNIX_EPOCH))
+}
+
+/// The Unix time in seconds of an HTTP date in any of the three forms (IMF-fixdate, RFC 850, asctime).
+/// `None` for anything else, and for dates before 1970.
+pub fn parse_http_date(text: &str) -> Option<i64> {
+    let time: SystemTime = httpdate::parse_http_date(text).ok()?;
+    i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+}
