@@ -125,10 +125,9 @@ mod tests {
                 if take {
                     let Some(leaf) = buddy.take(order) else { continue };
                     prop_assert_eq!(leaf as usize % (1 << order), 0);
-                    for at in leaf as usize..leaf as usize + (1 << order) {
-                        prop_assert!(!used[at]);
-                        used[at] = true;
-                    }
+                    let block = &mut used[leaf as usize..leaf as usize + (1 << order)];
+                    prop_assert!(block.iter().all(|&u| !u));
+                    block.fill(true);
                     held.push((leaf, order));
                 } else if let Some((leaf, order)) = held.pop() {
                     used[leaf as usize..leaf as usize + (1 << order)].fill(false);

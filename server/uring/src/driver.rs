@@ -2,9 +2,9 @@
 
 use crate::pool::{Pool, PoolConfig, SEGMENT_BYTES};
 use crate::probe::{Features, KernelTooOld};
-use crate::slots::{Completion, Polled, Slots};
-use io_uring::squeue::Entry;
-use io_uring::types::{SubmitArgs, Timespec};
+use crate::slots::{Aftermath, Completion, Polled, PolledStream, Slots};
+use io_uring::squeue::{Entry, Flags};
+use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -16,6 +16,11 @@ use std::time::Duration;
 
 /// Completions of cancellations carry this; nobody waits for them.
 const NOBODY: u64 = u64::MAX;
+/// `IORING_ENTER_GETEVENTS`, which the binding does not export.
+const ENTER_GETEVENTS: u32 = 1;
+/// Times that a full submission queue is handed over before an operation fails; the kernel refuses only for want of
+/// memory.
+const HAND_OVERS_MAX: u32 = 1000;
 
 /// Sizes of one driver.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +48,9 @@ struct Inner {
     // Dropped before the pool: closing the ring ends what is left of the kernel's references.
     ring: RefCell<IoUring>,
     slots: RefCell<Slots>,
-    wake_list: RefCell<Vec<Waker>>,
-    unsubmitted: Cell<usize>,
+    aftermath: RefCell<Aftermath>,
+    /// The pump sleeps or is about to: a new entry must ring the bell, or nobody hands it over.
+    bell_armed: Cell<bool>,
     stats: Cell<DriverStats>,
     doorbell: OwnedFd,
     features: Features,
@@ -75,8 +81,8 @@ impl Driver {
         let inner = Rc::new(Inner {
             ring: RefCell::new(ring),
             slots: RefCell::new(Slots::new()),
-            wake_list: RefCell::new(Vec::new()),
-            unsubmitted: Cell::new(0),
+            aftermath: RefCell::new(Aftermath::default()),
+            bell_armed: Cell::new(false),
             stats: Cell::new(DriverStats::default()),
             doorbell,
             features: Features { registered_buffers: table, ..features },
@@ -107,7 +113,7 @@ impl Driver {
         DriverStats { in_flight: self.inner.slots.borrow().in_flight(), ..self.inner.stats.get() }
     }
 
-    /// Becomes readable when completions are waiting and the bell was switched on by [`Driver::arm_doorbell`].
+    /// Becomes readable when completions or new entries are waiting and [`Driver::arm_doorbell`] switched the bell on.
     pub fn doorbell(&self) -> BorrowedFd<'_> {
         self.inner.doorbell.as_fd()
     }
@@ -117,7 +123,31 @@ impl Driver {
     /// # Errors
     /// Only for a broken ring; the caller should stop the core.
     pub fn turn(&self) -> io::Result<usize> {
-        self.enter(0, None)?;
+        let enters = {
+            let mut ring = self.inner.ring.borrow_mut();
+            let submission = ring.submission();
+            !submission.is_empty() || submission.taskrun() || submission.cq_overflow()
+        };
+        // Otherwise what there is lies in the queue already, and the system call would do nothing.
+        if enters {
+            self.enter(0, None)?;
+        }
+        Ok(self.reap())
+    }
+
+    /// As [`Driver::turn`], but asks the kernel in any case. After [`Driver::arm_doorbell`] this leaves no gap: what it
+    /// does not find rings the bell.
+    pub(crate) fn turn_before_sleep(&self) -> io::Result<usize> {
+        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
+        self.count(|s| s.enters += 1);
+        {
+            let mut ring = self.inner.ring.borrow_mut();
+            let queued = ring.submission().len() as u32;
+            // SAFETY: the queued entries are those that `push` vouched for; no argument is passed.
+            let entered =
+                unsafe { ring.submitter().enter::<libc::sigset_t>(queued, 0, ENTER_GETEVENTS, None) };
+            taken(entered)?;
+        }
         Ok(self.reap())
     }
 
@@ -133,12 +163,13 @@ impl Driver {
 
     /// True while entries wait to be submitted.
     pub fn has_unsubmitted(&self) -> bool {
-        self.inner.unsubmitted.get() > 0
+        !self.inner.ring.borrow_mut().submission().is_empty()
     }
 
-    /// Switches the doorbell on or off. After switching it on, call [`Driver::turn`] once more before sleeping:
-    /// completions that came in between rang nobody.
+    /// Switches the doorbell on or off. After switching it on, call [`Driver::turn_waiting`] with no time once more before
+    /// sleeping: completions that came in between rang nobody. ([`crate::pump`] does all this.)
     pub fn arm_doorbell(&self, on: bool) {
+        self.inner.bell_armed.set(on);
         let mut ring = self.inner.ring.borrow_mut();
         let completions = ring.completion();
         if on { completions.enable_eventfd() } else { completions.disable_eventfd() }
@@ -150,91 +181,104 @@ impl Driver {
         let _ = rustix::io::read(&self.inner.doorbell, &mut [0u8; 8]);
     }
 
-    fn enter(&self, want: usize, timeout: Option<&Timespec>) -> io::Result<()> {
+    /// Returns how many entries the kernel took.
+    fn enter(&self, want: usize, timeout: Option<&Timespec>) -> io::Result<usize> {
         let ring = self.inner.ring.borrow();
-        self.inner.unsubmitted.set(0);
         self.count(|s| s.enters += 1);
         let entered = match timeout {
             None => ring.submit_and_wait(want),
             Some(limit) => ring.submitter().submit_with_args(want, &SubmitArgs::new().timespec(limit)),
         };
-        match entered {
-            Ok(_) => Ok(()),
-            // Nothing came in time, a signal came, or the completion queue must be emptied first.
-            Err(e)
-                if matches!(
-                    e.raw_os_error(),
-                    Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
-                ) =>
-            {
-                Ok(())
-            }
-            Err(e) => Err(e),
-        }
+        taken(entered)
     }
 
     fn reap(&self) -> usize {
-        let mut wake_list = self.inner.wake_list.take();
+        let mut after = self.inner.aftermath.take();
         let mut count = 0;
         {
             let mut ring = self.inner.ring.borrow_mut();
             let mut slots = self.inner.slots.borrow_mut();
             for entry in ring.completion() {
                 count += 1;
-                if entry.user_data() == NOBODY {
-                    continue;
+                if entry.user_data() != NOBODY {
+                    slots.complete(entry.user_data() as usize, Completion::read(&entry), &mut after);
                 }
-                wake_list.extend(slots.complete(entry.user_data() as usize, Completion::read(&entry)));
             }
         }
         self.count(|s| s.completed += count as u64);
-        // Woken only now: a waker may run code that comes back to this driver.
-        for waker in wake_list.drain(..) {
-            waker.wake();
-        }
-        self.inner.wake_list.replace(wake_list);
+        // Only now: wakers and the drop of memory may run code that comes back to this driver.
+        after.run();
+        self.inner.aftermath.replace(after);
         count
     }
 
     pub(crate) fn push_single(&self, entry: Entry) -> usize {
         let key = self.inner.slots.borrow_mut().insert_single();
-        self.push(entry.user_data(key as u64));
+        self.push_watched(entry, key);
         key
     }
 
     pub(crate) fn push_stream(&self, entry: Entry) -> usize {
         let key = self.inner.slots.borrow_mut().insert_stream();
-        self.push(entry.user_data(key as u64));
+        self.push_watched(entry, key);
         key
     }
 
-    pub(crate) fn push_unwatched(&self, entry: Entry) {
-        self.push(entry.user_data(NOBODY));
+    pub(crate) fn push_close(&self, fd: OwnedFd) {
+        // ASYNC: else the submitting thread itself would free the blocks of a file that has no link left.
+        let entry = opcode::Close::new(Fd(fd.as_raw_fd())).build().flags(Flags::ASYNC);
+        let key = self.inner.slots.borrow_mut().insert_closing(fd);
+        if self.push(&entry.user_data(key as u64)).is_err() {
+            let never_ran = io::Error::from_raw_os_error(libc::ECANCELED);
+            self.fail(key, &never_ran);
+        }
     }
 
-    fn push(&self, entry: Entry) {
-        self.count(|s| s.submitted += 1);
-        loop {
-            let mut ring = self.inner.ring.borrow_mut();
+    pub(crate) fn push_unwatched(&self, entry: Entry) {
+        // What cannot be cancelled is awaited; a broken ring shows at the next turn.
+        let _ = self.push(&entry.user_data(NOBODY));
+    }
+
+    /// Pushes; an entry that cannot reach the kernel completes at once with the error.
+    fn push_watched(&self, entry: Entry, key: usize) {
+        if let Err(error) = self.push(&entry.user_data(key as u64)) {
+            self.fail(key, &error);
+        }
+    }
+
+    fn fail(&self, key: usize, error: &io::Error) {
+        let mut after = Aftermath::default();
+        self.inner.slots.borrow_mut().complete(key, Completion::failed(error), &mut after);
+        after.run();
+    }
+
+    fn push(&self, entry: &Entry) -> io::Result<()> {
+        for _ in 0..HAND_OVERS_MAX {
             // SAFETY: addresses in the entry belong to an `Operation`, which its `Op` or its slot keeps until the last
             // completion.
-            if unsafe { ring.submission().push(&entry) }.is_ok() {
-                self.inner.unsubmitted.set(self.inner.unsubmitted.get() + 1);
-                return;
+            let pushed = unsafe { self.inner.ring.borrow_mut().submission().push(entry) };
+            if pushed.is_ok() {
+                self.count(|s| s.submitted += 1);
+                if self.inner.bell_armed.replace(false) {
+                    // A full counter has been rung already.
+                    let _ = rustix::io::write(&self.inner.doorbell, &1u64.to_ne_bytes());
+                }
+                return Ok(());
             }
-            drop(ring);
-            // The queue is full: hand it over now. An error shows again at the next turn.
-            if self.enter(0, None).is_err() {
+            // The queue is full: hand it over now.
+            let submitted = self.enter(0, None);
+            if submitted? == 0 {
                 std::thread::yield_now();
             }
         }
+        Err(io::Error::from_raw_os_error(libc::EAGAIN))
     }
 
     pub(crate) fn poll_single(&self, key: usize, waker: &Waker) -> Polled {
         self.inner.slots.borrow_mut().poll_single(key, waker)
     }
 
-    pub(crate) fn poll_stream(&self, key: usize, waker: &Waker) -> Option<Option<Completion>> {
+    pub(crate) fn poll_stream(&self, key: usize, waker: &Waker) -> PolledStream {
         self.inner.slots.borrow_mut().poll_stream(key, waker)
     }
 
@@ -243,7 +287,8 @@ impl Driver {
     }
 
     pub(crate) fn abandon(&self, key: usize, memory: Box<dyn Any>) {
-        if self.inner.slots.borrow_mut().abandon(key, memory) {
+        let abandoned = self.inner.slots.borrow_mut().abandon(key, memory);
+        if abandoned.cancel {
             self.push_unwatched(opcode::AsyncCancel::new(key as u64).build());
         }
     }
@@ -252,6 +297,16 @@ impl Driver {
         let mut stats = self.inner.stats.get();
         change(&mut stats);
         self.inner.stats.set(stats);
+    }
+}
+
+/// How many entries the kernel took; not an error are: nothing came in time, a signal came, the completion queue must be
+/// emptied first.
+fn taken(entered: io::Result<usize>) -> io::Result<usize> {
+    const PASSING: [i32; 4] = [libc::ETIME, libc::EINTR, libc::EBUSY, libc::EAGAIN];
+    match entered {
+        Err(e) if e.raw_os_error().is_some_and(|code| PASSING.contains(&code)) => Ok(0),
+        other => other,
     }
 }
 
@@ -274,24 +329,35 @@ fn open_ring(entries: u32) -> io::Result<IoUring> {
 impl Drop for Inner {
     /// Nothing is freed under the kernel: everything in flight is cancelled and awaited first.
     fn drop(&mut self) {
+        let (ring, slots) = (self.ring.get_mut(), self.slots.get_mut());
+        // First what is queued (it may be a close, and it may fill the queue), then the cancellation.
+        let _ = ring.submit();
+        if slots.in_flight() == 0 {
+            return;
+        }
         let cancel_all =
             opcode::AsyncCancel2::new(io_uring::types::CancelBuilder::any()).build().user_data(NOBODY);
-        let ring = self.ring.get_mut();
         // SAFETY: a cancellation names no memory.
         let _ = unsafe { ring.submission().push(&cancel_all) };
         let wait = Timespec::new().nsec(50_000_000);
         for _ in 0..100 {
-            if self.slots.get_mut().in_flight() == 0 {
-                return;
-            }
             let _ = ring.submitter().submit_with_args(1, &SubmitArgs::new().timespec(&wait));
+            let mut after = Aftermath::default();
             for entry in ring.completion() {
                 if entry.user_data() != NOBODY {
-                    self.slots.get_mut().complete(entry.user_data() as usize, Completion::read(&entry));
+                    slots.complete(entry.user_data() as usize, Completion::read(&entry), &mut after);
                 }
+            }
+            after.run();
+            if slots.in_flight() == 0 {
+                return;
             }
         }
         // A disk that never answers: leaking the memory is the only sound way out.
-        std::mem::forget(std::mem::replace(self.slots.get_mut(), Slots::new()));
+        std::mem::forget(std::mem::replace(slots, Slots::new()));
     }
 }
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

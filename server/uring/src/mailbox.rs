@@ -33,13 +33,15 @@ struct Bell {
 }
 
 impl<T> Mailbox<T> {
-    /// A box for at most `capacity` letters.
+    /// A box for at most `capacity` letters, and for one at least.
     ///
     /// # Errors
     /// When no eventfd can be made.
+    #[expect(clippy::new_ret_no_self, reason = "the two ends live on different threads from the start")]
     pub fn new(capacity: usize) -> io::Result<(MailSender<T>, MailReceiver<T>)> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let (sender, letters) = sync_channel(capacity);
+        // With no room at all a letter could only be handed over, and `send` does not wait.
+        let (sender, letters) = sync_channel(capacity.max(1));
         let bell = Arc::new(Bell { fd, asleep: AtomicBool::new(false) });
         Ok((MailSender { letters: sender, bell: Arc::clone(&bell) }, MailReceiver { letters, bell }))
     }

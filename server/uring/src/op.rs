@@ -1,7 +1,7 @@
 //! An operation as a future that owns its memory.
 
 use crate::driver::Driver;
-use crate::slots::{Completion, Polled};
+use crate::slots::Polled;
 use io_uring::squeue::Entry;
 use std::any::Any;
 use std::future::Future;
@@ -55,6 +55,11 @@ impl<T: Operation> Op<T> {
         let key = driver.push_single(entry);
         Self { driver: driver.clone(), key, operation: Some(operation) }
     }
+
+    #[cfg(test)]
+    pub(crate) fn key(&self) -> usize {
+        self.key
+    }
 }
 
 // The operation is only moved, never pinned: its addresses do not lead into itself (see `Operation`).
@@ -65,11 +70,15 @@ impl<T: Operation> Future for Op<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
+        // After its end the slot may be another operation's; a look at it would steal that one's completion.
+        if this.operation.is_none() {
+            return Poll::Pending;
+        }
         let Polled::Ready { completion, last } = this.driver.poll_single(this.key, cx.waker()) else {
             return Poll::Pending;
         };
         let Some(operation) = this.operation.take() else { return Poll::Pending };
-        let result = to_result(completion);
+        let result = completion.to_result();
         if last {
             if completion.copied {
                 operation.note_copied();
@@ -88,11 +97,4 @@ impl<T: Operation> Drop for Op<T> {
             self.driver.abandon(self.key, Box::new(operation));
         }
     }
-}
-
-pub(crate) fn to_result(completion: Completion) -> io::Result<u32> {
-    if completion.result < 0 {
-        return Err(io::Error::from_raw_os_error(-completion.result));
-    }
-    Ok(completion.result as u32)
 }

@@ -56,12 +56,19 @@ struct Segment {
     registered: bool,
 }
 
+struct Waiter {
+    id: u64,
+    waker: Waker,
+}
+
 struct Shared {
     buddy: RefCell<Buddy>,
     segments: RefCell<Vec<Segment>>,
     segments_max: usize,
     registrar: Registrar,
-    waiters: RefCell<VecDeque<Waker>>,
+    /// In the order of their coming. Only the head is woken, and it stays the head until it is served or gives up.
+    waiters: RefCell<VecDeque<Waiter>>,
+    waiters_ever: Cell<u64>,
     grow_failed: Cell<bool>,
 }
 
@@ -81,6 +88,7 @@ impl Pool {
                 segments_max,
                 registrar,
                 waiters: RefCell::new(VecDeque::new()),
+                waiters_ever: Cell::new(0),
                 grow_failed: Cell::new(false),
             }),
         }
@@ -118,18 +126,17 @@ impl Pool {
         })
     }
 
-    /// As [`Pool::try_alloc`], but waits for a release. Only for tasks that hold no other buffer.
+    /// As [`Pool::try_alloc`], but waits for a release. Only for tasks that hold no other buffer. First come, first
+    /// served: a small request waits behind a large one.
     pub async fn alloc(&self, size_bytes: usize) -> Buf {
-        let mut turn = WaitTurn { pool: self, waited: false };
+        let mut place = Place { pool: self, id: None };
         poll_fn(|cx| {
-            // Those who came first are served first, unless this is the one just woken.
-            if (turn.waited || self.shared.waiters.borrow().is_empty())
+            if place.is_first()
                 && let Some(buf) = self.try_alloc(size_bytes)
             {
                 return Poll::Ready(buf);
             }
-            turn.waited = true;
-            self.shared.waiters.borrow_mut().push_back(cx.waker().clone());
+            place.wait(cx.waker());
             Poll::Pending
         })
         .await
@@ -165,24 +172,54 @@ impl Pool {
         true
     }
 
-    fn wake_one(&self) {
-        let waker = self.shared.waiters.borrow_mut().pop_front();
+    fn wake_first(&self) {
+        let waker = self.shared.waiters.borrow().front().map(|w| w.waker.clone());
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 }
 
-/// Passes a wake-up on when a waiter is served or gives up, so that none is lost with it.
-struct WaitTurn<'a> {
+/// A place in the queue for buffers, from the first wait on.
+struct Place<'a> {
     pool: &'a Pool,
-    waited: bool,
+    id: Option<u64>,
 }
 
-impl Drop for WaitTurn<'_> {
+impl Place<'_> {
+    fn is_first(&self) -> bool {
+        self.pool.shared.waiters.borrow().front().map(|w| w.id) == self.id
+    }
+
+    fn wait(&mut self, waker: &Waker) {
+        let mut waiters = self.pool.shared.waiters.borrow_mut();
+        let Some(id) = self.id else {
+            let id = self.pool.shared.waiters_ever.get();
+            self.pool.shared.waiters_ever.set(id + 1);
+            self.id = Some(id);
+            waiters.push_back(Waiter { id, waker: waker.clone() });
+            return;
+        };
+        let Ok(at) = waiters.binary_search_by_key(&id, |w| w.id) else { return };
+        let old = std::mem::replace(&mut waiters[at].waker, waker.clone());
+        // A waker may own a task, and a task buffers: dropped outside of the borrow.
+        drop(waiters);
+        drop(old);
+    }
+}
+
+impl Drop for Place<'_> {
+    /// Served or given up: what is left is for the next one.
     fn drop(&mut self) {
-        if self.waited {
-            self.pool.wake_one();
+        let Some(id) = self.id else { return };
+        let was_first = self.is_first();
+        let mut waiters = self.pool.shared.waiters.borrow_mut();
+        let found = waiters.binary_search_by_key(&id, |w| w.id);
+        let removed = found.ok().and_then(|at| waiters.remove(at));
+        drop(waiters);
+        drop(removed);
+        if was_first {
+            self.pool.wake_first();
         }
     }
 }
@@ -236,7 +273,7 @@ impl DerefMut for Buf {
 impl Drop for Buf {
     fn drop(&mut self) {
         self.pool.shared.buddy.borrow_mut().give(self.leaf, self.order as usize);
-        self.pool.wake_one();
+        self.pool.wake_first();
     }
 }
 
@@ -286,5 +323,80 @@ mod tests {
         assert_eq!(pool.stats().waiting, 1);
         held.pop();
         assert!(waiting.as_mut().poll(&mut cx).is_ready());
+    }
+
+    /// A waker that counts its calls.
+    #[derive(Default)]
+    struct Calls(std::sync::atomic::AtomicUsize);
+
+    impl Calls {
+        fn count(&self) -> usize {
+            self.0.load(std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+
+    impl std::task::Wake for Calls {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    /// Polls once; returns the buffer and how often the waker had been called until then.
+    fn poll_once(
+        wait: std::pin::Pin<&mut impl Future<Output = Buf>>,
+        calls: &std::sync::Arc<Calls>,
+    ) -> Option<Buf> {
+        let waker = Waker::from(std::sync::Arc::clone(calls));
+        match wait.poll(&mut std::task::Context::from_waker(&waker)) {
+            Poll::Ready(buf) => Some(buf),
+            Poll::Pending => None,
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_gives_up_takes_no_wake_up_with_it() {
+        let pool = pool(1);
+        let mut held: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
+        let calls: [std::sync::Arc<Calls>; 3] = Default::default();
+        let mut first = Box::pin(pool.alloc(4096));
+        let mut second = Box::pin(pool.alloc(4096));
+        let mut third = Box::pin(pool.alloc(4096));
+        assert!(poll_once(first.as_mut(), &calls[0]).is_none());
+        assert!(poll_once(second.as_mut(), &calls[1]).is_none());
+        assert!(poll_once(third.as_mut(), &calls[2]).is_none());
+        // One in the middle goes first, then a release wakes the head, which goes as well without looking.
+        drop(second);
+        held.pop();
+        assert_eq!((calls[0].count(), calls[2].count()), (1, 0));
+        drop(first);
+        assert_eq!((calls[1].count(), calls[2].count()), (0, 1), "the wake-up was passed on");
+        assert!(poll_once(third.as_mut(), &calls[2]).is_some());
+        assert_eq!(pool.stats().waiting, 0);
+    }
+
+    #[test]
+    fn a_waiter_whom_a_release_does_not_suffice_stays_first() {
+        let pool = pool(1);
+        let mut large: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
+        large.pop();
+        let small = pool.try_alloc(4096).unwrap();
+        let rest: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(4096)).collect();
+        let calls: [std::sync::Arc<Calls>; 2] = Default::default();
+        let mut first = Box::pin(pool.alloc(BUF_BYTES_MAX));
+        let mut second = Box::pin(pool.alloc(4096));
+        assert!(poll_once(first.as_mut(), &calls[0]).is_none());
+        assert!(poll_once(second.as_mut(), &calls[1]).is_none());
+        drop(small);
+        assert!(poll_once(first.as_mut(), &calls[0]).is_none());
+        assert!(poll_once(second.as_mut(), &calls[1]).is_none(), "nobody overtakes");
+        drop(rest);
+        let buf = poll_once(first.as_mut(), &calls[0]);
+        assert!(buf.is_some());
+        drop(first);
+        assert_eq!(calls[1].count(), 1);
+        assert!(poll_once(second.as_mut(), &calls[1]).is_none(), "all of it is handed out again");
+        drop(buf);
+        assert_eq!(calls[1].count(), 2);
+        assert!(poll_once(second.as_mut(), &calls[1]).is_some());
     }
 }

@@ -7,7 +7,7 @@ use std::io;
 /// Features found on this kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
-    /// Zero-copy send (6.0). Without it every send copies in the kernel.
+    /// Zero-copy send with a report on its use (6.2). Without it every send copies in the kernel.
     pub send_zc: bool,
     /// Fixed buffers could be set up (5.19, and enough locked memory). Without them each I/O pins its pages.
     pub registered_buffers: bool,
@@ -24,7 +24,7 @@ impl Features {
             return Err(KernelTooOld::here().into());
         }
         Ok(Self {
-            send_zc: probe.is_supported(opcode::SendZc::CODE),
+            send_zc: probe.is_supported(opcode::SendZc::CODE) && running_at_least((6, 2)),
             registered_buffers: true,
             accept_multi: true,
         })
@@ -34,7 +34,7 @@ impl Features {
     pub fn missing(&self) -> Vec<&'static str> {
         let mut lines = Vec::new();
         if !self.send_zc {
-            lines.push("SEND_ZC is missing (Linux 6.0): sends copy in the kernel");
+            lines.push("SEND_ZC with usage reports is missing (Linux 6.2): sends copy in the kernel");
         }
         if !self.registered_buffers {
             lines.push(
@@ -43,6 +43,16 @@ impl Features {
         }
         lines
     }
+}
+
+/// For flags of an operation, which no probe shows: 6.0 and 6.1 refuse a zero-copy send that asks for a report.
+fn running_at_least(wanted: (u32, u32)) -> bool {
+    version_of(&rustix::system::uname().release().to_string_lossy()).is_some_and(|running| running >= wanted)
+}
+
+fn version_of(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit());
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// The kernel lacks what the data path is built on.
@@ -73,5 +83,19 @@ impl std::error::Error for KernelTooOld {}
 impl From<KernelTooOld> for io::Error {
     fn from(error: KernelTooOld) -> Self {
         Self::new(io::ErrorKind::Unsupported, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_of;
+
+    #[test]
+    fn releases_are_read_as_distributions_write_them() {
+        assert_eq!(version_of("6.1.0-28-amd64"), Some((6, 1)));
+        assert_eq!(version_of("6.18.44"), Some((6, 18)));
+        assert_eq!(version_of("5.14.0-503.el9"), Some((5, 14)));
+        assert_eq!(version_of("6.2-rc1"), Some((6, 2)));
+        assert_eq!(version_of("odd"), None);
     }
 }

@@ -18,8 +18,9 @@ pub trait Parker {
     fn park(&self, doorbell: BorrowedFd<'_>) -> impl Future<Output = io::Result<()>>;
 }
 
-/// Turns without any work before the pump lingers: tasks may still be waking each other.
-const QUIET_TURNS: u32 = 2;
+/// Turns without any work before the pump lingers: tasks may still be waking each other, one link of the chain a turn.
+/// A turn with nothing to submit or to reap makes no system call.
+const QUIET_TURNS: u32 = 8;
 
 /// Drives the ring until `stopped` says so. `linger` bounds how long the executor's other work may be held up.
 ///
@@ -57,7 +58,7 @@ pub async fn pump(
 async fn park(driver: &Driver, parker: &impl Parker) -> io::Result<()> {
     driver.arm_doorbell(true);
     // What came in before the bell was on rang nobody.
-    if driver.turn()? == 0 {
+    if driver.turn_before_sleep()? == 0 {
         parker.park(driver.doorbell()).await?;
         driver.silence_doorbell();
     }

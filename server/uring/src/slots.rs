@@ -3,6 +3,8 @@
 use io_uring::cqueue;
 use std::any::Any;
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::task::Waker;
 
 /// One completion: the result (negative errno) and the kernel's flags.
@@ -26,6 +28,18 @@ impl Completion {
             copied: notification && entry.result() as u32 & COPIED != 0,
         }
     }
+
+    /// An operation that never reached the kernel.
+    pub(crate) fn failed(error: &io::Error) -> Self {
+        Self { result: -error.raw_os_error().unwrap_or(libc::EIO), more: false, copied: false }
+    }
+
+    pub(crate) fn to_result(self) -> io::Result<u32> {
+        if self.result < 0 {
+            return Err(io::Error::from_raw_os_error(-self.result));
+        }
+        Ok(self.result as u32)
+    }
 }
 
 /// State of one slot. A slot is reused only after the kernel's last word on it.
@@ -41,28 +55,66 @@ enum Slot {
         last: bool,
     },
     /// Nobody waits any more, the kernel may still use the memory kept here.
-    Draining(#[expect(dead_code, reason = "kept alive, never read")] Box<dyn Any>),
+    Draining(Box<dyn Any>),
     /// The result was taken; only the notification is awaited and its memory is kept alive.
     Notify {
         memory: Box<dyn Any>,
         on_copied: fn(&dyn Any),
     },
-    /// Several completions to one submission (multishot accept).
+    /// Connections from one submission (multishot accept).
     Stream {
-        ready: VecDeque<Completion>,
+        ready: VecDeque<io::Result<OwnedFd>>,
         waker: Option<Waker>,
         ended: bool,
     },
+    /// A stream that nobody reads any more: connections that still arrive are closed.
+    StreamDraining(Box<dyn Any>),
+    /// The kernel closes this descriptor; only if it was kept from doing so, we do.
+    Closing(OwnedFd),
 }
 
-/// What became of a poll.
+/// What became of a poll. Replaced wakers come back to be dropped outside of every borrow: a waker may own a task, and
+/// a task operations of this ring.
 pub(crate) enum Polled {
-    Pending,
+    Pending(#[expect(dead_code, reason = "only dropped")] Option<Waker>),
     /// The result; `last` says that the slot is gone.
     Ready {
         completion: Completion,
         last: bool,
     },
+}
+
+/// What became of a poll of a stream.
+pub(crate) enum PolledStream {
+    Pending(#[expect(dead_code, reason = "only dropped")] Option<Waker>),
+    Item(io::Result<OwnedFd>),
+    Ended,
+}
+
+/// Code of others that completions set off: wakers to call, memory to drop (which may wake tasks that wait for a
+/// buffer). Collected while the slots are borrowed, run when they no longer are.
+#[derive(Default)]
+pub(crate) struct Aftermath {
+    wakers: Vec<Waker>,
+    memory: Vec<Box<dyn Any>>,
+}
+
+impl Aftermath {
+    /// Runs it; keeps the room for the next time.
+    pub(crate) fn run(&mut self) {
+        self.memory.clear();
+        for waker in self.wakers.drain(..) {
+            waker.wake();
+        }
+    }
+}
+
+/// What is left of an operation whose future is gone; to be dropped outside of every borrow.
+pub(crate) struct Abandoned {
+    /// The kernel still works on it and must be told to stop.
+    pub(crate) cancel: bool,
+    #[expect(dead_code, reason = "only dropped")]
+    leftovers: (Option<Slot>, Option<Box<dyn Any>>),
 }
 
 /// All operations of one ring that are in flight.
@@ -92,6 +144,10 @@ impl Slots {
         self.insert(Slot::Stream { ready: VecDeque::new(), waker: None, ended: false })
     }
 
+    pub(crate) fn insert_closing(&mut self, fd: OwnedFd) -> usize {
+        self.insert(Slot::Closing(fd))
+    }
+
     fn insert(&mut self, slot: Slot) -> usize {
         self.in_flight += 1;
         if self.free_head == NONE {
@@ -112,44 +168,52 @@ impl Slots {
         old
     }
 
-    /// Records a completion; returns whom to wake.
-    pub(crate) fn complete(&mut self, key: usize, completion: Completion) -> Option<Waker> {
+    /// Records a completion; what it sets off goes to `after`.
+    pub(crate) fn complete(&mut self, key: usize, completion: Completion, after: &mut Aftermath) {
         if !completion.more {
             self.in_flight -= 1;
         }
         match &mut self.slots[key] {
             Slot::Waiting(waker) => {
-                let waker = waker.take();
+                after.wakers.extend(waker.take());
                 self.slots[key] = Slot::Done { completion, last: !completion.more };
-                waker
+                return;
             }
             Slot::Stream { ready, waker, ended } => {
                 *ended = !completion.more;
-                ready.push_back(completion);
-                waker.take()
+                ready.push_back(accepted(completion));
+                after.wakers.extend(waker.take());
+                return;
             }
             Slot::Done { completion: first, last } => {
                 // The notification overtook the future: the memory is free, the result stays to be taken.
                 first.copied = completion.copied;
                 *last = !completion.more;
-                None
+                return;
             }
-            Slot::Notify { memory, on_copied } => {
-                if completion.copied {
-                    on_copied(memory.as_ref());
-                }
-                self.end_unless(key, completion.more)
-            }
-            Slot::Draining(_) => self.end_unless(key, completion.more),
-            Slot::Free { .. } => None,
+            Slot::Notify { memory, on_copied } if completion.copied => on_copied(memory.as_ref()),
+            Slot::StreamDraining(_) => drop(accepted(completion)),
+            Slot::Notify { .. } | Slot::Draining(_) | Slot::Closing(_) => {}
+            Slot::Free { .. } => return,
+        }
+        if !completion.more {
+            self.end(key, completion, after);
         }
     }
 
-    fn end_unless(&mut self, key: usize, more: bool) -> Option<Waker> {
-        if !more {
-            drop(self.release(key));
+    fn end(&mut self, key: usize, completion: Completion, after: &mut Aftermath) {
+        match self.release(key) {
+            Slot::Draining(memory) | Slot::StreamDraining(memory) | Slot::Notify { memory, .. } => {
+                after.memory.push(memory);
+            }
+            // Cancelled before it ran: closed here and now.
+            Slot::Closing(fd) if completion.result == -libc::ECANCELED => drop(fd),
+            Slot::Closing(fd) => {
+                // The kernel has closed it; the number may already be somebody else's.
+                let _ = fd.into_raw_fd();
+            }
+            Slot::Free { .. } | Slot::Waiting(_) | Slot::Done { .. } | Slot::Stream { .. } => {}
         }
-        None
     }
 
     pub(crate) fn poll_single(&mut self, key: usize, waker: &Waker) -> Polled {
@@ -161,12 +225,7 @@ impl Slots {
                 }
                 Polled::Ready { completion, last }
             }
-            Slot::Waiting(known) => {
-                if !known.as_ref().is_some_and(|k| k.will_wake(waker)) {
-                    *known = Some(waker.clone());
-                }
-                Polled::Pending
-            }
+            Slot::Waiting(known) => Polled::Pending(remember(known, waker)),
             _ => unreachable_state(),
         }
     }
@@ -176,37 +235,48 @@ impl Slots {
         self.slots[key] = Slot::Notify { memory, on_copied };
     }
 
-    /// The next completion of a stream; `None` in the ready case means that it has ended.
-    pub(crate) fn poll_stream(&mut self, key: usize, waker: &Waker) -> Option<Option<Completion>> {
-        let Slot::Stream { ready, waker: known, ended } = &mut self.slots[key] else { return Some(None) };
-        if let Some(completion) = ready.pop_front() {
-            return Some(Some(completion));
+    /// The next connection of a stream.
+    pub(crate) fn poll_stream(&mut self, key: usize, waker: &Waker) -> PolledStream {
+        let Slot::Stream { ready, waker: known, ended } = &mut self.slots[key] else { unreachable_state() };
+        if let Some(connection) = ready.pop_front() {
+            return PolledStream::Item(connection);
         }
         if *ended {
-            return Some(None);
+            return PolledStream::Ended;
         }
-        *known = Some(waker.clone());
-        None
+        PolledStream::Pending(remember(known, waker))
     }
 
-    /// The future is gone. True when the kernel still works and must be told to stop.
-    pub(crate) fn abandon(&mut self, key: usize, memory: Box<dyn Any>) -> bool {
-        let finished = match &self.slots[key] {
-            Slot::Done { last, .. } => *last,
-            Slot::Stream { ended, .. } => *ended,
-            Slot::Waiting(_) => false,
-            _ => return false,
+    /// The future is gone: what the kernel still uses stays here.
+    pub(crate) fn abandon(&mut self, key: usize, memory: Box<dyn Any>) -> Abandoned {
+        let draining = match &self.slots[key] {
+            Slot::Done { last: true, .. } | Slot::Stream { ended: true, .. } => {
+                let old = self.release(key);
+                return Abandoned { cancel: false, leftovers: (Some(old), Some(memory)) };
+            }
+            Slot::Done { .. } | Slot::Waiting(_) => Slot::Draining(memory),
+            Slot::Stream { .. } => Slot::StreamDraining(memory),
+            _ => unreachable_state(),
         };
-        if finished {
-            drop(self.release(key));
-            return false;
-        }
-        self.slots[key] = Slot::Draining(memory);
-        true
+        let old = std::mem::replace(&mut self.slots[key], draining);
+        Abandoned { cancel: true, leftovers: (Some(old), None) }
     }
 }
 
-#[expect(clippy::panic, reason = "a future polled after its end is a bug in this crate, not an input")]
+/// Notes whom to wake; returns whom it replaced.
+fn remember(known: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    if known.as_ref().is_some_and(|k| k.will_wake(waker)) {
+        return None;
+    }
+    known.replace(waker.clone())
+}
+
+fn accepted(completion: Completion) -> io::Result<OwnedFd> {
+    // SAFETY: the result of an accept is a descriptor that the kernel just made for us; nobody else knows it.
+    completion.to_result().map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })
+}
+
+#[expect(clippy::panic, reason = "a slot used after it was given back is a bug in this crate, not an input")]
 fn unreachable_state() -> ! {
     panic!("an operation was polled after its slot was given back")
 }
@@ -221,6 +291,19 @@ mod tests {
         Completion { result, more, copied: false }
     }
 
+    fn complete(slots: &mut Slots, key: usize, completion: Completion) {
+        let mut after = Aftermath::default();
+        slots.complete(key, completion, &mut after);
+        after.run();
+    }
+
+    /// A descriptor, and a way to see whether it has been closed: the other end of its pipe.
+    fn watched_fd() -> (OwnedFd, impl Fn() -> bool) {
+        let (reader, writer) = rustix::pipe::pipe().unwrap();
+        rustix::io::ioctl_fionbio(&reader, true).unwrap();
+        (writer, move || rustix::io::read(&reader, &mut [0u8; 1]) == Ok(0))
+    }
+
     struct Noisy(Rc<Cell<bool>>);
     impl Drop for Noisy {
         fn drop(&mut self) {
@@ -232,28 +315,41 @@ mod tests {
     fn memory_of_an_abandoned_operation_lives_until_the_last_completion() {
         let (mut slots, freed) = (Slots::new(), Rc::new(Cell::new(false)));
         let key = slots.insert_single();
-        assert!(slots.abandon(key, Box::new(Noisy(Rc::clone(&freed)))));
-        slots.complete(key, completion(5, true));
+        assert!(slots.abandon(key, Box::new(Noisy(Rc::clone(&freed)))).cancel);
+        complete(&mut slots, key, completion(5, true));
         assert!(!freed.get());
-        slots.complete(key, completion(0, false));
+        complete(&mut slots, key, completion(0, false));
         assert!(freed.get());
         assert_eq!(slots.in_flight(), 0);
         assert_eq!(slots.insert_single(), key, "the slot is reused");
     }
 
     #[test]
+    fn abandoned_between_result_and_notification_keeps_the_memory() {
+        let (mut slots, freed) = (Slots::new(), Rc::new(Cell::new(false)));
+        let key = slots.insert_single();
+        complete(&mut slots, key, completion(100, true));
+        assert!(slots.abandon(key, Box::new(Noisy(Rc::clone(&freed)))).cancel);
+        assert!(!freed.get());
+        assert_ne!(slots.insert_single(), key);
+        complete(&mut slots, key, completion(0, false));
+        assert!(freed.get());
+    }
+
+    #[test]
     fn a_finished_operation_needs_no_cancel() {
         let mut slots = Slots::new();
         let key = slots.insert_single();
-        slots.complete(key, completion(1, false));
-        assert!(!slots.abandon(key, Box::new(())));
+        complete(&mut slots, key, completion(1, false));
+        assert!(!slots.abandon(key, Box::new(())).cancel);
+        assert_eq!(slots.insert_single(), key);
     }
 
     #[test]
     fn zero_copy_memory_waits_for_its_notification_and_reports_copies() {
         let (mut slots, copied) = (Slots::new(), Rc::new(Cell::new(false)));
         let key = slots.insert_single();
-        slots.complete(key, completion(100, true));
+        complete(&mut slots, key, completion(100, true));
         let Polled::Ready { completion: first, last } = slots.poll_single(key, Waker::noop()) else {
             panic!()
         };
@@ -261,8 +357,48 @@ mod tests {
         slots.await_notification(key, Box::new(Rc::clone(&copied)), |memory| {
             memory.downcast_ref::<Rc<Cell<bool>>>().unwrap().set(true);
         });
-        slots.complete(key, Completion { result: 0, more: false, copied: true });
+        complete(&mut slots, key, Completion { result: 0, more: false, copied: true });
         assert!(copied.get());
         assert_eq!(slots.in_flight(), 0);
+    }
+
+    #[test]
+    fn connections_that_nobody_took_are_closed() {
+        let mut slots = Slots::new();
+        let key = slots.insert_stream();
+        let ((queued, queued_closed), (late, late_closed)) = (watched_fd(), watched_fd());
+        complete(&mut slots, key, completion(queued.into_raw_fd(), true));
+        assert!(!queued_closed());
+        assert!(slots.abandon(key, Box::new(())).cancel);
+        assert!(queued_closed());
+        complete(&mut slots, key, completion(late.into_raw_fd(), true));
+        assert!(late_closed());
+        complete(&mut slots, key, completion(-libc::ECANCELED, false));
+        assert_eq!(slots.in_flight(), 0);
+        assert_eq!(slots.insert_single(), key);
+    }
+
+    #[test]
+    fn connections_of_an_ended_stream_are_closed() {
+        let mut slots = Slots::new();
+        let key = slots.insert_stream();
+        let (fd, closed) = watched_fd();
+        complete(&mut slots, key, completion(fd.into_raw_fd(), true));
+        complete(&mut slots, key, completion(-libc::EMFILE, false));
+        assert!(!slots.abandon(key, Box::new(())).cancel);
+        assert!(closed());
+    }
+
+    #[test]
+    fn a_cancelled_close_is_made_up_for_and_a_done_one_is_not_repeated() {
+        let mut slots = Slots::new();
+        let (cancelled, is_closed) = watched_fd();
+        let key = slots.insert_closing(cancelled);
+        complete(&mut slots, key, completion(-libc::ECANCELED, false));
+        assert!(is_closed());
+        let (done, is_closed) = watched_fd();
+        let key = slots.insert_closing(done);
+        complete(&mut slots, key, completion(0, false));
+        assert!(!is_closed(), "the kernel did it, as far as this test is concerned");
     }
 }

@@ -41,6 +41,12 @@ pub fn peer_address(socket: impl AsFd) -> io::Result<SocketAddr> {
     peer.try_into().map_err(|_| io::Error::other("not an internet socket"))
 }
 
+/// Tells the peer that nothing more will be sent; what it still sends can be read.
+pub fn shutdown_send(socket: impl AsFd) {
+    // A connection that is gone already needs no shutdown.
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+}
+
 /// Ends both directions; the peer sees the end at once, operations in flight complete.
 pub fn shutdown(socket: impl AsFd) {
     // A connection that is gone already needs no shutdown.

@@ -34,13 +34,15 @@ pub fn open_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> 
 /// # Errors
 /// What the kernel says; directories that exist are fine.
 pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
-    let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
-    for end in ends.filter(|&end| end > 0) {
-        let (part, _) = path.split_at(end);
-        match rustix::fs::mkdirat(dir, part, Mode::from_raw_mode(0o755)) {
+    let mut above: Option<OwnedFd> = None;
+    let path = path.strip_suffix('/').unwrap_or(path);
+    for name in path.split('/') {
+        let at = above.as_ref().map_or(dir, AsFd::as_fd);
+        match rustix::fs::mkdirat(at, plain_name(name)?, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(e) => return Err(e.into()),
         }
+        above = Some(open_dir_for_lookup(at, name)?);
     }
     Ok(())
 }
@@ -50,7 +52,12 @@ pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn rename_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
-    Ok(rustix::fs::renameat_with(dir, from, dir, to, RenameFlags::empty())?)
+    in_parent(dir, from, |from_dir, from| {
+        in_parent(dir, to, |to_dir, to| {
+            rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::empty())
+        })
+        .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
+    })
 }
 
 /// Removes a file beneath a directory.
@@ -58,7 +65,7 @@ pub fn rename_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<(
 /// # Errors
 /// What the kernel says.
 pub fn unlink_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(dir, path, AtFlags::empty())?)
+    in_parent(dir, path, |parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))
 }
 
 /// Removes an empty directory beneath a directory.
@@ -66,7 +73,38 @@ pub fn unlink_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn remove_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
-    Ok(rustix::fs::unlinkat(dir, path, AtFlags::REMOVEDIR)?)
+    in_parent(dir, path, |parent, name| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR))
+}
+
+/// Calls `act` with the directory that holds the last part of `path`, and that part. `renameat`, `unlinkat` and
+/// `mkdirat` know no "beneath": so the directory is looked up with `openat2`, and the part must be a plain name.
+fn in_parent<T>(
+    dir: BorrowedFd<'_>,
+    path: &str,
+    act: impl FnOnce(BorrowedFd<'_>, &str) -> rustix::io::Result<T>,
+) -> io::Result<T> {
+    let Some((parent, name)) = path.rsplit_once('/') else {
+        return Ok(act(dir, plain_name(path)?)?);
+    };
+    if parent.is_empty() {
+        return Err(rustix::io::Errno::XDEV.into());
+    }
+    let parent = open_dir_for_lookup(dir, parent)?;
+    Ok(act(parent.as_fd(), plain_name(name)?)?)
+}
+
+fn open_dir_for_lookup(dir: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::PATH | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    Ok(rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve)?)
+}
+
+/// The same error as `openat2` gives for a path that leads out.
+fn plain_name(name: &str) -> io::Result<&str> {
+    match name {
+        "" | "." | ".." => Err(rustix::io::Errno::XDEV.into()),
+        _ => Ok(name),
+    }
 }
 
 /// Reads an extended attribute whole; `None` when it is not there.

@@ -1,11 +1,11 @@
 //! Multishot accept: one submission, a connection per completion.
 
 use crate::driver::Driver;
-use crate::op::to_result;
+use crate::slots::PolledStream;
 use io_uring::{opcode, types};
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -35,16 +35,15 @@ impl AcceptStream {
     /// What `accept` says, for example too many open files; the stream stays usable.
     pub async fn next(&mut self) -> io::Result<OwnedFd> {
         loop {
-            let driver = self.driver.clone();
-            let key = self.key;
-            let completion = poll_fn(|cx| match driver.poll_stream(key, cx.waker()) {
-                Some(completion) => Poll::Ready(completion),
-                None => Poll::Pending,
+            let (driver, key) = (&self.driver, self.key);
+            let connection = poll_fn(|cx| match driver.poll_stream(key, cx.waker()) {
+                PolledStream::Item(connection) => Poll::Ready(Some(connection)),
+                PolledStream::Ended => Poll::Ready(None),
+                PolledStream::Pending(_) => Poll::Pending,
             })
             .await;
-            match completion {
-                // SAFETY: the kernel just made this descriptor for us and nobody else knows it.
-                Some(c) => return to_result(c).map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) }),
+            match connection {
+                Some(connection) => return connection,
                 // The kernel ended the multishot (overflow, or an error before): ask again.
                 None => self.restart(),
             }

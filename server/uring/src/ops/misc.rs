@@ -4,7 +4,7 @@ use crate::driver::Driver;
 use crate::op::{Op, Operation};
 use io_uring::{opcode, squeue::Entry, types};
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Readable {
 impl Driver {
     /// Closes a descriptor in the background. For files whose last link is gone: freeing their blocks can take long.
     pub fn close(&self, fd: OwnedFd) {
-        self.push_unwatched(opcode::Close::new(types::Fd(fd.into_raw_fd())).build());
+        self.push_close(fd);
     }
 
     /// Cancels every operation of this ring on the descriptor; they complete with `ECANCELED`.

@@ -143,7 +143,8 @@ unsafe impl<B: StableBytes> Operation for Send<B> {
 
     fn entry(&mut self) -> Entry {
         let part = &self.bytes.slice()[self.range.clone()];
-        let flags = libc::MSG_NOSIGNAL | if self.more { libc::MSG_MORE } else { 0 };
+        // WAITALL makes the kernel carry on after a short send by itself.
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL | if self.more { libc::MSG_MORE } else { 0 };
         opcode::Send::new(types::Fd(self.socket.as_raw_fd()), part.as_ptr(), part.len() as u32)
             .flags(flags)
             .build()

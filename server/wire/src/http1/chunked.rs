@@ -206,3 +206,117 @@ const FAILED_BEFORE: HeadError = HeadError::bad("chunked body failed before");
 fn is_text_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decodes `input` given in pieces of `piece` bytes: payload, and the bytes consumed if it ended.
+    fn decode_in_pieces(input: &[u8], piece: usize) -> Result<(Vec<u8>, Option<usize>), HeadError> {
+        let mut decoder = ChunkedDecoder::default();
+        let (mut payload, mut at) = (Vec::new(), 0);
+        while at < input.len() {
+            let window = &input[at..(at + piece).min(input.len())];
+            match decoder.decode(window)? {
+                ChunkStep::Data { skip, len } => {
+                    assert!(len > 0);
+                    payload.extend_from_slice(&window[skip..skip + len]);
+                    at += skip + len;
+                }
+                ChunkStep::NeedMore { consumed } => {
+                    assert_eq!(consumed, window.len());
+                    at += consumed;
+                }
+                ChunkStep::End { consumed } => {
+                    assert!(decoder.is_done());
+                    assert_eq!(decoder.decode(b"more"), Ok(ChunkStep::End { consumed: 0 }));
+                    return Ok((payload, Some(at + consumed)));
+                }
+            }
+        }
+        assert!(!decoder.is_done());
+        Ok((payload, None))
+    }
+
+    #[test]
+    fn good_bodies() {
+        let cases: [(&[u8], &[u8]); 7] = [
+            (b"0\r\n\r\n", b""),
+            (b"5\r\nhello\r\n0\r\n\r\n", b"hello"),
+            (b"5;a=b\r\nhello\r\n1;\r\n!\r\n0;x=\"y z\"\r\n\r\n", b"hello!"),
+            (b"000000000000000A\r\n0123456789\r\n0000\r\n\r\n", b"0123456789"),
+            (b"2\r\n\r\n\r\n0\r\n\r\n", b"\r\n"),
+            (b"1\r\na\r\n0\r\nX: y\r\nZ:\r\n\r\n", b"a"),
+            (b"0\r\nMd5: \xff\t \r\n\r\n", b""),
+        ];
+        for (input, expected) in cases {
+            let mut pipelined = input.to_vec();
+            pipelined.extend_from_slice(b"GET / HTTP/1.1\r\n");
+            for piece in 1..=pipelined.len() {
+                let (payload, end) = decode_in_pieces(&pipelined, piece).unwrap();
+                assert_eq!((payload.as_slice(), end), (expected, Some(input.len())), "piece {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn bounds() {
+        let extension = |len: usize| format!("1;{}\r\na\r\n", "x".repeat(len - 1));
+        assert!(decode_in_pieces(extension(256).as_bytes(), 7).is_ok());
+        assert_eq!(decode_in_pieces(extension(257).as_bytes(), 7).unwrap_err().status, 400);
+        assert!(decode_in_pieces(extension(256).repeat(32).as_bytes(), 999).is_ok());
+        assert_eq!(decode_in_pieces(extension(256).repeat(33).as_bytes(), 999).unwrap_err().status, 400);
+        let trailers = |count: usize| format!("0\r\n{}\r\n", "a: b\r\n".repeat(count));
+        assert!(decode_in_pieces(trailers(32).as_bytes(), 9).unwrap().1.is_some());
+        assert_eq!(decode_in_pieces(trailers(33).as_bytes(), 9).unwrap_err().status, 431);
+        let long = format!("0\r\na: {}", "b".repeat(4096));
+        assert_eq!(decode_in_pieces(long.as_bytes(), 9).unwrap_err().status, 431);
+        assert!(decode_in_pieces(b"7fffffffffffffff\r\n", 1).is_ok());
+        assert_eq!(decode_in_pieces(b"8000000000000000\r\n", 1).unwrap_err().status, 400);
+        assert_eq!(decode_in_pieces(b"00000000000000001\r\n", 1).unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn stays_failed() {
+        let mut decoder = ChunkedDecoder::default();
+        assert_eq!(decoder.decode(b"x").unwrap_err().status, 400);
+        assert_eq!(decoder.decode(b"0\r\n\r\n").unwrap_err().status, 400);
+        assert_eq!(decoder.decode(b"").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn chunk_heads() {
+        for (len, expected) in
+            [(1, "1\r\n"), (15, "f\r\n"), (16, "10\r\n"), (u64::MAX, "ffffffffffffffff\r\n")]
+        {
+            let mut out = Vec::new();
+            write_chunk_head(&mut out, len);
+            assert_eq!(out, expected.as_bytes());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn encode_then_decode(
+            chunks in proptest::collection::vec(proptest::collection::vec(0_u8.., 1..40), 0..8),
+            piece in 1_usize..80,
+        ) {
+            let mut body = Vec::new();
+            for chunk in &chunks {
+                write_chunk_head(&mut body, chunk.len() as u64);
+                body.extend_from_slice(chunk);
+                body.extend_from_slice(b"\r\n");
+            }
+            body.extend_from_slice(LAST_CHUNK);
+            let (payload, end) = decode_in_pieces(&body, piece).unwrap();
+            proptest::prop_assert_eq!(payload, chunks.concat());
+            proptest::prop_assert_eq!(end, Some(body.len()));
+        }
+
+        #[test]
+        fn splitting_changes_nothing(input in "[0-2a;:x \r\n]{0,60}", piece in 1_usize..20) {
+            let whole = decode_in_pieces(input.as_bytes(), usize::MAX / 2);
+            proptest::prop_assert_eq!(decode_in_pieces(input.as_bytes(), piece), whole);
+        }
+    }
+}

@@ -146,3 +146,108 @@ fn if_range_holds(headers: &Headers<'_>, v: &Validators<'_>) -> bool {
 fn header_date(headers: &Headers<'_>, name: &str) -> Option<i64> {
     parse_http_date(headers.get_str(name)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Precondition::{Failed, IgnoreRange, NotModified, Proceed};
+    use super::*;
+    use crate::http1::{HeadLimits, parse_request};
+
+    const BEFORE: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
+    const SAME: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+    const AFTER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+
+    fn judge(method: &str, fields: &str, etag: Option<&str>, exists: bool) -> Precondition {
+        let fields: String = fields
+            .replace("BEFORE", BEFORE)
+            .replace("SAME", SAME)
+            .replace("AFTER", AFTER)
+            .lines()
+            .map(|line| format!("{}\r\n", line.trim()))
+            .collect();
+        let text = format!("{method} / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let head = parse_request(text.as_bytes(), &HeadLimits::default()).unwrap().unwrap();
+        let validators = Validators { etag, modified_unix_s: 784_111_777 };
+        evaluate_conditions(&head.headers, head.method, &validators, exists)
+    }
+
+    #[test]
+    fn existing_object() {
+        let cases = [
+            ("GET", "", Proceed),
+            ("GET", "If-Match: \"v1\"", Proceed),
+            ("GET", "If-Match: \"v0\", \"v1\"", Proceed),
+            ("GET", "If-Match: \"v0\"\nIf-Match: \"v1\"", Proceed),
+            ("GET", "If-Match: v1", Proceed),
+            ("GET", "If-Match: *", Proceed),
+            ("GET", "If-Match: W/\"v1\"", Failed),
+            ("GET", "If-Match: \"v0\"", Failed),
+            ("PUT", "If-Match: \"v0\"", Failed),
+            ("PUT", "If-Match:", Failed),
+            ("PUT", "If-Match: \"v1", Failed),
+            ("DELETE", "If-Match: \"v0\"", Failed),
+            ("GET", "If-None-Match: \"v1\"", NotModified),
+            ("HEAD", "If-None-Match: W/\"v1\"", NotModified),
+            ("GET", "If-None-Match: \"a,b\", W/\"v1\"", NotModified),
+            ("GET", "If-None-Match: *", NotModified),
+            ("GET", "If-None-Match: \"v0\"", Proceed),
+            ("PUT", "If-None-Match: *", Failed),
+            ("PUT", "If-None-Match: \"v1\"", Failed),
+            ("PUT", "If-None-Match: \"v0\"", Proceed),
+            ("GET", "If-Modified-Since: BEFORE", Proceed),
+            ("GET", "If-Modified-Since: SAME", NotModified),
+            ("HEAD", "If-Modified-Since: AFTER", NotModified),
+            ("PUT", "If-Modified-Since: AFTER", Proceed),
+            ("GET", "If-Modified-Since: yesterday", Proceed),
+            ("GET", "If-Unmodified-Since: BEFORE", Failed),
+            ("PUT", "If-Unmodified-Since: BEFORE", Failed),
+            ("GET", "If-Unmodified-Since: SAME", Proceed),
+            ("GET", "If-Unmodified-Since: never", Proceed),
+            // An entity tag outranks the date of the same kind.
+            ("GET", "If-Match: \"v1\"\nIf-Unmodified-Since: BEFORE", Proceed),
+            ("GET", "If-None-Match: \"v0\"\nIf-Modified-Since: AFTER", Proceed),
+            // The first pair outranks the second.
+            ("GET", "If-Match: \"v0\"\nIf-None-Match: \"v1\"", Failed),
+            ("GET", "If-Match: \"v1\"\nIf-None-Match: \"v1\"", NotModified),
+            ("GET", "Range: bytes=0-1\nIf-Range: \"v1\"", Proceed),
+            ("GET", "Range: bytes=0-1\nIf-Range: v1", Proceed),
+            ("GET", "Range: bytes=0-1\nIf-Range: \"v0\"", IgnoreRange),
+            ("GET", "Range: bytes=0-1\nIf-Range: W/\"v1\"", IgnoreRange),
+            ("GET", "Range: bytes=0-1\nIf-Range: \"v0\", \"v1\"", IgnoreRange),
+            ("GET", "Range: bytes=0-1\nIf-Range: *", IgnoreRange),
+            ("GET", "Range: bytes=0-1\nIf-Range: SAME", Proceed),
+            ("GET", "Range: bytes=0-1\nIf-Range: AFTER", IgnoreRange),
+            ("GET", "Range: bytes=0-1\nIf-Range:", IgnoreRange),
+            ("GET", "If-Range: \"v0\"", Proceed),
+            ("HEAD", "Range: bytes=0-1\nIf-Range: \"v0\"", Proceed),
+            ("GET", "Range: bytes=0-1\nIf-Range: \"v0\"\nIf-None-Match: \"v1\"", NotModified),
+        ];
+        for (method, fields, expected) in cases {
+            assert_eq!(judge(method, fields, Some("v1"), true), expected, "{method} {fields}");
+        }
+    }
+
+    #[test]
+    fn object_without_tag() {
+        assert_eq!(judge("PUT", "If-Match: *", None, true), Proceed);
+        assert_eq!(judge("PUT", "If-Match: \"\"", None, true), Failed);
+        assert_eq!(judge("PUT", "If-None-Match: *", None, true), Failed);
+        assert_eq!(judge("PUT", "If-None-Match: \"x\"", None, true), Proceed);
+    }
+
+    #[test]
+    fn missing_object() {
+        let cases = [
+            ("PUT", "If-None-Match: *", Proceed),
+            ("PUT", "If-Match: *", Failed),
+            ("PUT", "If-Match: \"v1\"", Failed),
+            ("PUT", "If-Unmodified-Since: BEFORE", Proceed),
+            ("GET", "If-Match: *", Proceed),
+            ("GET", "If-None-Match: *", Proceed),
+            ("DELETE", "If-Match: *", Proceed),
+        ];
+        for (method, fields, expected) in cases {
+            assert_eq!(judge(method, fields, Some("v1"), false), expected, "{method} {fields}");
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! What bounds a message head, and how a refusal is reported.
 
-use super::headers::HEADERS_HARD_MAX;
+use super::headers::{HEAD_BYTES_HARD_MAX, HEADERS_HARD_MAX};
 
 /// Bounds on a message head. They hold for an unfinished head too, so a peer cannot make a node buffer more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HeadLimits {
     /// Most bytes of start line, header lines and the closing empty line together. A receive buffer of
-    /// exactly this size is enough: a head that fills it without ending is refused, not waited for.
+    /// exactly this size is enough: a head that fills it without ending is refused, not waited for. Values above 65 535 mean 65 535.
     pub head_bytes_max: usize,
     /// Most header lines. Values above 128 mean 128, the size of the fixed table.
     pub headers_max: usize,
@@ -21,9 +21,13 @@ impl Default for HeadLimits {
 }
 
 impl HeadLimits {
-    /// The header count that applies, after the hard bound.
-    pub(super) fn headers_max_effective(&self) -> usize {
-        self.headers_max.min(HEADERS_HARD_MAX)
+    /// The limits that apply to what follows the first `lead` bytes, within the hard bounds.
+    pub(super) fn effective(&self, lead: usize) -> Self {
+        Self {
+            head_bytes_max: self.head_bytes_max.min(HEAD_BYTES_HARD_MAX).saturating_sub(lead),
+            headers_max: self.headers_max.min(HEADERS_HARD_MAX),
+            uri_bytes_max: self.uri_bytes_max,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The header fields that decide where a message ends and what happens to its connection.
 
+use httparse::Header;
+
 use super::error::HeadError;
-use super::headers::Headers;
 
 /// How the body of a message is delimited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +37,9 @@ pub(super) struct Facts<'b> {
 
 impl<'b> Facts<'b> {
     /// Collects the facts in one pass.
-    pub(super) fn collect(headers: &Headers<'b>) -> Self {
+    pub(super) fn collect(headers: &[Header<'b>]) -> Self {
         let mut facts = Self::default();
-        for (name, value) in headers.iter() {
+        for Header { name, value } in headers {
             // The length first: it rules out almost every header without comparing text.
             match name.len() {
                 4 if name.eq_ignore_ascii_case("host") => {
@@ -139,4 +140,27 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
 
 fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().copied().all(is_token_byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_plain_digits() {
+        assert_eq!(parse_length(b"0"), Some(0));
+        assert_eq!(parse_length(b"007"), Some(7));
+        assert_eq!(parse_length(b"9223372036854775807"), Some(9_223_372_036_854_775_807));
+        for bad in
+            [&b""[..], b"9223372036854775808", b"18446744073709551616", b"+1", b"-1", b"1 2", b"1,1", b"0x1"]
+        {
+            assert_eq!(parse_length(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn white_space_is_cut_at_both_ends() {
+        assert_eq!(trim_ows(b" \ta b\t "), b"a b");
+        assert_eq!(trim_ows(b" \t "), b"");
+    }
 }

@@ -4,6 +4,8 @@ use memchr::{memchr, memchr_iter};
 
 use super::error::{HeadError, HeadLimits};
 
+const BAD_LINE_END: HeadError = HeadError::bad("bad line end");
+
 /// What the line rules say about the bytes received so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
@@ -29,7 +31,8 @@ impl Scan {
     }
 }
 
-/// Scans a request: the target bound, then the rules for every head. `bytes` starts at the request line.
+/// Scans a request: the target bound, then the rules for every head. `bytes` starts at the request line, and
+/// `limits` are effective ones.
 pub(super) fn scan_request(bytes: &[u8], limits: &HeadLimits) -> Scan {
     let window = bytes.get(..limits.head_bytes_max).unwrap_or(bytes);
     match target_overflow(window, limits.uri_bytes_max) {
@@ -55,26 +58,29 @@ fn target_overflow(window: &[u8], uri_bytes_max: usize) -> Option<usize> {
 pub(super) fn scan_head(bytes: &[u8], limits: &HeadLimits) -> Scan {
     let window = bytes.get(..limits.head_bytes_max).unwrap_or(bytes);
     let mut line_at = 0_usize;
-    let mut headers = 0_usize;
+    // How many more header lines may begin. None before the end of the start line.
+    let mut headers_left = None;
     for line_feed_at in memchr_iter(b'\n', window) {
-        let Some((b'\r', content)) =
-            window.get(line_at..line_feed_at).and_then(<[u8]>::split_last).map(|(last, rest)| (*last, rest))
-        else {
-            return Scan::refused(line_feed_at, HeadError::bad("line feed without carriage return"));
-        };
-        if line_at == 0 {
-            if content.is_empty() {
-                return Scan::refused(0, HeadError::bad("empty start line"));
-            }
-        } else if content.is_empty() {
-            return Scan { usable: line_feed_at.saturating_add(1), verdict: Verdict::Complete };
-        } else {
-            headers = headers.saturating_add(1);
-            if headers > limits.headers_max_effective() {
-                return Scan::refused(line_at, HeadError::TOO_MANY_HEADERS);
+        let line = window.get(line_at..line_feed_at).unwrap_or_default();
+        if headers_left == Some(0) && begins_header(line) {
+            return Scan::refused(line_at, HeadError::TOO_MANY_HEADERS);
+        }
+        let next_at = line_feed_at.saturating_add(1);
+        match (line, headers_left) {
+            ([b'\r'], None) => return Scan::refused(0, HeadError::bad("empty start line")),
+            ([b'\r'], Some(_)) => return Scan { usable: next_at, verdict: Verdict::Complete },
+            ([b'\r', ..], _) => return Scan::refused(line_at, BAD_LINE_END),
+            ([.., b'\r'], None) => headers_left = Some(limits.headers_max),
+            ([.., b'\r'], Some(left)) => headers_left = Some(left.saturating_sub(1)),
+            (_, _) => {
+                return Scan::refused(line_feed_at, HeadError::bad("line feed without carriage return"));
             }
         }
-        line_at = line_feed_at.saturating_add(1);
+        line_at = next_at;
+    }
+    // One header too many shows in its first byte.
+    if headers_left == Some(0) && begins_header(window.get(line_at..).unwrap_or_default()) {
+        return Scan::refused(line_at, HeadError::TOO_MANY_HEADERS);
     }
     if bytes.len() >= limits.head_bytes_max {
         return Scan::refused(window.len(), HeadError::HEAD_TOO_LARGE);
@@ -82,12 +88,17 @@ pub(super) fn scan_head(bytes: &[u8], limits: &HeadLimits) -> Scan {
     Scan { usable: window.len(), verdict: Verdict::Incomplete }
 }
 
+/// True when this line, finished or not, can only be a header: a carriage return may still end the head.
+fn begins_header(line: &[u8]) -> bool {
+    line.first().is_some_and(|byte| *byte != b'\r')
+}
+
 /// The refusal for a fault that httparse found. `version_text` is what stands where the version should.
 pub(super) fn refusal(error: httparse::Error, version_text: &[u8]) -> HeadError {
     match error {
         httparse::Error::HeaderName => HeadError::bad("bad header name"),
         httparse::Error::HeaderValue => HeadError::bad("bad header value"),
-        httparse::Error::NewLine => HeadError::bad("bad line end"),
+        httparse::Error::NewLine => BAD_LINE_END,
         httparse::Error::Status => HeadError::bad("bad status code"),
         httparse::Error::Token => HeadError::bad("bad start line"),
         httparse::Error::TooManyHeaders => HeadError::TOO_MANY_HEADERS,

@@ -66,3 +66,54 @@ fn parse_position(text: &str) -> Option<u64> {
         Some(sum.saturating_mul(10).saturating_add(digit))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RangeOutcome::{Multiple, Unsatisfiable, Whole};
+    use super::*;
+
+    fn part(start: u64, len: u64) -> RangeOutcome {
+        RangeOutcome::Part { start, len }
+    }
+
+    #[test]
+    fn table() {
+        let cases = [
+            ("bytes=0-0", 10, part(0, 1)),
+            ("bytes=0-9", 10, part(0, 10)),
+            ("bytes=2-99", 10, part(2, 8)),
+            ("bytes=9-", 10, part(9, 1)),
+            ("bytes=-3", 10, part(7, 3)),
+            ("bytes=-30", 10, part(0, 10)),
+            ("Bytes=1-1", 10, part(1, 1)),
+            (" bytes= 1-1 ", 10, part(1, 1)),
+            ("bytes=,1-1,", 10, part(1, 1)),
+            ("bytes=0-18446744073709551616", 10, part(0, 10)),
+            ("bytes=5-18446744073709551615", u64::MAX, part(5, u64::MAX - 5)),
+            ("bytes=-0", 10, Unsatisfiable),
+            ("bytes=10-", 10, Unsatisfiable),
+            ("bytes=10-11", 10, Unsatisfiable),
+            ("bytes=99999999999999999999999-", 10, Unsatisfiable),
+            ("bytes=0-", 0, Unsatisfiable),
+            ("bytes=-5", 0, Unsatisfiable),
+            ("bytes=0-1,3-4", 10, Multiple),
+            ("bytes=0-1 , -1", 10, Multiple),
+            ("bytes=0-1,20-", 10, Multiple),
+            ("bytes=3-2", 10, Whole),
+            ("bytes=0-1,x", 10, Whole),
+            ("bytes=", 10, Whole),
+            ("bytes=-", 10, Whole),
+            ("bytes=--1", 10, Whole),
+            ("bytes=1", 10, Whole),
+            ("bytes=+1-2", 10, Whole),
+            ("bytes=1 - 2", 10, Whole),
+            ("bytes = 1-2", 10, Whole),
+            ("items=0-1", 10, Whole),
+            ("", 10, Whole),
+        ];
+        for (text, size, expected) in cases {
+            assert_eq!(parse_range(Some(text), size), expected, "{text} of {size}");
+        }
+        assert_eq!(parse_range(None, 10), Whole);
+    }
+}

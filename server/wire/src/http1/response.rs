@@ -2,7 +2,7 @@
 
 use super::error::{HeadError, HeadLimits};
 use super::facts::{Facts, Framing};
-use super::headers::{Headers, empty_table};
+use super::headers::{Headers, slots};
 use super::lines::{self, Verdict};
 use super::method::Method;
 
@@ -38,12 +38,15 @@ pub fn parse_response<'b>(
     if let [b'\r' | b'\n', ..] = bytes {
         return Err(HeadError::bad("empty start line"));
     }
-    let scan = lines::scan_head(bytes, limits);
+    let limits = limits.effective(0);
+    let scan = lines::scan_head(bytes, &limits);
     let head = bytes.get(..scan.usable).unwrap_or(bytes);
-    let mut table = empty_table();
-    let slots = table.get_mut(..limits.headers_max_effective()).unwrap_or_default();
-    let mut parsed = httparse::Response::new(slots);
-    let parse_status = parsed.parse(head).map_err(|error| lines::refusal(error, head))?;
+    let mut slots = slots();
+    let slots = slots.get_mut(..limits.headers_max).unwrap_or_default();
+    let mut parsed = httparse::Response::new(&mut []);
+    let parse_status = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut parsed, head, slots)
+        .map_err(|error| lines::refusal(error, head))?;
     match scan.verdict {
         Verdict::Complete => {}
         Verdict::Incomplete => return Ok(None),
@@ -57,13 +60,70 @@ pub fn parse_response<'b>(
     if status < 100 {
         return Err(HeadError::bad("bad status code"));
     }
-    let count = parsed.headers.len();
-    let headers = Headers::new(table, count);
-    let facts = Facts::collect(&headers);
+    let facts = Facts::collect(parsed.headers);
     // The headers are judged even where there is no body: a peer that contradicts itself is not trusted.
     let stated = facts.framing(minor_version)?;
     let bodyless = request_method == Method::Head || matches!(status, 100..=199 | 204 | 304);
     let framing = if bodyless { Framing::Empty } else { stated.unwrap_or(Framing::UntilClose) };
     let keep_alive = framing != Framing::UntilClose && facts.keep_alive(minor_version);
+    let headers = Headers::locate(head, parsed.headers).ok_or(HeadError::HEAD_TOO_LARGE)?;
     Ok(Some(ResponseHead { status, headers, framing, keep_alive, head_bytes: scan.usable }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, method: Method) -> Result<Option<ResponseHead<'_>>, u16> {
+        parse_response(text.as_bytes(), &HeadLimits::default(), method).map_err(|error| error.status)
+    }
+
+    #[test]
+    fn framings() {
+        let cases = [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Get, Framing::Length(3), true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Head, Framing::Empty, true),
+            ("HTTP/1.1 204 No Content\r\n\r\n", Method::Put, Framing::Empty, true),
+            ("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", Method::Get, Framing::Empty, true),
+            ("HTTP/1.1 100 Continue\r\n\r\n", Method::Put, Framing::Empty, true),
+            ("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n", Method::Get, Framing::Chunked, true),
+            ("HTTP/1.1 200 OK\r\n\r\n", Method::Get, Framing::UntilClose, false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Get, Framing::Length(3), false),
+            (
+                "HTTP/1.1 500 \r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+                Method::Get,
+                Framing::Length(0),
+                false,
+            ),
+        ];
+        for (text, method, framing, keep_alive) in cases {
+            let head = parse(text, method).unwrap().unwrap();
+            assert_eq!((head.framing, head.keep_alive), (framing, keep_alive), "{text}");
+            assert_eq!(head.head_bytes, text.len());
+        }
+        let head = parse("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", Method::Head).unwrap().unwrap();
+        assert_eq!((head.status, head.headers.get_str("content-length")), (200, Some("3")));
+    }
+
+    #[test]
+    fn refusals() {
+        let cases = [
+            ("\r\nHTTP/1.1 200 OK\r\n\r\n", 400),
+            ("HTTP/1.1 200 OK\n\n", 400),
+            ("HTTP/1.1 200 OK\r\nA: b\n\r\n", 400),
+            ("HTTP/1.1 200 OK\r\nA : b\r\n\r\n", 400),
+            ("HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", 400),
+            ("HTTP/1.1 2x0 OK\r\n\r\n", 400),
+            ("HTTP/1.1 099 No\r\n\r\n", 400),
+            ("HTTP/2.0 200 OK\r\n\r\n", 505),
+            ("HTTQ/1.1 200 OK\r\n\r\n", 400),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n", 400),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+            ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        ];
+        for (text, status) in cases {
+            assert_eq!(parse(text, Method::Get).unwrap_err(), status, "{text}");
+        }
+    }
 }

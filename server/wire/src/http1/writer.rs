@@ -135,3 +135,55 @@ fn push_target(out: &mut Vec<u8>, target: &str) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn response() {
+        let text = written(|out| {
+            let mut head = HeadWriter::response(out, 416);
+            head.header("ETag", "\"x\"").header_u64("Ais-Version", u64::MAX).content_length(0);
+            head.header_display("Content-Range", format_args!("bytes */{}", 7));
+            head.finish();
+        });
+        assert_eq!(
+            text,
+            "HTTP/1.1 416 Range Not Satisfiable\r\nETag: \"x\"\r\nAis-Version: 18446744073709551615\r\n\
+             Content-Length: 0\r\nContent-Range: bytes */7\r\n\r\n"
+        );
+        assert_eq!(written(|out| HeadWriter::response(out, 200).finish()), "HTTP/1.1 200 OK\r\n\r\n");
+        assert_eq!(written(|out| HeadWriter::response(out, 299).finish()), "HTTP/1.1 299 \r\n\r\n");
+        assert!(written(|out| HeadWriter::response(out, 7).finish()).starts_with("HTTP/1.1 500 "));
+    }
+
+    #[test]
+    fn nothing_can_be_forged() {
+        let text = written(|out| {
+            let mut head = HeadWriter::request(out, "G T\r\n", "/a b\r\nX: y\u{e9}", "h\r\nEvil: 1");
+            head.header("A\r\nB: c", "d\r\nE: f\0").header_display("G", "h\nI: j").header("", "v");
+            head.finish();
+        });
+        assert_eq!(
+            text,
+            "G-T-- /a%20b%0D%0AX:%20y%C3%A9 HTTP/1.1\r\nHost: h  Evil: 1\r\nA--B--c: d  E: f \r\n\
+             G: h I: j\r\n-: v\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn appends_after_what_is_there() {
+        let mut out = b"\r\n\0".to_vec();
+        let mut head = HeadWriter::response(&mut out, 200);
+        head.header_display("A", "b\r");
+        head.finish();
+        assert_eq!(out, b"\r\n\0HTTP/1.1 200 OK\r\nA: b \r\n\r\n");
+    }
+}

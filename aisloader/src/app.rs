@@ -1,0 +1,152 @@
+//! The program from its arguments to its exit code.
+
+use crate::client::{Client, ClientError};
+use crate::config::Config;
+use crate::engine::{DirectMap, Plan, RunEnd, run};
+use crate::flags::{Parsed, usage};
+use crate::names::NameList;
+use crate::report::Reporter;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Operations failed, or none was done.
+const EXIT_FAILED: u8 = 1;
+/// The command line is wrong.
+const EXIT_USAGE: u8 = 2;
+/// Longest wait for an answer to a control request other than the last one.
+const CONTROL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Runs the program; `words` are its arguments without its name.
+#[must_use]
+pub fn main(words: &[String]) -> ExitCode {
+    let config = match configure(words) {
+        Ok(Some(config)) => config,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(text) => {
+            eprintln!("aisloader: {text}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    match load(config) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(e) => {
+            eprintln!("aisloader: {e}");
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+/// The run that is asked for; `None` when only a text was.
+fn configure(words: &[String]) -> Result<Option<Config>, String> {
+    let flags = Parsed::parse(words).map_err(|e| e.to_string())?;
+    if flags.boolean("version") {
+        println!("aisloader {} (straightline)", env!("CARGO_PKG_VERSION"));
+        return Ok(None);
+    }
+    if words.is_empty() || ["usage", "help", "h"].iter().any(|name| flags.boolean(name)) {
+        println!("{}", usage());
+        return Ok(None);
+    }
+    for warning in &flags.warnings {
+        eprintln!("aisloader: warning: {warning}");
+    }
+    let endpoint = std::env::var("AIS_ENDPOINT").ok();
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    // The low 64 bits of the nanoseconds are as good a seed as any.
+    let seed = u64::try_from(clock & u128::from(u64::MAX)).unwrap_or_default();
+    let config = Config::new(&flags, endpoint.as_deref(), seed).map_err(|e| e.to_string())?;
+    if config.output.is_dry_run {
+        println!("{}", serde_json::to_string_pretty(&config).map_err(|e| e.to_string())?);
+        return Ok(None);
+    }
+    Ok(Some(config))
+}
+
+type AnyError = Box<dyn std::error::Error>;
+
+/// Prepares, runs, reports, cleans up. False when operations failed or none was done.
+fn load(config: Config) -> Result<bool, AnyError> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The second one ends the program at once.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
+        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
+    }
+    let config = Arc::new(config);
+    let mut reporter = Reporter::new(&config)?;
+    let mut client =
+        Client::new(&config.gateway, Some(config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT)));
+    let names = prepare(&config, &mut client)?;
+    let direct = direct_map(&config, &mut client)?;
+    reporter.begin(&config, names.len())?;
+    let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
+    let outcome = run(plan, &mut |interval, stats| reporter.interval(interval, stats));
+    // The bucket goes even when the run could not be made.
+    let cleaned = clean_up(&config);
+    let end = outcome?;
+    reporter.end(&config, &end)?;
+    cleaned?;
+    Ok(judge(&end))
+}
+
+fn judge(end: &RunEnd) -> bool {
+    if end.stats.ops() == 0 && !end.is_interrupted {
+        eprintln!("aisloader: not one operation was done");
+    }
+    end.stats.error_count() == 0 && end.stats.ops() > 0
+}
+
+/// Sees to it that there is a bucket, and lists what there is to read.
+fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
+    let uri = config.bucket.uri();
+    let is_read = config.mix.pct_put.saturating_add(config.mix.pct_list) < 100;
+    let exists = client.bucket_exists(&config.bucket)?;
+    if !exists {
+        if config.mix.pct_put == 0 {
+            return Err(
+                format!("bucket {uri} does not exist, and -pctput is 0: there is nothing to read").into()
+            );
+        }
+        if !config.bucket.is_ais() {
+            return Err(format!("bucket {uri} does not exist").into());
+        }
+        client.create_bucket(&config.bucket)?;
+    }
+    if !exists || !is_read || config.is_list_skipped {
+        return Ok(NameList::default());
+    }
+    let names = client.list_names(&config.bucket, &config.subdir_prefix())?;
+    if names.is_empty() && config.mix.pct_put == 0 {
+        let place =
+            if config.subdir.is_empty() { String::new() } else { format!(" under {:?}", config.subdir) };
+        return Err(format!(
+            "bucket {uri} has no objects{place}, and -pctput is 0: there is nothing to read"
+        )
+        .into());
+    }
+    Ok(names)
+}
+
+fn direct_map(config: &Config, client: &mut Client) -> Result<Option<DirectMap>, AnyError> {
+    if !config.is_direct {
+        return Ok(None);
+    }
+    let map = DirectMap::from_json(&client.cluster_map()?)?;
+    if !map.knows_cores() {
+        eprintln!(
+            "aisloader: warning: -direct: the targets do not publish their cores; using their public addresses"
+        );
+    }
+    Ok(Some(map))
+}
+
+fn clean_up(config: &Config) -> Result<(), ClientError> {
+    if !config.is_cleaned_up {
+        return Ok(());
+    }
+    // A connection of its own: the first one may have been idle for hours.
+    Client::new(&config.gateway, config.timeout).destroy_bucket(&config.bucket)
+}

@@ -1,0 +1,252 @@
+//! What a run is: the flags, checked against each other, with every default resolved.
+
+use crate::flags::{FlagError, Parsed};
+use crate::names::BucketName;
+use crate::workload::Mix;
+use serde::Serialize;
+use std::time::Duration;
+use wire::cksum::CksumType;
+
+const SIZE_MIN_DEFAULT: u64 = 1 << 20;
+const SIZE_MAX_DEFAULT: u64 = 1 << 30;
+/// Beyond this a mistyped number would only exhaust memory.
+const WORKERS_MAX: i64 = 1 << 16;
+
+/// A validated run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Config {
+    /// Authority (`host:port`) of the gateway.
+    pub gateway: String,
+    /// The bucket that is worked on.
+    pub bucket: BucketName,
+    /// True when the bucket's name was made up and it must be created.
+    pub is_bucket_random: bool,
+    /// Kinds, sizes and names.
+    pub mix: Mix,
+    /// Workers over all cores.
+    pub workers: usize,
+    /// When to stop.
+    pub bounds: Bounds,
+    /// Limit of one operation; `None`: none.
+    pub timeout: Option<Duration>,
+    /// Go to the owner core by the cluster map.
+    pub is_direct: bool,
+    /// Names per listed page; 0: the server's choice.
+    pub list_page_names: u64,
+    /// Checksum computed for PUT.
+    #[serde(serialize_with = "cksum_name")]
+    pub cksum: CksumType,
+    /// Compare the checksum of what GET returns.
+    pub is_verified: bool,
+    /// Prefix of GET and LIST, directory of PUT.
+    pub subdir: String,
+    /// No listing at the start.
+    pub is_list_skipped: bool,
+    /// Destroy the bucket at the end.
+    pub is_cleaned_up: bool,
+    /// Where and how results go.
+    pub output: Output,
+}
+
+/// When a run ends; the first bound that is reached counts.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Bounds {
+    /// Time; `None`: unlimited.
+    pub duration: Option<Duration>,
+    /// PUTs; 0: unlimited.
+    pub puts_max: u64,
+    /// Operations of any kind; 0: unlimited.
+    pub ops_max: u64,
+    /// Bytes of PUT; 0: unlimited.
+    pub put_bytes_max: u64,
+}
+
+/// Where and how results go.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Output {
+    /// Between rows; `None`: no rows.
+    pub interval: Option<Duration>,
+    /// File instead of the standard output; empty: none.
+    pub file: String,
+    /// JSON instead of tables.
+    pub is_json: bool,
+    /// No parameters at the start.
+    pub is_quiet: bool,
+    /// Print the parameters and end.
+    pub is_dry_run: bool,
+}
+
+impl Config {
+    /// Checks and completes the flags. `env_endpoint` is `AIS_ENDPOINT`; `clock_seed` is used when no seed is given.
+    ///
+    /// # Errors
+    /// The rule that is broken, with the flags and values that break it.
+    pub fn new(flags: &Parsed, env_endpoint: Option<&str>, clock_seed: u64) -> Result<Self, FlagError> {
+        let seed = match flags.int("seed") {
+            0 => clock_seed,
+            given => given.cast_unsigned(),
+        };
+        let mix = mix(flags, seed)?;
+        let is_bucket_random = flags.text("bucket").is_empty();
+        let bucket = bucket(flags, seed)?;
+        let config = Self {
+            gateway: gateway(flags, env_endpoint)?,
+            is_bucket_random,
+            workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
+            bounds: bounds(flags, &mix)?,
+            timeout: Some(flags.duration("timeout")).filter(|limit| !limit.is_zero()),
+            is_direct: flags.boolean("direct"),
+            list_page_names: flags.uint("list-pagesize"),
+            cksum: cksum(flags)?,
+            is_verified: flags.boolean("verifyhash"),
+            subdir: flags.text("subdir").trim_matches('/').to_owned(),
+            is_list_skipped: flags.boolean("skiplist"),
+            is_cleaned_up: cleanup(flags, &bucket)?,
+            output: output(flags)?,
+            bucket,
+            mix,
+        };
+        config.check_reader(flags)?;
+        if config.is_list_skipped && config.mix.pct_put != 100 {
+            return refuse(format!(
+                "-skiplist needs -pctput=100, not {}: GET must know names",
+                config.mix.pct_put
+            ));
+        }
+        Ok(config)
+    }
+
+    /// What names read or listed begin with; empty: all.
+    #[must_use]
+    pub fn subdir_prefix(&self) -> String {
+        if self.subdir.is_empty() { String::new() } else { format!("{}/", self.subdir) }
+    }
+
+    fn check_reader(&self, flags: &Parsed) -> Result<(), FlagError> {
+        match flags.text("readertype") {
+            "sg" | "rand" => Ok(()),
+            "file" | "tar" => {
+                refuse(format!("-readertype: {:?} is not in this version yet", flags.text("readertype")))
+            }
+            other => refuse(format!("-readertype: {other:?} is not sg or rand")),
+        }
+    }
+}
+
+fn cksum_name<S: serde::Serializer>(cksum: &CksumType, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(cksum.as_str())
+}
+
+fn refuse<T>(why: String) -> Result<T, FlagError> {
+    Err(FlagError(why))
+}
+
+fn within<T: TryFrom<i64>>(name: &str, value: i64, least: i64, most: i64) -> Result<T, FlagError> {
+    let fits = Some(value).filter(|v| (least..=most).contains(v)).and_then(|v| T::try_from(v).ok());
+    fits.ok_or_else(|| FlagError(format!("-{name}: {value} is not within {least} and {most}")))
+}
+
+fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
+    let pct_put: u32 = within("pctput", flags.int("pctput"), 0, 100)?;
+    let pct_list: u32 = within("pctlist", flags.int("pctlist"), 0, 100)?;
+    if pct_put.saturating_add(pct_list) > 100 {
+        return refuse(format!("-pctput={pct_put} and -pctlist={pct_list} are more than 100 together"));
+    }
+    let size_min_bytes = flags.size("minsize").unwrap_or(SIZE_MIN_DEFAULT);
+    let size_max_bytes = flags.size("maxsize").unwrap_or(SIZE_MAX_DEFAULT);
+    if size_min_bytes > size_max_bytes {
+        return refuse(format!(
+            "-minsize ({size_min_bytes} bytes) is larger than -maxsize ({size_max_bytes} bytes)"
+        ));
+    }
+    Ok(Mix {
+        seed,
+        pct_put,
+        pct_list,
+        size_min_bytes,
+        size_max_bytes,
+        is_name_random: flags.boolean("randomname"),
+    })
+}
+
+fn bucket(flags: &Parsed, seed: u64) -> Result<BucketName, FlagError> {
+    let text = flags.text("bucket");
+    let parsed = if text.is_empty() {
+        BucketName::parse(&format!("aisloader-{:08x}", placement::mix(seed) >> 32), flags.text("provider"))
+    } else {
+        BucketName::parse(text, flags.text("provider"))
+    };
+    parsed.map_err(|why| FlagError(format!("-bucket: {text:?}: {why}")))
+}
+
+fn gateway(flags: &Parsed, env_endpoint: Option<&str>) -> Result<String, FlagError> {
+    let endpoint = env_endpoint.map(str::trim).filter(|text| !text.is_empty());
+    match endpoint {
+        Some(url) if flags.is_given("ip") || flags.is_given("port") => {
+            refuse(format!("AIS_ENDPOINT={url:?} and -ip or -port exclude each other"))
+        }
+        Some(url) if url.starts_with("https://") => {
+            refuse(format!("AIS_ENDPOINT={url:?}: this version speaks plain http only"))
+        }
+        Some(url) => {
+            let authority = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+            let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            Ok(if has_port { authority.to_owned() } else { format!("{authority}:80") })
+        }
+        None => {
+            let port = flags.text("port");
+            let Ok(port) = port.parse::<u16>() else {
+                return refuse(format!("-port: {port:?} is not a port"));
+            };
+            let host = flags.text("ip").trim_start_matches("http://").trim_end_matches('/');
+            let is_bare_v6 = host.contains(':') && !host.starts_with('[');
+            Ok(if is_bare_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+        }
+    }
+}
+
+fn bounds(flags: &Parsed, mix: &Mix) -> Result<Bounds, FlagError> {
+    let (puts_max, ops_max) = (flags.uint("maxputs"), flags.uint("maxops"));
+    let put_bytes_max = flags.size("totalputsize").unwrap_or(0);
+    for (name, value) in [("maxputs", puts_max), ("totalputsize", put_bytes_max)] {
+        if value > 0 && mix.pct_put == 0 {
+            return refuse(format!("-{name}={value} would never be reached: -pctput is 0"));
+        }
+    }
+    let counted = puts_max > 0 || ops_max > 0 || put_bytes_max > 0;
+    let given = Some(flags.duration("duration")).filter(|limit| !limit.is_zero());
+    let duration = if flags.is_given("duration") || !counted { given } else { None };
+    Ok(Bounds { duration, puts_max, ops_max, put_bytes_max })
+}
+
+fn cksum(flags: &Parsed) -> Result<CksumType, FlagError> {
+    let name = flags.text("cksum-type");
+    CksumType::parse(name).ok_or_else(|| FlagError(format!("-cksum-type: {name:?} is not a checksum type")))
+}
+
+/// AIStore refuses to guess whether a bucket of its own shall survive the run, and so do we.
+fn cleanup(flags: &Parsed, bucket: &BucketName) -> Result<bool, FlagError> {
+    let given = flags.is_given("cleanup");
+    if !given && bucket.is_ais() {
+        return refuse(format!(
+            "-cleanup must be given for {}: -cleanup=true destroys the bucket at the end, -cleanup=false keeps it",
+            bucket.uri()
+        ));
+    }
+    Ok(given && flags.boolean("cleanup"))
+}
+
+fn output(flags: &Parsed) -> Result<Output, FlagError> {
+    let seconds: u64 = within("statsinterval", flags.int("statsinterval"), 0, 86_400)?;
+    Ok(Output {
+        interval: (seconds > 0).then(|| Duration::from_secs(seconds)),
+        file: flags.text("stats-output").to_owned(),
+        is_json: flags.boolean("json"),
+        is_quiet: flags.boolean("quiet"),
+        is_dry_run: flags.boolean("dry-run"),
+    })
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

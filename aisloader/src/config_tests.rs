@@ -1,0 +1,77 @@
+use super::*;
+
+fn config(line: &str, endpoint: Option<&str>) -> Result<Config, FlagError> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    Config::new(&Parsed::parse(&words).unwrap(), endpoint, 42)
+}
+
+#[test]
+fn defaults_are_those_of_aistore() {
+    let config = config("-bucket=ais://b -cleanup=false", None).unwrap();
+    assert_eq!(config.gateway, "localhost:8080");
+    assert_eq!(config.workers, 10);
+    assert_eq!((config.mix.pct_put, config.mix.pct_list), (0, 0));
+    assert_eq!((config.mix.size_min_bytes, config.mix.size_max_bytes), (1 << 20, 1 << 30));
+    assert_eq!(config.bounds.duration, Some(Duration::from_secs(60)));
+    assert_eq!(config.timeout, Some(Duration::from_secs(600)));
+    assert_eq!(config.mix.seed, 42);
+    assert_eq!(config.output.interval, Some(Duration::from_secs(10)));
+    assert!(!config.is_bucket_random && !config.is_cleaned_up);
+}
+
+#[test]
+fn duration_is_tri_state() {
+    let bounded = config("-cleanup=true -pctput=100 -totalputsize=1G", None).unwrap();
+    assert_eq!(bounded.bounds.duration, None);
+    let both = config("-cleanup=true -pctput=100 -totalputsize=1G -duration=5s", None).unwrap();
+    assert_eq!(both.bounds.duration, Some(Duration::from_secs(5)));
+    assert_eq!(config("-cleanup=true -duration=0", None).unwrap().bounds.duration, None);
+    // A bound of zero is no bound.
+    let none = config("-cleanup=true -totalputsize=0", None).unwrap();
+    assert_eq!(none.bounds.duration, Some(Duration::from_secs(60)));
+}
+
+#[test]
+fn the_endpoint_comes_from_flags_or_from_the_environment() {
+    let table = [
+        ("", Some("http://10.0.0.5:51080"), "10.0.0.5:51080"),
+        ("", Some("gateway"), "gateway:80"),
+        ("", Some(""), "localhost:8080"),
+        ("-ip=h -port=99", None, "h:99"),
+        ("-ip=::1", None, "[::1]:8080"),
+    ];
+    for (line, endpoint, want) in table {
+        let got = config(&format!("-cleanup=true {line}"), endpoint).unwrap();
+        assert_eq!(got.gateway, want, "{line} {endpoint:?}");
+    }
+    let error = config("-cleanup=true -ip=h", Some("http://x:1")).unwrap_err();
+    assert!(error.0.contains("exclude each other"), "{error}");
+}
+
+#[test]
+fn broken_rules_are_named() {
+    let table = [
+        ("-bucket=ais://b", "-cleanup must be given"),
+        ("-cleanup=true -pctput=101", "-pctput: 101"),
+        ("-cleanup=true -pctput=60 -pctlist=50", "more than 100"),
+        ("-cleanup=true -minsize=2M -maxsize=1M", "-minsize"),
+        ("-cleanup=true -numworkers=0", "-numworkers: 0"),
+        ("-cleanup=true -skiplist -pctput=50", "-skiplist"),
+        ("-cleanup=true -maxputs=5", "-maxputs=5"),
+        ("-cleanup=true -cksum-type=crc16", "-cksum-type: \"crc16\""),
+        ("-cleanup=true -readertype=tape", "-readertype: \"tape\""),
+        ("-cleanup=true -port=x", "-port: \"x\""),
+        ("-cleanup=true -bucket=ais://a/b", "-bucket: \"ais://a/b\""),
+    ];
+    for (line, want) in table {
+        let error = config(line, None).unwrap_err();
+        assert!(error.0.contains(want), "{line}: {error}");
+    }
+}
+
+#[test]
+fn no_bucket_means_a_new_one() {
+    let config = config("-cleanup=true", None).unwrap();
+    assert!(config.is_bucket_random);
+    assert!(config.bucket.uri().starts_with("ais://aisloader-"));
+}

@@ -1,0 +1,119 @@
+//! The body of an answer: received into the same buffer again and again, and mostly forgotten.
+
+use super::error::OpError;
+use super::exchange::{Answer, Line};
+use wire::cksum::Hasher;
+use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
+
+/// A body that is kept may not be larger.
+const KEPT_BYTES_MAX: usize = 256 << 20;
+
+/// What becomes of the bytes.
+pub(super) enum Sink<'a> {
+    /// Nothing.
+    Discard,
+    /// They are hashed, once it is known how.
+    Hash(&'a mut Option<Hasher>),
+    /// They are kept.
+    Collect(&'a mut Vec<u8>),
+}
+
+impl Sink<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), OpError> {
+        match self {
+            Self::Discard => {}
+            Self::Hash(hasher) => {
+                if let Some(hasher) = hasher {
+                    hasher.update(bytes);
+                }
+            }
+            Self::Collect(kept) if kept.len().saturating_add(bytes.len()) > KEPT_BYTES_MAX => {
+                return Err(OpError::protocol("the answer is too large to be kept"));
+            }
+            Self::Collect(kept) => kept.extend_from_slice(bytes),
+        }
+        Ok(())
+    }
+}
+
+impl Line<'_> {
+    /// Reads the body to its end; returns its length.
+    pub(super) async fn read_body(&mut self, answer: &Answer, sink: &mut Sink<'_>) -> Result<u64, OpError> {
+        match answer.framing {
+            Framing::Empty => self.read_length(answer, 0, sink).await,
+            Framing::Length(bytes) => self.read_length(answer, bytes, sink).await,
+            Framing::Chunked => self.read_chunked(answer, sink).await,
+            Framing::UntilClose => self.read_until_close(answer, sink).await,
+        }
+    }
+
+    async fn read_length(
+        &mut self,
+        answer: &Answer,
+        bytes: u64,
+        sink: &mut Sink<'_>,
+    ) -> Result<u64, OpError> {
+        let mut left = match bytes.checked_sub(answer.received.len() as u64) {
+            Some(left) => left,
+            None => return Err(OpError::protocol("bytes follow the end of the answer")),
+        };
+        sink.take(self.bytes(answer.received.clone()))?;
+        let room = self.room.buf.as_deref().map_or(0, <[u8]>::len);
+        while left > 0 {
+            // The length is known: the kernel completes only full buffers, so that large bodies cost few turns.
+            let want = usize::try_from(left).unwrap_or(usize::MAX).min(room);
+            let got = self.recv_range(0..want, true).await?;
+            if got == 0 {
+                return Err(OpError::ended(false));
+            }
+            sink.take(self.bytes(0..got))?;
+            left = left.saturating_sub(got as u64);
+        }
+        Ok(bytes)
+    }
+
+    async fn read_chunked(&mut self, answer: &Answer, sink: &mut Sink<'_>) -> Result<u64, OpError> {
+        let mut decoder = ChunkedDecoder::default();
+        let mut range = answer.received.clone();
+        let mut bytes = 0u64;
+        loop {
+            let input = self.bytes(range.clone());
+            let step = decoder.decode(input).map_err(|e| OpError::protocol(format!("chunks: {}", e.what)))?;
+            match step {
+                ChunkStep::Data { skip, len } => {
+                    let start = range.start.saturating_add(skip);
+                    let end = start.saturating_add(len);
+                    sink.take(self.bytes(start..end))?;
+                    bytes = bytes.saturating_add(len as u64);
+                    range.start = end;
+                }
+                ChunkStep::End { consumed } if consumed == range.len() => return Ok(bytes),
+                ChunkStep::End { .. } => return Err(OpError::protocol("bytes follow the end of the answer")),
+                ChunkStep::NeedMore { .. } => {
+                    let got = self.recv(0, false).await?;
+                    if got == 0 {
+                        return Err(OpError::ended(false));
+                    }
+                    range = 0..got;
+                }
+            }
+        }
+    }
+
+    async fn read_until_close(&mut self, answer: &Answer, sink: &mut Sink<'_>) -> Result<u64, OpError> {
+        let mut range = answer.received.clone();
+        let mut bytes = 0u64;
+        loop {
+            sink.take(self.bytes(range.clone()))?;
+            bytes = bytes.saturating_add(range.len() as u64);
+            match self.recv(0, false).await? {
+                0 => return Ok(bytes),
+                got => range = 0..got,
+            }
+        }
+    }
+
+    fn bytes(&self, range: std::ops::Range<usize>) -> &[u8] {
+        self.room.buf.as_deref().and_then(|buf| buf.get(range)).unwrap_or_default()
+    }
+}

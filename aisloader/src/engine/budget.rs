@@ -1,0 +1,54 @@
+//! Bounds that all cores share.
+
+use crate::config::Bounds;
+use crate::workload::OpKind;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts down what a run may still begin. Without bounds, nothing shared is touched.
+pub(super) struct Budget {
+    bounds: Bounds,
+    ops: AtomicU64,
+    puts: AtomicU64,
+    put_bytes: AtomicU64,
+}
+
+impl Budget {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self { bounds, ops: zero(), puts: zero(), put_bytes: zero() }
+    }
+
+    /// Whether one more operation may begin; counts it if so. Once false, the run is over.
+    pub(super) fn admit(&self, kind: OpKind, size_bytes: u64) -> bool {
+        let below = |count: &AtomicU64, step: u64, most: u64| {
+            most == 0 || count.fetch_add(step, Ordering::Relaxed) < most
+        };
+        if kind == OpKind::Put
+            && !(below(&self.puts, 1, self.bounds.puts_max)
+                && below(&self.put_bytes, size_bytes, self.bounds.put_bytes_max))
+        {
+            return false;
+        }
+        below(&self.ops, 1, self.bounds.ops_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bound_ends_the_run() {
+        let admitted = |bounds: Bounds, kind| {
+            let budget = Budget::new(bounds);
+            (0..100).take_while(|_| budget.admit(kind, 10)).count()
+        };
+        let none = Bounds::default();
+        assert_eq!(admitted(none, OpKind::Put), 100);
+        assert_eq!(admitted(Bounds { ops_max: 7, ..none }, OpKind::Get), 7);
+        assert_eq!(admitted(Bounds { puts_max: 7, ..none }, OpKind::Put), 7);
+        assert_eq!(admitted(Bounds { puts_max: 7, ..none }, OpKind::Get), 100);
+        // 75 bytes: the eighth PUT begins below the bound and ends above it.
+        assert_eq!(admitted(Bounds { put_bytes_max: 75, ..none }, OpKind::Put), 8);
+    }
+}

@@ -1,0 +1,322 @@
+//! One request and its response on one connection.
+
+use super::body::Sink;
+use super::error::OpError;
+use super::peers::{Conn, PutManner};
+use super::watch::Slot;
+use std::future::{Future, poll_fn};
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+use uring::{Buf, Driver, sock};
+use wire::cksum::{CksumType, Hasher};
+use wire::http1::{Framing, HeadLimits, Headers, Method, parse_response};
+
+/// How long a PUT waits for `100 Continue` before it sends its body all the same (RFC 9110, 10.1.1).
+const CONTINUE_WAIT: Duration = Duration::from_secs(1);
+
+/// Memory of one worker, used again for every operation.
+pub(super) struct Room {
+    /// Where answers are received; absent only while the ring has it.
+    pub(super) buf: Option<Buf>,
+    /// The request's head, and its body when that is small.
+    pub(super) head: Vec<u8>,
+    /// The request's target.
+    pub(super) target: String,
+    /// Bodies that are kept: pages of names, texts of errors.
+    pub(super) kept: Vec<u8>,
+    /// Headers of the answer that are kept.
+    pub(super) facts: Facts,
+}
+
+/// Headers that outlive the receive buffer.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) location: String,
+    pub(super) cksum_type: String,
+    pub(super) cksum_value: String,
+}
+
+impl Facts {
+    fn read(&mut self, headers: &Headers<'_>) {
+        for (field, name) in [
+            (&mut self.location, "Location"),
+            (&mut self.cksum_type, "Ais-Checksum-Type"),
+            (&mut self.cksum_value, "Ais-Checksum-Value"),
+        ] {
+            field.clear();
+            field.push_str(headers.get_str(name).unwrap_or_default());
+        }
+    }
+}
+
+/// A response whose body is still to be read.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) framing: Framing,
+    pub(super) keep_alive: bool,
+    /// The part of the buffer with what has come of the body.
+    pub(super) received: Range<usize>,
+}
+
+/// What goes out.
+pub(super) enum Outgoing<'a> {
+    /// Only `Room::head`.
+    Head,
+    /// The head and an object: the pool and the ranges of it.
+    Object {
+        /// The pool.
+        bytes: &'a Rc<[u8]>,
+        /// The ranges, in order.
+        pieces: &'a [Range<usize>],
+        /// Ask first whether the peer wants the body.
+        is_asked: bool,
+    },
+}
+
+/// A connection in use by a worker.
+pub(super) struct Line<'a> {
+    pub(super) driver: &'a Driver,
+    pub(super) slot: &'a Slot,
+    pub(super) conn: &'a Conn,
+    pub(super) room: &'a mut Room,
+    pub(super) limits: &'a HeadLimits,
+    pub(super) method: Method,
+    /// Whether headers are looked at even when the answer is a plain success.
+    pub(super) wants_facts: bool,
+}
+
+impl Line<'_> {
+    /// Sends a request, reads the head of its answer, and gives the body to `sink` if it is a success, to
+    /// `Room::kept` otherwise. Tells what it learned about how the peer takes large PUTs.
+    pub(super) async fn exchange(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
+        self.slot.uses(&self.conn.socket);
+        let (answer, learned) = match outgoing {
+            Outgoing::Head => (self.ask().await?, None),
+            Outgoing::Object { bytes, pieces, is_asked: false } => (self.push(bytes, pieces).await?, None),
+            Outgoing::Object { bytes, pieces, is_asked: true } => {
+                self.send_head().await?;
+                self.ask_then_push(bytes, pieces).await?
+            }
+        };
+        let body_bytes = if (200..300).contains(&answer.status) {
+            if let Sink::Hash(hasher) = sink {
+                **hasher = CksumType::parse(&self.room.facts.cksum_type).map(Hasher::new);
+            }
+            self.read_body(&answer, sink).await?
+        } else {
+            let mut kept = std::mem::take(&mut self.room.kept);
+            kept.clear();
+            let read = self.read_body(&answer, &mut Sink::Collect(&mut kept)).await;
+            self.room.kept = kept;
+            read?
+        };
+        Ok((answer, learned, body_bytes))
+    }
+
+    /// A request without a large body. On a standing connection the receive is handed over together with the send, so
+    /// that the ring is entered once for both.
+    async fn ask(&mut self) -> Result<Answer, OpError> {
+        if !self.conn.is_reused {
+            self.send_head().await?;
+            return self.read_head(0).await;
+        }
+        let head = std::mem::take(&mut self.room.head);
+        let (len, buf) = (head.len(), self.take_buf()?);
+        let room_bytes = buf.len();
+        let send = self.driver.send(&self.conn.socket, head, 0..len, false);
+        let recv = self.driver.recv(&self.conn.socket, buf, 0..room_bytes, false);
+        let (sent, head) = send.await;
+        self.room.head = head;
+        if sent.is_err() {
+            // The connection is gone; this makes the receive, which holds our buffer, end too.
+            sock::shutdown(&self.conn.socket);
+        }
+        let (got, buf) = recv.await;
+        self.room.buf = Some(buf);
+        let got = got.map_err(|e| OpError::broken(&e, true))?;
+        match sent {
+            Ok(sent) if sent == len => self.read_head(got).await,
+            // A head is far smaller than any socket buffer: a short send means that the peer has gone.
+            Ok(_) => Err(OpError::ended(true)),
+            Err(e) => Err(OpError::broken(&e, true)),
+        }
+    }
+
+    async fn send_head(&mut self) -> Result<(), OpError> {
+        let mut sent = 0;
+        while sent < self.room.head.len() {
+            let head = std::mem::take(&mut self.room.head);
+            let len = head.len();
+            let (result, head) = self.driver.send(&self.conn.socket, head, sent..len, false).await;
+            self.room.head = head;
+            sent = sent.saturating_add(result.map_err(|e| OpError::broken(&e, true))?);
+        }
+        Ok(())
+    }
+
+    /// The head and the first piece in one call, then the other pieces.
+    async fn push(&mut self, bytes: &Rc<[u8]>, pieces: &[Range<usize>]) -> Result<Answer, OpError> {
+        let Some((first, rest)) = pieces.split_first() else {
+            self.send_head().await?;
+            return self.read_head(0).await;
+        };
+        let head = std::mem::take(&mut self.room.head);
+        let whole = head.len().saturating_add(first.len());
+        let bytes_here = Rc::clone(bytes);
+        let (sent, head, _) = self.driver.send_pair(&self.conn.socket, head, bytes_here, first.clone()).await;
+        self.room.head = head;
+        let outcome = match sent {
+            Ok(sent) if sent < whole => Err(OpError::ended(true)),
+            Ok(_) => self.send_pieces(bytes, rest).await,
+            Err(e) => Err(OpError::broken(&e, true)),
+        };
+        self.answer_after(outcome).await
+    }
+
+    async fn send_pieces(&mut self, bytes: &Rc<[u8]>, pieces: &[Range<usize>]) -> Result<(), OpError> {
+        for piece in pieces {
+            let mut left = piece.clone();
+            while !left.is_empty() {
+                let bytes = Rc::clone(bytes);
+                let (sent, _) = self.driver.send(&self.conn.socket, bytes, left.clone(), false).await;
+                let sent = sent.map_err(|e| OpError::broken(&e, true))?;
+                left.start = left.start.saturating_add(sent);
+            }
+        }
+        Ok(())
+    }
+
+    /// A server that refuses a body may answer and close before it has all of it: then sending fails, and the answer
+    /// that lies in our receive buffer says why.
+    async fn answer_after(&mut self, sent: Result<(), OpError>) -> Result<Answer, OpError> {
+        match sent {
+            Ok(()) => self.read_head(0).await,
+            Err(failure) if self.slot.is_cut() => Err(failure),
+            Err(failure) => {
+                let early = self.read_head(0).await.ok().filter(|answer| answer.status >= 300);
+                early.map(|answer| Answer { keep_alive: false, ..answer }).ok_or(failure)
+            }
+        }
+    }
+
+    /// Waits for leave to send the body; a redirect or an error comes instead of it.
+    async fn ask_then_push(
+        &mut self,
+        bytes: &Rc<[u8]>,
+        pieces: &[Range<usize>],
+    ) -> Result<(Answer, Option<PutManner>), OpError> {
+        let mut learned = PutManner::Stores;
+        if self.answers_within(CONTINUE_WAIT).await? {
+            let first = self.read_head_raw(0).await?;
+            if first.status != 100 {
+                let learned = (300..400).contains(&first.status).then_some(PutManner::Redirects);
+                // Whether the peer still waits for the body is anybody's guess.
+                return Ok((Answer { keep_alive: false, ..first }, learned));
+            }
+            if !first.received.is_empty() {
+                return Err(OpError::protocol("more than 100 Continue came before the body was sent"));
+            }
+        } else {
+            // It does not know the expectation; it may still redirect, so the next PUT asks again.
+            learned = PutManner::Unknown;
+        }
+        let outcome = self.send_pieces(bytes, pieces).await;
+        Ok((self.answer_after(outcome).await?, Some(learned)))
+    }
+
+    /// Whether something can be received before the time is over.
+    async fn answers_within(&self, limit: Duration) -> Result<bool, OpError> {
+        let mut readable = self.driver.readable(&self.conn.socket);
+        let mut sleep = self.driver.sleep(limit);
+        poll_fn(|cx| {
+            if let Poll::Ready(result) = Pin::new(&mut readable).poll(cx) {
+                return Poll::Ready(result.map(|()| true).map_err(|e| OpError::broken(&e, true)));
+            }
+            Pin::new(&mut sleep).poll(cx).map(|()| Ok(false))
+        })
+        .await
+    }
+
+    /// The head of the final answer, with `filled` bytes of the buffer received already.
+    async fn read_head(&mut self, filled: usize) -> Result<Answer, OpError> {
+        let mut answer = self.read_head_raw(filled).await?;
+        while answer.status < 200 {
+            // Interim: the final one follows. It moves to the front of the buffer.
+            let filled = answer.received.len();
+            if let Some(buf) = &mut self.room.buf {
+                buf.copy_within(answer.received, 0);
+            }
+            answer = self.read_head_raw_from(filled).await?;
+        }
+        Ok(answer)
+    }
+
+    /// As [`Line::read_head_raw`], where nothing at all may have come yet although the answer has begun.
+    async fn read_head_raw_from(&mut self, filled: usize) -> Result<Answer, OpError> {
+        let filled = if filled > 0 { filled } else { self.recv(0, false).await? };
+        self.read_head_raw(filled).await
+    }
+
+    async fn read_head_raw(&mut self, received: usize) -> Result<Answer, OpError> {
+        let mut filled = received;
+        if filled == 0 {
+            // When the receive was part of asking, its zero means the same: the peer has closed.
+            filled = self.recv(0, false).await.map_err(|e| OpError { is_before_answer: true, ..e })?;
+        }
+        loop {
+            if filled == 0 {
+                return Err(OpError::ended(true));
+            }
+            if let Some(answer) = self.parse(filled)? {
+                return Ok(answer);
+            }
+            let more = self.recv(filled, false).await?;
+            if more == 0 {
+                return Err(OpError::ended(false));
+            }
+            filled = filled.saturating_add(more);
+        }
+    }
+
+    fn parse(&mut self, filled: usize) -> Result<Option<Answer>, OpError> {
+        let bytes = self.room.buf.as_deref().and_then(|buf| buf.get(..filled)).unwrap_or_default();
+        let head = parse_response(bytes, self.limits, self.method)
+            .map_err(|e| OpError::protocol(format!("the answer's head: {}", e.what)))?;
+        let Some(head) = head else { return Ok(None) };
+        if self.wants_facts || head.status >= 300 {
+            self.room.facts.read(&head.headers);
+        }
+        let received = head.head_bytes..filled;
+        let (status, framing, keep_alive) = (head.status, head.framing, head.keep_alive);
+        Ok(Some(Answer { status, framing, keep_alive, received }))
+    }
+
+    /// Receives behind `at`; with `all`, until the buffer is full or the peer has ended. 0: the peer has ended.
+    pub(super) async fn recv(&mut self, at: usize, all: bool) -> Result<usize, OpError> {
+        let len = self.room.buf.as_deref().map_or(0, <[u8]>::len);
+        self.recv_range(at..len.max(at), all).await
+    }
+
+    /// Receives into a range of the buffer.
+    pub(super) async fn recv_range(&mut self, range: Range<usize>, all: bool) -> Result<usize, OpError> {
+        if range.is_empty() {
+            return Err(OpError::protocol("the answer's head does not fit its buffer"));
+        }
+        let buf = self.take_buf()?;
+        let (got, buf) = self.driver.recv(&self.conn.socket, buf, range, all).await;
+        self.room.buf = Some(buf);
+        got.map_err(|e| OpError::broken(&e, false))
+    }
+
+    fn take_buf(&mut self) -> Result<Buf, OpError> {
+        self.room.buf.take().ok_or_else(|| OpError::protocol("the receive buffer is in use"))
+    }
+}

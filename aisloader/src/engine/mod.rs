@@ -1,0 +1,23 @@
+//! The engine: workers on cores, each with one operation outstanding.
+//!
+//! Bottom up: [`Peers`](peers) keep connections, an [exchange](exchange) is one request and its response, an
+//! [operation](operation) follows redirects until it has an answer, a [worker](worker) runs operations one after
+//! another, a [core](core) runs workers under a [watch](watch) that cuts what takes too long, and [`run`] runs cores.
+
+mod body;
+mod budget;
+mod core;
+mod error;
+mod exchange;
+mod operation;
+mod payload;
+mod peers;
+mod route;
+mod run;
+mod watch;
+mod worker;
+
+pub use error::{ErrorKind, OpError};
+pub(crate) use peers::resolve;
+pub use route::DirectMap;
+pub use run::{Plan, RunEnd, run};

@@ -1,0 +1,249 @@
+//! One operation: a request, the redirects that it is sent along, and the judgement of the answer.
+
+use super::body::Sink;
+use super::core::Core;
+use super::error::{ErrorKind, OpError};
+use super::exchange::{Answer, Line, Outgoing, Room};
+use super::payload::Pieces;
+use super::peers::{Conn, PeerId, PutManner};
+use super::route::authority_of;
+use super::watch::Slot;
+use crate::listing::{PageSummary, Request};
+use crate::recorder::Moved;
+use std::ops::Range;
+use std::rc::Rc;
+use wire::cksum::{CksumType, Hasher};
+use wire::http1::{HeadWriter, Method};
+
+const REDIRECTS_MAX: usize = 4;
+/// A smaller body goes out with the head even to a server that may redirect it: a second exchange would cost more.
+const ASK_BYTES_MIN: u64 = 64 << 10;
+/// Bytes of an error's text that are shown.
+const TEXT_BYTES_MAX: usize = 300;
+
+/// An operation, complete but for its target, which lies in `Room::target`.
+pub(super) enum Call {
+    /// Read an object.
+    Get,
+    /// Write one.
+    Put(PutBody),
+    /// Read a page of names.
+    List {
+        /// The listing's id.
+        uuid: String,
+        /// Where the page starts.
+        token: String,
+    },
+}
+
+/// The body of a PUT, checksum included: all of it is computed before the clock starts.
+pub(super) struct PutBody {
+    pub(super) size_bytes: u64,
+    pub(super) pieces: Vec<Range<usize>>,
+    pub(super) cksum: Option<(CksumType, String)>,
+}
+
+impl PutBody {
+    pub(super) fn new(core: &Core, pieces: Pieces, size_bytes: u64) -> Self {
+        let pieces: Vec<Range<usize>> = pieces.collect();
+        let cksum = core.cksums.of(core.run.config.cksum, &core.payload, &pieces, size_bytes);
+        Self { size_bytes, pieces, cksum }
+    }
+}
+
+/// What one worker needs for its operations.
+pub(super) struct Operator {
+    pub(super) core: Rc<Core>,
+    pub(super) slot: Rc<Slot>,
+    pub(super) room: Room,
+}
+
+impl Operator {
+    /// Runs the operation, beginning at `peer`.
+    pub(super) async fn perform(&mut self, peer: PeerId, call: &mut Call) -> Result<Moved, OpError> {
+        let mut peer = peer;
+        for _ in 0..=REDIRECTS_MAX {
+            // Made when the answer's head says of which type the checksum is.
+            let mut hasher = None;
+            let (answer, body_bytes) = self.request(peer, call, &mut hasher).await?;
+            match answer.status {
+                200..=299 => return self.accept(call, body_bytes, hasher),
+                301 | 302 | 307 | 308 => peer = self.redirected(peer)?,
+                status => return Err(OpError::new(ErrorKind::Status(status), shown(&self.room.kept))),
+            }
+        }
+        Err(OpError::new(ErrorKind::Redirect, format!("more than {REDIRECTS_MAX} redirects")))
+    }
+
+    /// One exchange. A kept connection that the peer had closed meanwhile is replaced once: nothing went wrong, and no
+    /// request was lost on it.
+    async fn request(
+        &mut self,
+        peer: PeerId,
+        call: &Call,
+        hasher: &mut Option<Hasher>,
+    ) -> Result<(Answer, u64), OpError> {
+        let core = Rc::clone(&self.core);
+        let mut conn = core.peers.take(peer)?;
+        loop {
+            match self.exchange(&conn, call, hasher).await {
+                Ok((answer, learned, body_bytes)) => {
+                    if let Some(manner) = learned {
+                        core.peers.learn(peer, manner);
+                    }
+                    if answer.keep_alive {
+                        core.peers.keep(conn);
+                    }
+                    return Ok((answer, body_bytes));
+                }
+                Err(e) if conn.is_reused && e.is_before_answer && !self.slot.is_cut() => {
+                    conn = core.peers.dial(peer)?;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        conn: &Conn,
+        call: &Call,
+        hasher: &mut Option<Hasher>,
+    ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
+        let core = Rc::clone(&self.core);
+        let bytes = core.payload.bytes();
+        let is_asked = matches!(call, Call::Put(body) if body.size_bytes >= ASK_BYTES_MIN)
+            && core.peers.put_manner(conn.peer) != PutManner::Stores;
+        self.write_head(conn.peer, call, is_asked);
+        let outgoing = match call {
+            Call::Get | Call::List { .. } => Outgoing::Head,
+            Call::Put(body) => Outgoing::Object { bytes: &bytes, pieces: &body.pieces, is_asked },
+        };
+        let mut kept = std::mem::take(&mut self.room.kept);
+        kept.clear();
+        let is_verified = core.run.config.is_verified;
+        let mut sink = match call {
+            Call::Get if is_verified => Sink::Hash(hasher),
+            Call::List { .. } => Sink::Collect(&mut kept),
+            _ => Sink::Discard,
+        };
+        let method = if matches!(call, Call::Put(_)) { Method::Put } else { Method::Get };
+        let mut line = Line {
+            driver: core.driver(),
+            slot: &self.slot,
+            conn,
+            room: &mut self.room,
+            limits: &core.limits,
+            method,
+            wants_facts: is_verified,
+        };
+        let result = line.exchange(&outgoing, &mut sink).await;
+        // A failed answer's text is in `Room::kept` already.
+        if matches!(&result, Ok((answer, ..)) if answer.status < 300) {
+            self.room.kept = kept;
+        }
+        result
+    }
+
+    fn write_head(&mut self, peer: PeerId, call: &Call, is_asked: bool) {
+        let host = self.core.peers.authority(peer);
+        let Room { head, target, .. } = &mut self.room;
+        head.clear();
+        match call {
+            Call::Get => HeadWriter::request(head, "GET", target, &host).finish(),
+            Call::List { uuid, token } => {
+                let config = &self.core.run.config;
+                let mut body = Vec::with_capacity(256);
+                Request::new(&config.subdir_prefix(), uuid, token, config.list_page_names).write(&mut body);
+                let mut writer = HeadWriter::request(head, "GET", target, &host);
+                writer.header("Content-Type", "application/json").content_length(body.len() as u64);
+                writer.finish();
+                head.extend_from_slice(&body);
+            }
+            Call::Put(body) => {
+                let mut writer = HeadWriter::request(head, "PUT", target, &host);
+                if let Some((cksum_type, value)) = &body.cksum {
+                    writer
+                        .header("Ais-Checksum-Type", cksum_type.as_str())
+                        .header("Ais-Checksum-Value", value);
+                }
+                if is_asked {
+                    writer.header("Expect", "100-continue");
+                }
+                writer.content_length(body.size_bytes);
+                writer.finish();
+            }
+        }
+    }
+
+    fn accept(&self, call: &mut Call, body_bytes: u64, hasher: Option<Hasher>) -> Result<Moved, OpError> {
+        match call {
+            Call::Get => {
+                self.verify(hasher)?;
+                Ok(Moved { bytes: body_bytes, names: 0 })
+            }
+            Call::Put(body) => Ok(Moved { bytes: body.size_bytes, names: 0 }),
+            Call::List { uuid, token } => {
+                let page: PageSummary<'_> = serde_json::from_slice(&self.room.kept)
+                    .map_err(|e| OpError::protocol(format!("the page of names: {e}")))?;
+                uuid.clear();
+                token.clear();
+                // After the last page the walk starts again, as a new listing.
+                if !page.continuation_token.is_empty() {
+                    uuid.push_str(&page.uuid);
+                    token.push_str(&page.continuation_token);
+                }
+                Ok(Moved { bytes: body_bytes, names: page.names })
+            }
+        }
+    }
+
+    fn verify(&self, hasher: Option<Hasher>) -> Result<(), OpError> {
+        if !self.core.run.config.is_verified {
+            return Ok(());
+        }
+        let facts = &self.room.facts;
+        let computed = hasher.map(Hasher::finish).unwrap_or_default();
+        if !computed.is_empty() && computed.eq_ignore_ascii_case(&facts.cksum_value) {
+            return Ok(());
+        }
+        let text = if computed.is_empty() {
+            format!("the answer has no checksum to compare with (its type: {:?})", facts.cksum_type)
+        } else {
+            format!(
+                "{} of the bytes is {computed}, the header says {:?}",
+                facts.cksum_type, facts.cksum_value
+            )
+        };
+        Err(OpError::new(ErrorKind::Checksum, text))
+    }
+
+    /// Turns to where the answer points.
+    fn redirected(&mut self, from: PeerId) -> Result<PeerId, OpError> {
+        let location = self.room.facts.location.as_str();
+        let bad = || OpError::new(ErrorKind::Redirect, format!("a redirect to {location:?}"));
+        if location.starts_with('/') {
+            self.room.target.clear();
+            self.room.target.push_str(location);
+            return Ok(from);
+        }
+        let authority = authority_of(location).ok_or_else(bad)?;
+        let path_at = location.get("http://".len()..).and_then(|rest| rest.find('/')).ok_or_else(bad)?;
+        let target = location.get(path_at.saturating_add("http://".len())..).ok_or_else(bad)?;
+        let peer = self.core.peers.find(&authority)?;
+        self.room.target.clear();
+        self.room.target.push_str(target);
+        Ok(peer)
+    }
+}
+
+/// The beginning of an error's text: of AIStore's JSON, its message.
+fn shown(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Message {
+        message: String,
+    }
+    let text = serde_json::from_slice::<Message>(body)
+        .map_or_else(|_| String::from_utf8_lossy(body).into_owned(), |json| json.message);
+    text.trim().chars().take(TEXT_BYTES_MAX).collect()
+}

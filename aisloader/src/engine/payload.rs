@@ -1,0 +1,151 @@
+//! What PUT sends: incompressible bytes made once, before any clock starts.
+
+use placement::mix;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::rc::Rc;
+use wire::cksum::{CksumType, Hasher};
+
+/// Objects start anywhere in this much, on a page's boundary.
+const STARTS_BYTES: usize = 16 << 20;
+/// The longest piece that is sent at once; the pool is that much longer, so that every piece is contiguous.
+const PIECE_BYTES_MAX: usize = 4 << 20;
+const PAGE_BYTES: usize = 4096;
+
+/// The payload pool of one core.
+#[derive(Clone)]
+pub(super) struct Payload {
+    bytes: Rc<[u8]>,
+}
+
+impl Payload {
+    /// Fills the pool. Costs some ten milliseconds; runs that never PUT do without.
+    pub(super) fn new(seed: u64) -> Self {
+        let words = (STARTS_BYTES + PIECE_BYTES_MAX) / 8;
+        let mut bytes = Vec::with_capacity(words * 8);
+        for index in 0..words as u64 {
+            bytes.extend_from_slice(&mix(seed ^ index).to_le_bytes());
+        }
+        Self { bytes: bytes.into() }
+    }
+
+    /// A pool of nothing, for runs without PUT.
+    pub(super) fn empty() -> Self {
+        Self { bytes: Rc::from([]) }
+    }
+
+    /// The memory, in the form that the ring sends.
+    pub(super) fn bytes(&self) -> Rc<[u8]> {
+        Rc::clone(&self.bytes)
+    }
+
+    /// The pieces of an object, in order: ranges of the pool.
+    pub(super) fn pieces(&self, place: u64, size_bytes: u64) -> Pieces {
+        let pages = (STARTS_BYTES / PAGE_BYTES) as u64;
+        let start = crate::random::scale(place, pages) as usize * PAGE_BYTES;
+        // A pool without memory has no pieces either.
+        let left_bytes = if self.bytes.is_empty() { 0 } else { size_bytes };
+        Pieces { at: start, left_bytes }
+    }
+
+    /// The bytes of a piece.
+    pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+}
+
+/// Checksums kept. Objects of one size have one for each page that they can start at; that many fit.
+const CKSUMS_MAX: usize = 2 * STARTS_BYTES / PAGE_BYTES;
+
+/// Checksums of objects. Where an object starts and how long it is decides what is in it; so a run with objects of one
+/// size soon has all checksums that it will ever need, and spends nothing on them.
+#[derive(Default)]
+pub(super) struct Cksums {
+    known: RefCell<HashMap<(usize, u64), String>>,
+}
+
+impl Cksums {
+    /// The checksum of an object; `None` for type `none`.
+    pub(super) fn of(
+        &self,
+        cksum_type: CksumType,
+        payload: &Payload,
+        pieces: &[Range<usize>],
+        size_bytes: u64,
+    ) -> Option<(CksumType, String)> {
+        if cksum_type == CksumType::None {
+            return None;
+        }
+        let key = (pieces.first().map_or(0, |first| first.start), size_bytes);
+        if let Some(value) = self.known.borrow().get(&key) {
+            return Some((cksum_type, value.clone()));
+        }
+        let mut hasher = Hasher::new(cksum_type);
+        pieces.iter().for_each(|piece| hasher.update(payload.slice(piece.clone())));
+        let value = hasher.finish();
+        let mut known = self.known.borrow_mut();
+        if known.len() < CKSUMS_MAX {
+            known.insert(key, value.clone());
+        }
+        Some((cksum_type, value))
+    }
+}
+
+/// Walks over the pool, and around to its start when an object is longer.
+#[derive(Clone, Debug)]
+pub(super) struct Pieces {
+    at: usize,
+    left_bytes: u64,
+}
+
+impl Iterator for Pieces {
+    type Item = Range<usize>;
+
+    fn next(&mut self) -> Option<Range<usize>> {
+        if self.left_bytes == 0 {
+            return None;
+        }
+        let len = usize::try_from(self.left_bytes).unwrap_or(usize::MAX).min(PIECE_BYTES_MAX);
+        let piece = self.at..self.at.saturating_add(len);
+        self.left_bytes = self.left_bytes.saturating_sub(len as u64);
+        self.at = self.at.saturating_add(len) % STARTS_BYTES;
+        Some(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_object_and_stay_inside() {
+        let payload = Payload::new(3);
+        for (place, size) in [(0, 0), (1 << 40, 1), (u64::MAX, 4 << 20), (u64::MAX / 2, 100 << 20)] {
+            let pieces: Vec<_> = payload.pieces(place, size).collect();
+            assert_eq!(pieces.iter().map(|p| payload.slice(p.clone()).len() as u64).sum::<u64>(), size);
+            assert!(pieces.iter().all(|p| p.end <= payload.bytes.len()));
+        }
+    }
+
+    #[test]
+    fn kept_checksums_are_those_of_the_bytes() {
+        let (payload, cksums) = (Payload::new(3), Cksums::default());
+        for place in (0..40).map(|n| mix(n % 20)) {
+            let pieces: Vec<_> = payload.pieces(place, 9 << 20).collect();
+            let bytes: Vec<u8> =
+                pieces.iter().flat_map(|piece| payload.slice(piece.clone()).to_vec()).collect();
+            let value = wire::cksum::checksum(CksumType::Crc32c, &bytes);
+            let got = cksums.of(CksumType::Crc32c, &payload, &pieces, 9 << 20);
+            assert_eq!(got, Some((CksumType::Crc32c, value)));
+        }
+        assert_eq!(cksums.of(CksumType::None, &payload, &[], 0), None);
+    }
+
+    #[test]
+    fn the_bytes_do_not_repeat() {
+        let payload = Payload::new(3);
+        let pages: std::collections::HashSet<&[u8]> = payload.bytes.chunks(PAGE_BYTES).collect();
+        assert_eq!(pages.len(), payload.bytes.len() / PAGE_BYTES);
+    }
+}

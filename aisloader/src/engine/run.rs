@@ -1,0 +1,278 @@
+//! A run over all cores, as the main thread sees it.
+
+use super::budget::Budget;
+use super::core::{pool_bytes, run_core};
+use super::error::OpError;
+use super::route::DirectMap;
+use crate::config::Config;
+use crate::cpu::{CpuSample, CpuUse};
+use crate::names::NameList;
+use crate::recorder::Stats;
+use crate::shard::{CoreHandle, allowed_cpus, start};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How often the main thread looks at the time and at Ctrl-C.
+const LOOK: Duration = Duration::from_millis(20);
+/// What operations in flight are given at the end of a run, at most.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+/// The same when the user has interrupted it.
+const DRAIN_INTERRUPTED: Duration = Duration::from_secs(2);
+
+/// Everything a run needs.
+pub struct Plan {
+    /// The flags, resolved.
+    pub config: Arc<Config>,
+    /// Names to read.
+    pub names: NameList,
+    /// Where objects live, for `-direct`.
+    pub direct: Option<DirectMap>,
+    /// Set by Ctrl-C.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// What came out.
+pub struct RunEnd {
+    /// Everything that was recorded.
+    pub stats: Stats,
+    /// The time that throughput refers to.
+    pub window: Duration,
+    /// Processor time within it.
+    pub cpu: CpuUse,
+    /// True when the user ended the run.
+    pub is_interrupted: bool,
+    /// Cores that worked.
+    pub cores: usize,
+}
+
+/// What cores post.
+pub(super) enum Letter {
+    /// The core can begin.
+    Ready,
+    /// The core has ended, or could not even be set up.
+    Gone,
+    /// The statistics of one interval.
+    Interval { interval: u64, stats: Box<Stats> },
+    /// The rest, after the last worker.
+    End { stats: Box<Stats>, last_end: Option<Instant> },
+}
+
+/// What cores and the main thread share.
+pub(super) struct Run {
+    pub(super) config: Arc<Config>,
+    pub(super) names: NameList,
+    pub(super) direct: Option<DirectMap>,
+    pub(super) budget: Budget,
+    /// Set when all cores are ready.
+    begin: OnceLock<Instant>,
+    ended_at: OnceLock<Instant>,
+    cut_at: OnceLock<Instant>,
+    is_stopping: AtomicBool,
+    is_interrupted: AtomicBool,
+}
+
+/// The way from a core to the main thread. Dropping it says that the core is gone, however that came about, so that
+/// the main thread never waits for a core that failed.
+pub(super) struct Outbox(Sender<Letter>);
+
+impl Outbox {
+    /// Posts a letter. Nobody listens any more once the main thread has given up, and then it does not matter.
+    pub(super) fn post(&self, letter: Letter) {
+        let _ = self.0.send(letter);
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.post(Letter::Gone);
+    }
+}
+
+impl Run {
+    /// Waits, with the whole thread, until all cores are ready.
+    pub(super) fn wait_for_begin(&self) {
+        self.begin.wait();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// No operation begins after this.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.is_interrupted.load(Ordering::Relaxed)
+    }
+
+    /// When the run ends by its duration.
+    pub(super) fn planned_end(&self) -> Option<Instant> {
+        Some(*self.begin.get()? + self.config.bounds.duration?)
+    }
+
+    /// When the run ended or will end, as far as that is known.
+    pub(super) fn end(&self) -> Option<Instant> {
+        self.ended_at.get().copied().or_else(|| self.planned_end())
+    }
+
+    /// When operations that are still in flight are cut.
+    pub(super) fn cut_at(&self) -> Option<Instant> {
+        self.cut_at.get().copied()
+    }
+
+    pub(super) fn is_cutting(&self) -> bool {
+        self.cut_at().is_some_and(|at| Instant::now() >= at)
+    }
+
+    /// Whole statistics intervals since the begin.
+    pub(super) fn intervals_passed(&self, now: Instant) -> u64 {
+        let (Some(begin), Some(interval)) = (self.begin.get(), self.config.output.interval) else { return 0 };
+        let passed = now.saturating_duration_since(*begin).as_nanos().checked_div(interval.as_nanos());
+        passed.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
+    }
+}
+
+/// Runs a plan to its end; `on_interval` gets the number of every interval that all cores have passed, and its
+/// statistics.
+///
+/// # Errors
+/// When a core cannot be started or its ring breaks. Failed operations are no error here.
+pub fn run(plan: Plan, on_interval: &mut dyn FnMut(u64, &Stats)) -> io::Result<RunEnd> {
+    let cpus = allowed_cpus()?;
+    let cores = cpus.len().min(plan.config.workers).max(1);
+    let interrupted = Arc::clone(&plan.interrupted);
+    let run = Arc::new(Run {
+        budget: Budget::new(plan.config.bounds),
+        names: plan.names,
+        direct: plan.direct,
+        begin: OnceLock::new(),
+        ended_at: OnceLock::new(),
+        cut_at: OnceLock::new(),
+        is_stopping: AtomicBool::new(false),
+        is_interrupted: AtomicBool::new(false),
+        config: plan.config,
+    });
+    let (outbox, inbox) = channel();
+    let handles = start_cores(&run, &cpus, cores, &outbox);
+    drop(outbox);
+    let are_all_ready = handles.is_ok() && await_ready(&inbox, cores);
+    if !are_all_ready {
+        // Those that are ready wait for the begin; let them begin, and end at once.
+        run.stop();
+    }
+    let before = CpuSample::now();
+    let begin = *run.begin.get_or_init(Instant::now);
+    let handles = handles?;
+    let mut collector = Collector { run: &run, interrupted: &interrupted, cores, ended_cpu: None };
+    let (stats, last_end) = collector.collect(&inbox, on_interval);
+    let ended_cpu = collector.ended_cpu.unwrap_or_else(CpuSample::now);
+    for handle in handles {
+        handle.join()?.map_err(|e| io::Error::other(format!("{}: {}", e.kind, e.text)))?;
+    }
+    let end = run.end().filter(|end| last_end.is_none_or(|last| *end <= last)).or(last_end).unwrap_or(begin);
+    Ok(RunEnd {
+        stats,
+        window: end.saturating_duration_since(begin),
+        cpu: ended_cpu.since(&before),
+        is_interrupted: run.is_interrupted(),
+        cores,
+    })
+}
+
+/// False when a core is gone before all are ready.
+fn await_ready(inbox: &Receiver<Letter>, cores: usize) -> bool {
+    (0..cores).all(|_| matches!(inbox.recv(), Ok(Letter::Ready)))
+}
+
+type Handle = CoreHandle<Result<(), OpError>>;
+
+fn start_cores(
+    run: &Arc<Run>,
+    cpus: &[usize],
+    cores: usize,
+    outbox: &Sender<Letter>,
+) -> io::Result<Vec<Handle>> {
+    let mut handles = Vec::with_capacity(cores);
+    for (core, cpu) in cpus.iter().take(cores).enumerate() {
+        let workers: Vec<u64> =
+            (core..run.config.workers).step_by(cores).map(|number| number as u64).collect();
+        let (run, outbox, pool) = (Arc::clone(run), Outbox(outbox.clone()), pool_bytes(workers.len()));
+        handles.push(start(*cpu, pool, move |shard| run_core(shard, run, workers, outbox))?);
+    }
+    Ok(handles)
+}
+
+struct Collector<'a> {
+    run: &'a Run,
+    interrupted: &'a AtomicBool,
+    cores: usize,
+    /// Processor time at the run's end, before stragglers are waited for.
+    ended_cpu: Option<CpuSample>,
+}
+
+impl Collector<'_> {
+    fn collect(
+        &mut self,
+        inbox: &Receiver<Letter>,
+        on_interval: &mut dyn FnMut(u64, &Stats),
+    ) -> (Stats, Option<Instant>) {
+        let mut total = Stats::default();
+        let mut last_end = None;
+        // Cores pass an interval within milliseconds of each other, so only one is open at a time.
+        let (mut open, mut posted) = (Stats::default(), 0usize);
+        loop {
+            self.look();
+            match inbox.recv_timeout(self.wait()) {
+                Ok(Letter::Interval { interval, stats }) => {
+                    total.merge(&stats);
+                    open.merge(&stats);
+                    posted = posted.saturating_add(1);
+                    if posted >= self.cores {
+                        on_interval(interval, &open);
+                        (open, posted) = (Stats::default(), 0);
+                    }
+                }
+                Ok(Letter::End { stats, last_end: last }) => {
+                    total.merge(&stats);
+                    last_end = last_end.max(last);
+                }
+                Ok(Letter::Ready | Letter::Gone) | Err(RecvTimeoutError::Timeout) => {}
+                // Every core has ended.
+                Err(RecvTimeoutError::Disconnected) => return (total, last_end),
+            }
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        let until_end = self.run.planned_end().filter(|_| self.ended_cpu.is_none());
+        until_end.map_or(LOOK, |end| end.saturating_duration_since(Instant::now()).min(LOOK))
+    }
+
+    /// Ends the run when it is time, or when the user wants.
+    fn look(&mut self) {
+        let now = Instant::now();
+        let timeout = self.run.config.timeout.unwrap_or(DRAIN_MAX);
+        if self.interrupted.load(Ordering::Relaxed) && !self.run.is_interrupted() {
+            self.run.is_interrupted.store(true, Ordering::Relaxed);
+            self.end(now, timeout.min(DRAIN_INTERRUPTED));
+        }
+        if let Some(end) = self.run.planned_end().filter(|end| now >= *end) {
+            self.end(end, timeout.min(DRAIN_MAX));
+        }
+    }
+
+    fn end(&mut self, at: Instant, drain: Duration) {
+        if self.ended_cpu.is_none() {
+            self.ended_cpu = Some(CpuSample::now());
+            // Both are set once only.
+            let _ = self.run.ended_at.set(at);
+            let _ = self.run.cut_at.set(at + drain);
+        }
+        self.run.stop();
+    }
+}

@@ -1,0 +1,183 @@
+//! A worker: one operation after another, until the run is over.
+
+use super::core::Core;
+use super::error::{ErrorKind, OpError};
+use super::exchange::{Facts, Room};
+use super::operation::{Call, Operator, PutBody};
+use super::peers::PeerId;
+use super::watch::Slot;
+use crate::names::push_path_encoded;
+use crate::recorder::Span;
+use crate::workload::{OpKind, Workload};
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use uring::Buf;
+
+/// After a failure to talk to a server at all, a worker rests, longer each time, lest a dead server be answered with
+/// a full core of connection attempts.
+const REST_FIRST: Duration = Duration::from_millis(1);
+const REST_LONGEST: Duration = Duration::from_secs(1);
+
+/// One worker.
+pub(super) struct Worker {
+    operator: Operator,
+    workload: Workload,
+    name: String,
+    rest: Duration,
+    /// Where this worker's walk over the names stands.
+    list_uuid: String,
+    list_token: String,
+}
+
+impl Worker {
+    pub(super) fn new(core: &Rc<Core>, slot: Rc<Slot>, number: u64, buf: Buf) -> Self {
+        let config = &core.run.config;
+        let room = Room {
+            buf: Some(buf),
+            head: Vec::with_capacity(1024),
+            target: String::with_capacity(256),
+            kept: Vec::new(),
+            facts: Facts::default(),
+        };
+        Self {
+            operator: Operator { core: Rc::clone(core), slot, room },
+            workload: Workload::new(config.mix, number, config.workers as u64),
+            name: String::new(),
+            rest: REST_FIRST,
+            list_uuid: String::new(),
+            list_token: String::new(),
+        }
+    }
+
+    /// Works until the run is over.
+    pub(super) async fn run(mut self) {
+        let core = Rc::clone(&self.operator.core);
+        while !core.run.is_stopping() {
+            let kind = self.next_kind(&core);
+            let Some((peer, mut call)) = self.prepare(&core, kind) else { break };
+            let begin = Instant::now();
+            if core.run.planned_end().is_some_and(|end| begin >= end) {
+                break;
+            }
+            self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
+            let result = match peer {
+                Ok(peer) => self.operator.perform(peer, &mut call).await,
+                Err(e) => Err(e),
+            };
+            self.operator.slot.end();
+            let span = Span { begin, end: Instant::now(), run_end: core.run.end() };
+            match result {
+                Ok(moved) => {
+                    self.rest = REST_FIRST;
+                    core.stats.borrow_mut().record(kind, &span, moved);
+                    self.remember(&core, kind, call);
+                }
+                Err(e) => self.fail(&core, kind, &span, e).await,
+            }
+            core.last_end.set(Some(span.end));
+        }
+    }
+
+    /// A GET without any name to ask for becomes a PUT: the run that writes its own names starts so.
+    fn next_kind(&mut self, core: &Core) -> OpKind {
+        match self.workload.next_kind() {
+            OpKind::Get if core.names_known() == 0 => OpKind::Put,
+            kind => kind,
+        }
+    }
+
+    /// Everything that can be done before the clock starts. `None`: the run's bounds are reached.
+    fn prepare(&mut self, core: &Core, kind: OpKind) -> Option<(Result<PeerId, OpError>, Call)> {
+        let call = match kind {
+            OpKind::Put => {
+                let object = self.workload.next_put(&core.run.config.subdir, &mut self.name);
+                self.admit(core, kind, object.size_bytes)?;
+                let pieces = core.payload.pieces(object.payload, object.size_bytes);
+                Call::Put(PutBody::new(core, pieces, object.size_bytes))
+            }
+            OpKind::Get => {
+                self.admit(core, kind, 0)?;
+                core.copy_name(self.workload.next_get(core.names_known()), &mut self.name);
+                Call::Get
+            }
+            OpKind::List => {
+                self.admit(core, kind, 0)?;
+                let (uuid, token) =
+                    (std::mem::take(&mut self.list_uuid), std::mem::take(&mut self.list_token));
+                Call::List { uuid, token }
+            }
+        };
+        self.write_target(core, kind);
+        let peer = match kind {
+            OpKind::List => Ok(core.gateway),
+            OpKind::Put | OpKind::Get => core.peer_of(&self.name),
+        };
+        Some((peer, call))
+    }
+
+    fn admit(&self, core: &Core, kind: OpKind, size_bytes: u64) -> Option<()> {
+        if core.run.budget.admit(kind, size_bytes) {
+            return Some(());
+        }
+        core.run.stop();
+        None
+    }
+
+    fn write_target(&mut self, core: &Core, kind: OpKind) {
+        let bucket = &core.run.config.bucket;
+        let target = &mut self.operator.room.target;
+        target.clear();
+        // Writing to a string cannot fail.
+        match kind {
+            OpKind::List => {
+                let _ = write!(target, "/v1/buckets/{}?provider={}", bucket.name, bucket.provider);
+            }
+            OpKind::Get | OpKind::Put => {
+                target.push_str("/v1/objects/");
+                target.push_str(&bucket.name);
+                target.push('/');
+                push_path_encoded(target, &self.name);
+                target.push_str("?provider=");
+                target.push_str(bucket.provider);
+            }
+        }
+        if kind == OpKind::Put {
+            target.push_str("&skip_vc=true");
+            if let Some(direct) = &core.run.direct {
+                // Targets take writes only from requests that a gateway has redirected; this is how those look.
+                let _ = write!(target, "&pid={}&utm={}", direct.primary_id, unix_ns());
+            }
+        }
+    }
+
+    fn remember(&mut self, core: &Core, kind: OpKind, call: Call) {
+        match call {
+            Call::List { uuid, token } => (self.list_uuid, self.list_token) = (uuid, token),
+            Call::Put(_) if core.run.config.mix.pct_put < 100 => core.add_name(&self.name),
+            Call::Put(_) | Call::Get => debug_assert_ne!(kind, OpKind::List),
+        }
+    }
+
+    async fn fail(&mut self, core: &Core, kind: OpKind, span: &Span, error: OpError) {
+        let error = match self.operator.slot.is_cut() {
+            true if core.run.is_cutting() => OpError::new(ErrorKind::Unfinished, "cut at the end of the run"),
+            true => OpError::new(ErrorKind::Timeout, "took longer than -timeout"),
+            false => error,
+        };
+        // The user who interrupts a run cuts operations; the server did nothing wrong.
+        if error.kind == ErrorKind::Unfinished && core.run.is_interrupted() {
+            return;
+        }
+        core.stats.borrow_mut().record_error(kind, span, &error);
+        if error.is_transport() && !core.run.is_stopping() {
+            core.driver().sleep(self.rest).await;
+            self.rest = self.rest.saturating_mul(2).min(REST_LONGEST);
+        }
+    }
+}
+
+fn unix_ns() -> u128 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_nanos())
+}

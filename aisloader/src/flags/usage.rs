@@ -1,0 +1,35 @@
+//! The text of `-usage`.
+
+use super::table::{FLAGS, Kind};
+use std::fmt::Write as _;
+
+const EXAMPLES: &str = "
+Examples:
+  # fill a bucket with 10,000 objects of 1 MiB and keep it
+  aisloader -bucket=ais://bench -pctput=100 -minsize=1MiB -maxsize=1MiB -maxputs=10000 -cleanup=false
+  # read them at random for half a minute with 32 workers, straight from the owner cores
+  aisloader -bucket=ais://bench -duration=30s -numworkers=32 -direct -cleanup=false
+  # a mix: 20% PUT, 5% list pages, the rest GET; statistics as JSON
+  aisloader -bucket=ais://bench -pctput=20 -pctlist=5 -minsize=4K -maxsize=64K -json -cleanup=true
+";
+
+/// All flags with their kinds, defaults and meanings, and a few examples.
+#[must_use]
+pub fn usage() -> String {
+    let mut out = String::from("Usage: aisloader -name=value ...\n\n");
+    for flag in FLAGS {
+        let kind = match flag.kind {
+            Kind::Bool => "",
+            Kind::Int => " int",
+            Kind::Uint => " uint",
+            Kind::Size => " size",
+            Kind::Duration => " duration",
+            Kind::Text => " text",
+        };
+        let default = if flag.default.is_empty() { String::new() } else { format!(" [{}]", flag.default) };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  -{}{kind}{default}\n        {}", flag.name, flag.help);
+    }
+    out.push_str(EXAMPLES);
+    out
+}

@@ -1,0 +1,29 @@
+//! A load generator for AIStore's native API that costs so little that the server, not the client, is what is measured.
+//!
+//! The one design decision: **what can be decided before the clock starts is decided before the clock starts, and what
+//! cores share is shared before they start.** Every random decision is a pure function of (seed, decision, worker,
+//! count), so a run needs no producer, no queue and no lock: each core makes its own operations, sends payload that was
+//! made beforehand, receives into the same buffer again and again, and keeps its own histograms. They meet once an
+//! interval, as values in the main thread's inbox.
+//!
+//! * [`flags`] is the command line as a table, [`config`] a run with its rules checked;
+//! * [`workload`] says what comes next, from [`random`] numbers, about [`names`];
+//! * [`engine`] does it, on the cores of [`shard`];
+//! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it;
+//! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
+//! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
+
+pub mod app;
+pub mod client;
+pub mod config;
+pub mod cpu;
+pub mod engine;
+pub mod flags;
+pub mod listing;
+pub mod names;
+pub mod random;
+pub mod recorder;
+pub mod report;
+pub mod shard;
+pub mod units;
+pub mod workload;

@@ -1,0 +1,76 @@
+//! The same as data: one array, an object per interval and one for the whole run; every number is a number.
+
+use crate::config::Config;
+use crate::cpu::{per_gib, us_per_op};
+use crate::engine::RunEnd;
+use crate::recorder::{OpStats, Stats};
+use crate::workload::OpKind;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// An interval.
+pub(super) fn interval(at: Duration, length: Duration, stats: &Stats) -> Value {
+    let mut row = ops(stats, length, |s| (s.ops as f64, s.bytes as f64));
+    row.insert("type".into(), json!("interval"));
+    row.insert("at_s".into(), json!(at.as_secs_f64()));
+    row.insert("duration".into(), json!(length.as_nanos()));
+    Value::Object(row)
+}
+
+/// The whole run.
+pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
+    let mut row = ops(&end.stats, end.window, |s| (s.ops_inside, s.bytes_inside));
+    let sum =
+        |pick: fn(&OpStats) -> f64| OpKind::ALL.into_iter().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
+    let (bytes, ops) = (sum(|s| s.bytes_inside), sum(|s| s.ops_inside));
+    let cost = |seconds: f64| {
+        json!({
+            "cpu_s": seconds,
+            "cpu_s_per_gib": per_gib(seconds, bytes),
+            "cpu_us_per_op": us_per_op(seconds, ops),
+        })
+    };
+    row.insert("type".into(), json!("final"));
+    row.insert("model".into(), json!("closed"));
+    row.insert("duration".into(), json!(end.window.as_nanos()));
+    row.insert("interrupted".into(), json!(end.is_interrupted));
+    row.insert("cores".into(), json!(end.cores));
+    row.insert("cpu_own".into(), cost(end.cpu.own_s));
+    row.insert("cpu_machine".into(), end.cpu.machine_s.map_or(Value::Null, cost));
+    row.insert("cpu_stolen_s".into(), json!(end.cpu.stolen_s));
+    row.insert("config".into(), json!(config));
+    Value::Object(row)
+}
+
+fn ops(stats: &Stats, length: Duration, inside: fn(&OpStats) -> (f64, f64)) -> Map<String, Value> {
+    let seconds = length.as_secs_f64().max(1e-9);
+    let one = |kind: OpKind| (kind.label().to_ascii_lowercase(), op(stats.of(kind), seconds, inside));
+    OpKind::ALL.into_iter().filter(|kind| !stats.of(*kind).is_empty()).map(one).collect()
+}
+
+/// AIStore's keys first, then ours.
+fn op(stats: &OpStats, seconds: f64, inside: fn(&OpStats) -> (f64, f64)) -> Value {
+    let latency = &stats.latency;
+    let (ops, bytes) = inside(stats);
+    let errors: Map<String, Value> =
+        stats.errors.iter().map(|(kind, count)| (kind.to_string(), json!(count))).collect();
+    json!({
+        "count": stats.ops,
+        "bytes": stats.bytes,
+        "errors": stats.error_count(),
+        "latency": latency.mean_ns(),
+        "min_latency": latency.min_ns(),
+        "max_latency": latency.max_ns(),
+        "throughput": bytes / seconds,
+        "ops_per_s": ops / seconds,
+        "names": stats.names,
+        "p50_ns": latency.quantile_ns(0.5),
+        "p90_ns": latency.quantile_ns(0.9),
+        "p99_ns": latency.quantile_ns(0.99),
+        "p999_ns": latency.quantile_ns(0.999),
+        "samples_beyond_p999": latency.samples_beyond(0.999),
+        "error_kinds": errors,
+        "error_texts": stats.error_texts,
+        "error_p99_ns": stats.error_latency.quantile_ns(0.99),
+    })
+}

@@ -1,0 +1,92 @@
+//! What the user sees: rows while the run goes on, a table at its end, or both as JSON.
+
+mod json;
+mod rows;
+mod summary;
+
+use crate::config::Config;
+use crate::engine::RunEnd;
+use crate::recorder::Stats;
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::Duration;
+
+/// Writes everything about a run to one place.
+pub struct Reporter {
+    out: Box<dyn Write>,
+    is_json: bool,
+    is_quiet: bool,
+    interval: Duration,
+    total: Stats,
+    rows: u64,
+}
+
+impl Reporter {
+    /// Opens the place that the flags name.
+    ///
+    /// # Errors
+    /// When the file cannot be made; the text names it.
+    pub fn new(config: &Config) -> io::Result<Self> {
+        let output = &config.output;
+        let out: Box<dyn Write> = if output.file.is_empty() {
+            Box::new(io::stdout())
+        } else {
+            let file = File::create(&output.file);
+            Box::new(file.map_err(|e| io::Error::other(format!("-stats-output: {:?}: {e}", output.file)))?)
+        };
+        Ok(Self {
+            out,
+            is_json: output.is_json,
+            is_quiet: output.is_quiet,
+            interval: output.interval.unwrap_or_default(),
+            total: Stats::default(),
+            rows: 0,
+        })
+    }
+
+    /// Before the first operation: the parameters and the head of the rows.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub fn begin(&mut self, config: &Config, names: u64) -> io::Result<()> {
+        if self.is_json {
+            return self.out.write_all(b"[\n");
+        }
+        if !self.is_quiet {
+            self.out.write_all(summary::parameters(config, names).as_bytes())?;
+        }
+        if !self.interval.is_zero() {
+            self.out.write_all(rows::head().as_bytes())?;
+        }
+        self.out.flush()
+    }
+
+    /// After an interval: a row for each kind of operation that occurred in it.
+    pub fn interval(&mut self, number: u64, stats: &Stats) {
+        self.total.merge(stats);
+        let at = self.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+        let text = if self.is_json {
+            let row = json::interval(at, self.interval, stats);
+            format!("{row},\n")
+        } else {
+            rows::interval(at, self.interval, stats, &self.total)
+        };
+        self.rows = self.rows.saturating_add(1);
+        // A full disk or a closed pipe shall not end the measurement; the end reports it.
+        let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    /// After the run.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub fn end(&mut self, config: &Config, end: &RunEnd) -> io::Result<()> {
+        let text = if self.is_json {
+            format!("{}\n]\n", json::end(config, end))
+        } else {
+            summary::table(config, end)
+        };
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+}

@@ -1,0 +1,166 @@
+//! The parameters at the start and the table at the end.
+
+use crate::config::Config;
+use crate::cpu::{per_gib, us_per_op};
+use crate::engine::RunEnd;
+use crate::recorder::{Latency, OpStats};
+use crate::units::{show_duration_ns, show_size};
+use crate::workload::OpKind;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Fewer samples than this beyond a quantile make it a guess.
+const SAMPLES_SOUND: u64 = 100;
+
+/// What is about to run.
+pub(super) fn parameters(config: &Config, names: u64) -> String {
+    let mix = &config.mix;
+    let get = 100u32.saturating_sub(mix.pct_put).saturating_sub(mix.pct_list);
+    let sizes = (show_size(mix.size_min_bytes as f64), show_size(mix.size_max_bytes as f64));
+    let mut out = format!(
+        "aisloader {} on http://{}, {}: closed loop, {} workers, {}% PUT, {get}% GET, {}% LIST, seed {}\n",
+        env!("CARGO_PKG_VERSION"),
+        config.gateway,
+        config.bucket.uri(),
+        config.workers,
+        mix.pct_put,
+        mix.pct_list,
+        mix.seed,
+    );
+    // Writing to a string cannot fail.
+    if mix.pct_put > 0 {
+        let _ = writeln!(out, "PUT: {} to {}, checksum {}", sizes.0, sizes.1, config.cksum.as_str());
+    }
+    if get > 0 {
+        let _ = writeln!(
+            out,
+            "GET: {names} objects listed{}",
+            if config.is_verified { ", verified" } else { "" }
+        );
+    }
+    let bound = |out: &mut String, what: &str, value: u64| {
+        if value > 0 {
+            let _ = write!(out, ", {what} {value}");
+        }
+    };
+    let duration = config.bounds.duration.map_or("no limit of time".to_owned(), shown);
+    let _ = write!(out, "Runs for: {duration}");
+    bound(&mut out, "PUTs", config.bounds.puts_max);
+    bound(&mut out, "operations", config.bounds.ops_max);
+    bound(&mut out, "bytes of PUT", config.bounds.put_bytes_max);
+    out.push_str("\n\n");
+    out
+}
+
+/// What came out.
+pub(super) fn table(config: &Config, end: &RunEnd) -> String {
+    let how = match (end.is_interrupted, config.is_direct) {
+        (true, _) => " (interrupted)",
+        (false, true) => " (direct)",
+        (false, false) => "",
+    };
+    let mut out = format!(
+        "\nClosed loop, {} workers on {} cores, {}{how}\n",
+        config.workers,
+        end.cores,
+        shown(end.window)
+    );
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        out,
+        "{:<5} {:>12} {:>14} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}",
+        "OP", "count", "throughput", "ops/s", "min", "p50", "p99", "p99.9", "max", "errors"
+    );
+    for kind in OpKind::ALL.into_iter().filter(|kind| !end.stats.of(*kind).is_empty()) {
+        out.push_str(&line(kind, end.stats.of(kind), end.window));
+    }
+    out.push_str(&costs(end));
+    let is_guess =
+        |kind| Some(end.stats.of(kind)).is_some_and(|s: &OpStats| s.ops > 0 && beyond(&s.latency, 0.999));
+    if OpKind::ALL.into_iter().any(is_guess) {
+        let _ = writeln!(
+            out,
+            "~ fewer than {SAMPLES_SOUND} samples lie beyond this quantile: take it as a guess"
+        );
+    }
+    out.push_str(&failures(end));
+    out
+}
+
+fn line(kind: OpKind, stats: &OpStats, window: Duration) -> String {
+    let seconds = window.as_secs_f64().max(1e-9);
+    let latency = &stats.latency;
+    let throughput = match kind {
+        OpKind::List => format!("{:.0} names/s", stats.names as f64 / seconds),
+        OpKind::Put | OpKind::Get => format!("{}/s", show_size(stats.bytes_inside / seconds)),
+    };
+    format!(
+        "{:<5} {:>12} {:>14} {:>12.1} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}\n",
+        kind.label(),
+        stats.ops,
+        throughput,
+        stats.ops_inside / seconds,
+        show_duration_ns(latency.min_ns()),
+        quantile(latency, 0.5),
+        quantile(latency, 0.99),
+        quantile(latency, 0.999),
+        show_duration_ns(latency.max_ns()),
+        stats.error_count(),
+    )
+}
+
+fn quantile(latency: &Latency, quantile: f64) -> String {
+    let mark = if beyond(latency, quantile) { "~" } else { "" };
+    format!("{mark}{}", show_duration_ns(latency.quantile_ns(quantile)))
+}
+
+fn beyond(latency: &Latency, quantile: f64) -> bool {
+    latency.samples_beyond(quantile) < SAMPLES_SOUND
+}
+
+/// Processor time for the payload: ours, and everybody's on this machine.
+fn costs(end: &RunEnd) -> String {
+    let payload =
+        |pick: fn(&OpStats) -> f64| OpKind::ALL.into_iter().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
+    let (bytes, ops) = (payload(|s| s.bytes_inside), payload(|s| s.ops_inside));
+    let cost = |seconds: f64| {
+        let gib = per_gib(seconds, bytes).map_or("-".to_owned(), |cost| format!("{cost:.3} CPU-s/GiB"));
+        let op = us_per_op(seconds, ops).map_or("-".to_owned(), |cost| format!("{cost:.1} CPU-us/op"));
+        format!("{seconds:.2} CPU-s, {gib}, {op}")
+    };
+    let mut out = format!("CPU   own: {}\n", cost(end.cpu.own_s));
+    if let Some(machine) = end.cpu.machine_s {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "CPU   whole machine: {}", cost(machine));
+    }
+    if let Some(stolen) = end.cpu.stolen_s.filter(|stolen| *stolen > 0.01 * end.window.as_secs_f64()) {
+        let _ = writeln!(
+            out,
+            "CPU   {stolen:.2} CPU-s were taken by other guests of this host: do not trust this run"
+        );
+    }
+    out
+}
+
+fn failures(end: &RunEnd) -> String {
+    let mut out = String::new();
+    for kind in OpKind::ALL {
+        let stats = end.stats.of(kind);
+        if stats.error_count() == 0 {
+            continue;
+        }
+        let counts: Vec<String> =
+            stats.errors.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let slowest = show_duration_ns(stats.error_latency.max_ns());
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{} errors: {} (slowest after {slowest})", kind.label(), counts.join(", "));
+        for text in &stats.error_texts {
+            let _ = writeln!(out, "    {text}");
+        }
+    }
+    out
+}
+
+fn shown(duration: Duration) -> String {
+    show_duration_ns(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+}

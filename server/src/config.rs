@@ -1,0 +1,218 @@
+//! Settings: defaults, a TOML or AIStore JSON file, flags; in this order, each over the one before.
+
+use clap::Parser;
+use serde::Deserialize;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use wire::api::units::SizeIec;
+
+/// Command line. Without arguments: a whole cluster in this process, on 127.0.0.1:51080.
+#[derive(Debug, Default, Parser)]
+#[command(name = "aisnode", version, about = "Straightline node: a whole cluster in one process by default")]
+pub(crate) struct Args {
+    /// Settings file: TOML, or AIStore's local configuration (JSON).
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the node keeps its identity and state.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// A directory for objects, best one for each disk; may be given several times.
+    #[arg(long = "mountpath", value_name = "DIR")]
+    mountpaths: Vec<PathBuf>,
+    /// Address to listen on.
+    #[arg(long)]
+    host: Option<IpAddr>,
+    /// Public port; each core also listens on a port of its own, which the system chooses.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Cores to use; default all.
+    #[arg(long)]
+    cores: Option<usize>,
+    /// Memory budget, for example 4GiB; default a quarter of the machine's.
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<String>,
+    /// Connections in all; more are turned away.
+    #[arg(long)]
+    connections_max: Option<usize>,
+}
+
+/// Settings file. Every field may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data_dir: Option<PathBuf>,
+    mountpaths: Vec<PathBuf>,
+    host: Option<IpAddr>,
+    port: Option<u16>,
+    cores: Option<usize>,
+    memory: Option<String>,
+    connections_max: Option<usize>,
+    lanes: Option<u16>,
+    timeouts: Timeouts,
+    zero_copy_bytes_min: Option<usize>,
+    cache_object_bytes_max: Option<usize>,
+}
+
+/// How long a connection may take, milliseconds.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    /// Between requests.
+    pub(crate) idle_ms: u64,
+    /// For a request's head.
+    pub(crate) head_ms: u64,
+    /// For each chunk of a body, either way; slower peers are cut off.
+    pub(crate) body_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { idle_ms: 120_000, head_ms: 10_000, body_ms: 30_000 }
+    }
+}
+
+/// Settings in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) data_dir: PathBuf,
+    pub(crate) mountpaths: Vec<PathBuf>,
+    pub(crate) host: IpAddr,
+    pub(crate) port: u16,
+    pub(crate) cores: usize,
+    pub(crate) memory_bytes: usize,
+    pub(crate) connections_max: usize,
+    /// Lanes of a mountpath that is formatted now.
+    pub(crate) lanes: u16,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) zero_copy_bytes_min: usize,
+    pub(crate) cache_object_bytes_max: usize,
+}
+
+impl Config {
+    /// Reads the file that the arguments name and puts everything together.
+    ///
+    /// # Errors
+    /// A text that names the setting and what is wrong with it.
+    pub(crate) fn load(args: Args) -> Result<Self, String> {
+        let file = args.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
+        let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("straightline-data"));
+        let mountpaths = [args.mountpaths, file.mountpaths, vec![data_dir.join("mp1")]];
+        let machine_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let memory = args.memory.or(file.memory);
+        let memory_bytes = memory.as_deref().map_or_else(|| Ok(quarter_of_memory()), parse_size)?;
+        let config = Self {
+            data_dir,
+            mountpaths: mountpaths.into_iter().find(|paths| !paths.is_empty()).unwrap_or_default(),
+            host: args.host.or(file.host).unwrap_or(IpAddr::from([127, 0, 0, 1])),
+            port: args.port.or(file.port).unwrap_or(51080),
+            cores: args.cores.or(file.cores).unwrap_or(machine_cores),
+            memory_bytes,
+            connections_max: args.connections_max.or(file.connections_max).unwrap_or(4096),
+            lanes: file.lanes.unwrap_or(16),
+            timeouts: file.timeouts,
+            zero_copy_bytes_min: file.zero_copy_bytes_min.unwrap_or(32 << 10),
+            cache_object_bytes_max: file.cache_object_bytes_max.unwrap_or(64 << 10),
+        };
+        config.validate(machine_cores)?;
+        Ok(config)
+    }
+
+    fn validate(&self, machine_cores: usize) -> Result<(), String> {
+        if self.cores == 0 || self.cores > machine_cores {
+            return Err(format!("cores = {}: this machine has {machine_cores}", self.cores));
+        }
+        if self.lanes == 0 || self.lanes > 1024 {
+            return Err(format!("lanes = {}: 1 to 1024", self.lanes));
+        }
+        if self.connections_max == 0 {
+            return Err("connections_max = 0: nobody could connect".to_owned());
+        }
+        if self.cache_object_bytes_max > crate::store::CHUNK_BYTES {
+            return Err(format!("cache_object_bytes_max is over {}", crate::store::CHUNK_BYTES));
+        }
+        let mut seen = std::collections::HashSet::new();
+        if let Some(twice) = self.mountpaths.iter().find(|path| !seen.insert(*path)) {
+            return Err(format!("mountpath {} is given twice", twice.display()));
+        }
+        Ok(())
+    }
+}
+
+fn read_file(path: &Path) -> Result<File, String> {
+    let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+    if text.trim_start().starts_with('{') {
+        return from_aistore(&text).map_err(|e| format!("{}: {e}", path.display()));
+    }
+    toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// AIStore's local configuration: what of it has a meaning here.
+fn from_aistore(text: &str) -> Result<File, String> {
+    let local: wire::api::config::LocalConfig = serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let port = match local.host_net.port.as_str() {
+        "" => None,
+        port => Some(port.parse().map_err(|_| format!("host_net.port = {port:?} is no port"))?),
+    };
+    let host = match local.host_net.hostname.as_str() {
+        "" => None,
+        host => Some(host.parse().map_err(|_| format!("host_net.hostname = {host:?} is no address"))?),
+    };
+    let data_dir = (!local.confdir.is_empty()).then(|| PathBuf::from(local.confdir));
+    let mountpaths = local.fspaths.into_keys().map(PathBuf::from).collect();
+    Ok(File { data_dir, mountpaths, host, port, ..File::default() })
+}
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let size = SizeIec::parse(text).map_err(|e| format!("memory = {text:?}: {e}"))?;
+    usize::try_from(size.0).map_err(|_| format!("memory = {text:?} is negative"))
+}
+
+fn quarter_of_memory() -> usize {
+    let info = rustix::system::sysinfo();
+    (info.totalram as usize).saturating_mul(info.mem_unit as usize) / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_a_whole_cluster() {
+        let config = Config::load(Args::default()).unwrap();
+        assert_eq!((config.port, config.lanes), (51080, 16));
+        assert_eq!(config.mountpaths, vec![PathBuf::from("straightline-data/mp1")]);
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("node.toml");
+        std::fs::write(
+            &file,
+            "port = 1\nmemory = \"2GiB\"\nmountpaths = [\"/a\", \"/b\"]\n[timeouts]\nidle_ms = 5\n",
+        )
+        .unwrap();
+        let args = Args { config: Some(file), port: Some(2), ..Args::default() };
+        let config = Config::load(args).unwrap();
+        assert_eq!((config.port, config.memory_bytes, config.mountpaths.len()), (2, 2 << 30, 2));
+        assert_eq!((config.timeouts.idle_ms, config.timeouts.head_ms), (5, 10_000));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("node.toml");
+        std::fs::write(&file, "prot = 1\n").unwrap();
+        let refused = Config::load(Args { config: Some(file), ..Args::default() }).unwrap_err();
+        assert!(refused.contains("prot"), "{refused}");
+        assert!(Config::load(Args { memory: Some("lots".into()), ..Args::default() }).is_err());
+        assert!(Config::load(Args { cores: Some(0), ..Args::default() }).is_err());
+    }
+
+    #[test]
+    fn aistore_json_is_understood() {
+        let text = r#"{"confdir":"/etc/ais","host_net":{"hostname":"10.0.0.1","port":"51081"},"fspaths":{"/ais/mp1":"","/ais/mp2":""}}"#;
+        let file = from_aistore(text).unwrap();
+        assert_eq!((file.port, file.mountpaths.len()), (Some(51081), 2));
+    }
+}

@@ -1,0 +1,153 @@
+//! The one error type: what went wrong, on whose side, and in words.
+//!
+//! One table maps a kind to its HTTP status and AIStore type name; façades read it and add nothing of their own.
+
+use std::fmt;
+use std::io;
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    BadRequest,
+    BucketMissing,
+    BucketExists,
+    ObjectMissing,
+    NotFound,
+    MethodNotAllowed,
+    Timeout,
+    Conflict,
+    PreconditionFailed,
+    TooLarge,
+    RangeUnsatisfiable,
+    BadChecksum,
+    /// The bytes on disk do not match their checksum.
+    Corrupt,
+    Io,
+    Internal,
+    NotImplemented,
+    /// Try again later: a queue or the memory budget is full.
+    Busy,
+    ShuttingDown,
+    NoSpace,
+    /// The connection itself failed; there is nobody to answer.
+    Disconnected,
+}
+
+/// Who is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Client,
+    Disk,
+    Internal,
+}
+
+/// An error on its way to an answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Error {
+    pub(crate) kind: Kind,
+    pub(crate) source: Source,
+    pub(crate) text: String,
+}
+
+/// Result with [`Error`].
+pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Kind {
+    /// (HTTP status, AIStore's type name, may the client try again).
+    fn row(self) -> (u16, &'static str, bool) {
+        match self {
+            Self::BadRequest => (400, "", false),
+            Self::BucketMissing => (404, "ErrBckNotFound", false),
+            Self::BucketExists => (409, "ErrBucketAlreadyExists", false),
+            Self::ObjectMissing => (404, "ErrNotFound", false),
+            Self::NotFound => (404, "ErrNotFound", false),
+            Self::MethodNotAllowed => (405, "", false),
+            Self::Timeout => (408, "", true),
+            Self::Conflict => (409, "ErrBusy", true),
+            Self::PreconditionFailed => (412, "", false),
+            Self::TooLarge => (413, "", false),
+            Self::RangeUnsatisfiable => (416, "ErrRangeNotSatisfiable", false),
+            Self::BadChecksum => (500, "ErrBadCksum", false),
+            Self::Corrupt => (500, "ErrBadCksum", false),
+            Self::Io => (500, "ErrIO", false),
+            Self::Internal => (500, "", false),
+            Self::NotImplemented => (501, "ErrUnsupp", false),
+            Self::Busy => (503, "ErrBusy", true),
+            Self::ShuttingDown => (503, "", true),
+            Self::NoSpace => (507, "ErrCapacityExceeded", false),
+            Self::Disconnected => (499, "", true),
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn client(kind: Kind, text: impl Into<String>) -> Self {
+        Self { kind, source: Source::Client, text: text.into() }
+    }
+
+    pub(crate) fn bad(text: impl Into<String>) -> Self {
+        Self::client(Kind::BadRequest, text)
+    }
+
+    pub(crate) fn internal(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Internal, source: Source::Internal, text: text.into() }
+    }
+
+    pub(crate) fn busy(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Busy, source: Source::Internal, text: text.into() }
+    }
+
+    pub(crate) fn not_implemented(what: impl fmt::Display) -> Self {
+        Self::client(Kind::NotImplemented, format!("{what} is not implemented"))
+    }
+
+    pub(crate) fn bucket_missing(bucket: &str) -> Self {
+        Self::client(Kind::BucketMissing, format!("bucket \"ais://{bucket}\" does not exist"))
+    }
+
+    pub(crate) fn object_missing(bucket: &str, name: &str) -> Self {
+        Self::client(Kind::ObjectMissing, format!("ais://{bucket}/{name} does not exist"))
+    }
+
+    pub(crate) fn corrupt(text: impl Into<String>) -> Self {
+        Self { kind: Kind::Corrupt, source: Source::Disk, text: text.into() }
+    }
+
+    /// An error of the file system, told apart by what the caller can do about it.
+    pub(crate) fn disk(doing: &str, error: &io::Error) -> Self {
+        let kind = match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Kind::NoSpace,
+            _ => Kind::Io,
+        };
+        Self { kind, source: Source::Disk, text: format!("{doing}: {error}") }
+    }
+
+    /// An error of the client's connection.
+    pub(crate) fn socket(error: &io::Error) -> Self {
+        // A deadline cancels the operation in flight; see `shard::watch`.
+        let canceled = error.raw_os_error() == Some(rustix::io::Errno::CANCELED.raw_os_error());
+        let kind = if canceled { Kind::Timeout } else { Kind::Disconnected };
+        Self { kind, source: Source::Client, text: format!("connection: {error}") }
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.kind.row().0
+    }
+
+    /// AIStore's `tcode`; empty for plain errors.
+    pub(crate) fn tcode(&self) -> &'static str {
+        self.kind.row().1
+    }
+
+    pub(crate) fn may_retry(&self) -> bool {
+        self.kind.row().2
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,209 @@
+//! Bucket requests.
+
+use super::{MESSAGE_BYTES_MAX, Request, check_provider, listing, summary};
+use crate::cluster::{BucketView, Command};
+use crate::error::{Error, Kind, Result};
+use crate::object;
+use crate::reply::Reply;
+use crate::shard::Body;
+use std::sync::Arc;
+use wire::api::actmsg::{ActMsg, action};
+use wire::api::bck::Bck;
+use wire::api::bprops::{BpropsToSet, access};
+use wire::api::multiobj::{EvdMsg, TcbMsg};
+use wire::http1::Method;
+
+pub(super) async fn handle(
+    request: &Request<'_, '_>,
+    bucket: &str,
+    prefix: &str,
+    body: &mut Body<'_>,
+) -> Result<Reply> {
+    if request.head.method == Method::Head {
+        return head(request, bucket, prefix).await;
+    }
+    if !prefix.is_empty() {
+        return Err(Error::bad(format!(
+            "invalid path {:?}: nothing may follow the bucket",
+            request.head.path()
+        )));
+    }
+    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    match request.head.method {
+        Method::Get => get(request, bucket, &message).await,
+        Method::Post => post(request, bucket, &message).await,
+        Method::Patch => patch(request, bucket, message).await,
+        Method::Delete => delete(request, bucket, &message).await,
+        Method::Put if message.action == action::ARCHIVE => Err(Error::not_implemented("archiving objects")),
+        Method::Put => Err(Error::bad(format!("unknown action {:?}", message.action))),
+        Method::Head | Method::Options | Method::Other => Err(request.wrong_method()),
+    }
+}
+
+pub(super) fn find(request: &Request<'_, '_>, name: &str) -> Result<Arc<BucketView>> {
+    check_provider(&request.query)?;
+    object::bucket(&request.shard.node.view(), name)
+}
+
+async fn get(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
+    match message.action.as_str() {
+        action::SUMMARY_BCK => summary::get(request, name, message).await,
+        "" | action::LIST if name.is_empty() => list_buckets(request, message),
+        // Without a body a bucket's path lists its objects, as browsers and curl ask for them.
+        "" => listing::list(request, &find(request, name)?, message).await,
+        // Null asks for buckets (of this name), anything else for the bucket's objects.
+        action::LIST if message.value.is_null() => list_buckets(request, message),
+        action::LIST => listing::list(request, &find(request, name)?, message).await,
+        action::SHOW_INVENTORY | action::SUMMARY_SHARD => Err(Error::not_implemented(&message.action)),
+        other => Err(Error::bad(format!("unknown action {other:?}"))),
+    }
+}
+
+fn list_buckets(request: &Request<'_, '_>, message: &ActMsg) -> Result<Reply> {
+    if !matches!(request.query.text("provider"), "" | "ais") {
+        return Reply::json(&[0u8; 0]);
+    }
+    let view = request.shard.node.view();
+    let names = view.buckets().into_iter().map(|bucket| bucket.bucket.name.clone());
+    let wanted: Vec<Bck> = names
+        .filter(|name| message.name.is_empty() || *name == message.name)
+        .map(|name| Bck::ais(&name))
+        .collect();
+    Reply::json(&wanted)
+}
+
+async fn head(request: &Request<'_, '_>, name: &str, prefix: &str) -> Result<Reply> {
+    let bucket = find(request, name)?;
+    let props = serde_json::to_string(&bucket.props).map_err(|e| Error::internal(format!("JSON: {e}")))?;
+    let reply = Reply::empty(200).with("Ais-Bucket-Props", props);
+    if request.query.has("bsumm_remote") {
+        return summary::head(request, &bucket, prefix, reply).await;
+    }
+    if !prefix.is_empty() {
+        return Err(Error::bad("a prefix behind the bucket needs bsumm_remote"));
+    }
+    Ok(reply)
+}
+
+async fn post(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
+    match message.action.as_str() {
+        action::CREATE_BCK => {
+            check_provider(&request.query)?;
+            let change = BpropsToSet::from_value(&message.value).map_err(Error::bad)?;
+            create(request, name, change).await?;
+            Ok(Reply::empty(200))
+        }
+        action::COPY_BCK => copy(request, name, message).await,
+        action::MOVE_BCK => rename(request, name).await,
+        action::ETL_BCK
+        | action::ETL_OBJECTS
+        | action::COPY_OBJECTS
+        | action::PREFETCH_OBJECTS
+        | action::MAKE_N_COPIES
+        | action::EC_ENCODE
+        | action::RECHUNK
+        | action::INDEX_SHARD
+        | action::CREATE_INVENTORY => Err(Error::not_implemented(&message.action)),
+        other => Err(Error::bad(format!("unknown action {other:?}"))),
+    }
+}
+
+async fn create(request: &Request<'_, '_>, name: &str, change: BpropsToSet) -> Result<()> {
+    let command = Command::CreateBucket { name: name.to_owned(), change, now_ns: crate::clock::unix_ns() };
+    object::change_cluster(request.shard, command).await.map(drop)
+}
+
+/// The bucket that `bck_to` names.
+fn destination(request: &Request<'_, '_>) -> Result<Bck> {
+    let uname = request.query.get("bck_to").ok_or_else(|| Error::bad("bck_to is missing"))?;
+    let (bck, _) = Bck::parse_uname(uname).map_err(Error::bad)?;
+    Ok(bck)
+}
+
+async fn copy(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
+    let from = find(request, name)?;
+    let to = destination(request)?;
+    let settings: TcbMsg = message.value_as().map_err(Error::bad)?;
+    settings.validate().map_err(Error::bad)?;
+    if to.name == name && !settings.dry_run {
+        return Err(Error::bad(format!("cannot copy bucket \"ais://{name}\" onto itself")));
+    }
+    let target = match object::bucket(&request.shard.node.view(), &to.name) {
+        Ok(target) => target,
+        Err(e) if e.kind == Kind::BucketMissing => create_like(request, &from, &to.name).await?,
+        Err(e) => return Err(e),
+    };
+    Ok(Reply::text(object::copy_bucket(request.shard, &from, &target, settings)))
+}
+
+/// Makes a bucket with the properties of another one.
+async fn create_like(request: &Request<'_, '_>, like: &BucketView, name: &str) -> Result<Arc<BucketView>> {
+    let value = serde_json::to_value(&like.props).map_err(|e| Error::internal(format!("JSON: {e}")))?;
+    let mut change = BpropsToSet::from_value(&value).map_err(Error::internal)?;
+    for own in ["provider", "Renamed", "bid", "created"] {
+        change.changes.remove(own);
+    }
+    create(request, name, change).await?;
+    object::bucket(&request.shard.node.view(), name)
+}
+
+async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
+    let from = find(request, name)?;
+    let to = destination(request)?;
+    if to.name == name {
+        return Err(Error::bad(format!("cannot rename bucket \"ais://{name}\" to itself")));
+    }
+    let target = create_like(request, &from, &to.name).await?;
+    // Nothing may be added behind the back of the copy: what it misses would be destroyed with the old bucket.
+    freeze(request, name).await?;
+    Ok(Reply::text(object::rename_bucket(request.shard, &from, &target)))
+}
+
+async fn freeze(request: &Request<'_, '_>, name: &str) -> Result<()> {
+    let value = serde_json::json!({ "access": access::READ_ONLY.to_string() });
+    let change = BpropsToSet::from_value(&value).map_err(Error::internal)?;
+    object::change_cluster(request.shard, Command::SetBucketProps { name: name.to_owned(), change })
+        .await
+        .map(drop)
+}
+
+async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result<Reply> {
+    let name = find(request, name)?.bucket.name.clone();
+    let command = match message.action.as_str() {
+        action::SET_BPROPS => {
+            let change = BpropsToSet::from_value(&message.value).map_err(Error::bad)?;
+            Command::SetBucketProps { name, change }
+        }
+        action::RESET_BPROPS => Command::ResetBucketProps { name },
+        other => return Err(Error::bad(format!("unknown action {other:?}"))),
+    };
+    object::change_cluster(request.shard, command).await?;
+    Ok(Reply::empty(200))
+}
+
+async fn delete(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
+    let bucket = find(request, name)?;
+    match message.action.as_str() {
+        action::DESTROY_BCK => {
+            object::destroy_bucket(request.shard, name).await?;
+            Ok(Reply::empty(200))
+        }
+        action::DELETE_OBJECTS => {
+            if bucket.props.access & access::OBJ_DELETE == 0 {
+                return Err(Error::client(
+                    Kind::Conflict,
+                    format!("bucket \"ais://{name}\" does not allow deleting"),
+                ));
+            }
+            let settings: EvdMsg = message.value_as().map_err(Error::bad)?;
+            let selection = settings.list_range.selection().map_err(|e| Error::bad(e.to_string()))?;
+            let job = object::delete_many(request.shard, &bucket, selection, settings.continue_on_error);
+            Ok(Reply::text(job))
+        }
+        action::EVICT_OBJECTS | action::EVICT_REMOTE_BCK => {
+            Err(Error::bad(format!("bucket \"ais://{name}\" is not remote: nothing can be evicted")))
+        }
+        action::DESTROY_INVENTORY => Err(Error::not_implemented(&message.action)),
+        other => Err(Error::bad(format!("unknown action {other:?}"))),
+    }
+}

@@ -1,0 +1,43 @@
+//! `/v1/health`.
+
+use super::Request;
+use crate::error::{Error, Kind, Result};
+use crate::node::Node;
+use crate::reply::Reply;
+use wire::api::stats::{MetaInfo, NodeStateInfo, PrimaryInfo, SmapInfo, state};
+use wire::http1::Method;
+
+pub(super) fn handle(request: &Request<'_, '_>) -> Result<Reply> {
+    if !matches!(request.head.method, Method::Get | Method::Head) {
+        return Err(request.wrong_method());
+    }
+    if request.shard.is_stopping() {
+        return Err(Error::client(Kind::ShuttingDown, "the node is shutting down"));
+    }
+    let node = &request.shard.node;
+    if request.query.flag("cii") {
+        if request.query.flag("prr") {
+            return Err(Error::bad("cii and prr exclude each other"));
+        }
+        return Reply::json(&state_info(node));
+    }
+    // One process: the node's time is the cluster's.
+    let uptime = node.uptime_ns().to_string();
+    Ok(Reply::empty(200).with("Ais-Node-Uptime", uptime.clone()).with("Ais-Cluster-Uptime", uptime))
+}
+
+/// What a node says of itself and of the state it works with.
+pub(super) fn state_info(node: &Node) -> NodeStateInfo {
+    let view = node.view();
+    let uuid = view.smap.uuid.clone();
+    let primary =
+        PrimaryInfo { pub_url: node.url.clone(), control_url: node.url.clone(), id: node.proxy_id.clone() };
+    let suspect = node.mountpaths.iter().any(|mountpath| mountpath.is_suspect());
+    NodeStateInfo {
+        smap: SmapInfo { primary, uuid: uuid.clone(), version: view.smap.version },
+        bmd: MetaInfo { uuid: uuid.clone(), version: view.bmd.version },
+        config: MetaInfo { uuid, version: view.config.config_version },
+        flags: state::HEALTHY | if suspect { state::DISK_FAULT } else { 0 },
+        ..NodeStateInfo::default()
+    }
+}

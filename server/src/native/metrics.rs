@@ -1,0 +1,116 @@
+//! `/metrics`: the counters of all cores as Prometheus text.
+
+use super::Request;
+use crate::error::Result;
+use crate::metrics::sum;
+use crate::reply::Reply;
+use crate::shard::Shard;
+use crate::store::StoreStats;
+use std::fmt::Write;
+use std::rc::Rc;
+use uring::PoolStats;
+use wire::api::stats::metric_kind;
+
+/// One core's state, as it travels to the core that was asked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CoreReport {
+    pub(super) counters: Vec<(&'static str, u64)>,
+    pub(super) store: StoreStats,
+    pub(super) pool: PoolStats,
+    pub(super) connections: usize,
+}
+
+/// Asks every core.
+pub(super) async fn collect(shard: &Rc<Shard>) -> Result<Vec<CoreReport>> {
+    shard
+        .call_all(|core| async move {
+            CoreReport {
+                counters: core.counters.snapshot(),
+                store: core.store.stats(),
+                pool: core.driver.pool().stats(),
+                connections: core.connections(),
+            }
+        })
+        .await
+}
+
+pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
+    let node = &request.shard.node;
+    let reports = collect(request.shard).await?;
+    let mut text = String::with_capacity(8 << 10);
+    let label = format!("node_id=\"{}\"", node.target_id);
+    for (name, value) in sum(reports.iter().map(|report| report.counters.clone()).collect()) {
+        line(&mut text, &ais_name(name), kind(name), &label, value);
+    }
+    for (core, report) in reports.iter().enumerate() {
+        let label = format!("{label},core=\"{core}\"");
+        for (name, kind, value) in core_values(report) {
+            line(&mut text, &format!("straightline_{name}"), kind, &label, value);
+        }
+    }
+    for mountpath in node.mountpaths.iter() {
+        let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
+        line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
+    }
+    line(&mut text, "straightline_memory_budget_bytes", "gauge", &label, node.budget.total_bytes as u64);
+    line(&mut text, "straightline_uptime_seconds", "gauge", &label, node.uptime_ns() / 1_000_000_000);
+    Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
+}
+
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 13] {
+    let (store, pool) = (&report.store, &report.pool);
+    [
+        ("objects", "gauge", store.objects),
+        ("index_bytes", "gauge", store.index_bytes),
+        ("cache_hits_total", "counter", store.cache_hits),
+        ("cache_misses_total", "counter", store.cache_misses),
+        ("flushes_total", "counter", store.flushes),
+        ("commits_total", "counter", store.commits),
+        ("corrupt_reads_total", "counter", store.corrupt_reads),
+        ("pool_mapped_bytes", "gauge", pool.mapped_bytes as u64),
+        ("pool_used_bytes", "gauge", pool.used_bytes as u64),
+        ("pool_limit_bytes", "gauge", pool.limit_bytes as u64),
+        ("pool_registered_segments", "gauge", pool.registered_segments as u64),
+        ("pool_waiting", "gauge", pool.waiting as u64),
+        ("connections", "gauge", report.connections as u64),
+    ]
+}
+
+/// AIStore's rule for Prometheus names: `get.n` is `ais_target_get_count`.
+fn ais_name(tracker: &str) -> String {
+    let base = match tracker {
+        t if t.ends_with(".n") => format!("{}_count", t.trim_end_matches(".n")),
+        t if t.ends_with(".size") => format!("{}_bytes", t.trim_end_matches(".size")),
+        t if t.ends_with(".ns.total") => format!("{}_ns_total", t.trim_end_matches(".ns.total")),
+        t if t.ends_with(".ns") => format!("{}_ms", t.trim_end_matches(".ns")),
+        t => t.to_owned(),
+    };
+    format!("ais_target_{}", base.replace('.', "_"))
+}
+
+fn kind(tracker: &str) -> &'static str {
+    match metric_kind(tracker) {
+        "gauge" => "gauge",
+        _ => "counter",
+    }
+}
+
+fn line(text: &mut String, name: &str, kind: &str, labels: &str, value: u64) {
+    if !text.contains(&format!("# TYPE {name} ")) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "# TYPE {name} {kind}");
+    }
+    let _ = writeln!(text, "{name}{{{labels}}} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_aistore() {
+        assert_eq!(ais_name("get.n"), "ais_target_get_count");
+        assert_eq!(ais_name("put.size"), "ais_target_put_bytes");
+        assert_eq!(ais_name("err.put.cksum.n"), "ais_target_err_put_cksum_count");
+    }
+}

@@ -1,0 +1,96 @@
+//! AIStore's native API: requests to operations, outcomes to answers.
+//!
+//! [`route`] reads the path, [`objects`], [`buckets`], [`listing`], [`jobs`], [`cluster`], [`daemon`] and [`health`]
+//! serve the families, [`errors`] writes what went wrong the way AIStore does. What does not exist yet answers 501.
+
+mod buckets;
+mod cluster;
+mod daemon;
+mod errors;
+mod headers;
+mod health;
+mod jobs;
+mod listing;
+mod metrics;
+mod node_info;
+mod objects;
+mod route;
+mod status;
+mod summary;
+
+pub(crate) use errors::{error_reply, head_error_reply};
+pub(crate) use headers::etag;
+
+use crate::error::{Error, Kind, Result};
+use crate::reply::Reply;
+use crate::shard::{Body, Shard};
+use route::{Route, route};
+use std::rc::Rc;
+use wire::api::query::Query;
+use wire::http1::{Method, RequestHead};
+
+/// The largest JSON message that is read.
+const MESSAGE_BYTES_MAX: usize = 8 << 20;
+
+/// A request on its way through this façade.
+pub(super) struct Request<'r, 'h> {
+    pub(super) shard: &'r Rc<Shard>,
+    pub(super) head: &'r RequestHead<'h>,
+    pub(super) query: Query,
+}
+
+/// The core that owns the object a request is about; `None` when any core will do.
+pub(crate) fn owner_core(shard: &Shard, head: &RequestHead<'_>) -> Option<usize> {
+    let Ok(Route::Object { bucket, name }) = route(head.path()) else { return None };
+    let digest = placement::uname_digest(placement::BckRef::ais(&bucket), &name);
+    shard.node.view.load().layout.route(digest).map(|route| route.core)
+}
+
+/// Serves a request.
+pub(crate) async fn handle(shard: &Rc<Shard>, head: &RequestHead<'_>, body: &mut Body<'_>) -> Result<Reply> {
+    if head.method == Method::Options {
+        return Ok(Reply::empty(200));
+    }
+    let query = Query::parse(head.query()).map_err(|e| Error::bad(e.to_string()))?;
+    let request = Request { shard, head, query };
+    match route(head.path())? {
+        Route::Object { bucket, name } => {
+            check_provider(&request.query)?;
+            objects::handle(&request, &bucket, &name, body).await
+        }
+        Route::Buckets { bucket, prefix } => buckets::handle(&request, &bucket, &prefix, body).await,
+        Route::Daemon { item } => daemon::handle(&request, None, &item, body).await,
+        Route::Reverse { item } => {
+            let id = head.headers.get_str("Ais-Node-Id").ok_or_else(|| Error::bad("missing node ID"))?;
+            daemon::handle(&request, Some(id), &item, body).await
+        }
+        Route::Cluster { item } => cluster::handle(&request, &item, body).await,
+        Route::Health => health::handle(&request),
+        Route::Metrics => metrics::handle(&request).await,
+        // Clients list what runs at every step; there is none of these here.
+        Route::Empty => Ok(Reply::json(&[0u8; 0])?),
+        Route::Missing { what } => Err(Error::not_implemented(what)),
+    }
+}
+
+/// Only AIStore's own buckets exist here so far.
+fn check_provider(query: &Query) -> Result<()> {
+    match query.text("provider") {
+        "" | "ais" => Ok(()),
+        other => Err(Error::not_implemented(format!("the provider {other:?}"))),
+    }?;
+    match query.text("namespace") {
+        "" | "@#" => Ok(()),
+        other => Err(Error::not_implemented(format!("the namespace {other:?}"))),
+    }
+}
+
+impl Request<'_, '_> {
+    /// 405 with what would have been allowed.
+    fn wrong_method(&self) -> Error {
+        Error::client(
+            Kind::MethodNotAllowed,
+            format!("invalid method '{}' for {}", self.head.method_text, self.head.path()),
+        )
+    }
+}

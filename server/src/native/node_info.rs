@@ -1,0 +1,130 @@
+//! What a node reports of itself: metrics, disks, memory, settings.
+
+use super::Request;
+use super::health::state_info;
+use super::metrics::collect;
+use crate::error::{Error, Result};
+use crate::metrics::sum;
+use crate::node::{AIS_VERSION, Node};
+use crate::store::Mountpath;
+use std::collections::BTreeMap;
+use wire::api::capacity::{Cdf, FsInfo, LoadAvg, MemCpuInfo, MountpathList, TargetSysInfo, Tcdf};
+use wire::api::config::{HostNet, LocalConfig, NodeConfig};
+use wire::api::smap::{Role, Snode};
+use wire::api::stats::{NodeStats, NodeStatus};
+
+/// Metrics and disks of one of this process's two nodes.
+pub(super) async fn stats(request: &Request<'_, '_>, role: Role) -> Result<NodeStats> {
+    let node = &request.shard.node;
+    let reports = collect(request.shard).await?;
+    let counters = sum(reports.into_iter().map(|report| report.counters).collect());
+    let mut tracker: BTreeMap<String, i64> =
+        counters.into_iter().map(|(name, value)| (name.to_owned(), value as i64)).collect();
+    tracker.insert("up.ns.time".to_owned(), node.uptime_ns() as i64);
+    tracker.insert("state.flags".to_owned(), state_info(node).flags as i64);
+    let capacity = if role == Role::Target { capacity(node)? } else { Tcdf::default() };
+    Ok(NodeStats { snode: snode(node, role)?, tracker, capacity })
+}
+
+/// A node's state in full.
+pub(super) async fn node_status(request: &Request<'_, '_>, role: Role) -> Result<NodeStatus> {
+    let node = &request.shard.node;
+    Ok(NodeStatus {
+        rebalance_snap: None,
+        status: String::new(),
+        deployment: "linux".to_owned(),
+        ais_version: AIS_VERSION.to_owned(),
+        build_time: String::new(),
+        k8s_pod_name: String::new(),
+        node: stats(request, role).await?,
+        cluster: state_info(node),
+        sys_info: system()?,
+        smap_version: node.view().smap.version,
+    })
+}
+
+/// One of this process's nodes as the cluster map has it.
+pub(super) fn snode(node: &Node, role: Role) -> Result<Snode> {
+    let id = if role == Role::Target { &node.target_id } else { &node.proxy_id };
+    let snode = node.view().smap.node(id).cloned();
+    snode.ok_or_else(|| Error::internal("this node is not in its own cluster map"))
+}
+
+/// Space of every mountpath, as of now.
+pub(super) fn capacity(node: &Node) -> Result<Tcdf> {
+    let mut mountpaths = BTreeMap::new();
+    for mountpath in node.mountpaths.iter() {
+        mountpaths.insert(mountpath.path.display().to_string(), space(mountpath)?);
+    }
+    Ok(Tcdf::of(mountpaths))
+}
+
+fn space(mountpath: &Mountpath) -> Result<Cdf> {
+    let fs = uring::sys::file_system(mountpath.dir()).map_err(|e| Error::disk("statfs", &e))?;
+    let used = fs.total_bytes.saturating_sub(fs.available_bytes);
+    let device = format!("{}:{}", rustix::fs::major(fs.device), rustix::fs::minor(fs.device));
+    Ok(Cdf {
+        mountpath_label: String::new(),
+        fs: FsInfo { fs: device.clone(), fs_type: fs.kind.to_owned(), fs_id: fs.id },
+        disks: vec![device],
+        used,
+        avail: fs.available_bytes,
+        pct_used: (used * 100).checked_div(fs.total_bytes).unwrap_or_default() as i32,
+    })
+}
+
+pub(super) fn mountpath_list(node: &Node) -> MountpathList {
+    let available = node.mountpaths.iter().map(|mountpath| mountpath.path.display().to_string()).collect();
+    MountpathList { available, ..MountpathList::default() }
+}
+
+/// Memory and load of the machine, from `/proc`.
+pub(super) fn system() -> Result<MemCpuInfo> {
+    let read = |path: &str| std::fs::read_to_string(path).map_err(|e| Error::disk(path, &e));
+    let meminfo = read("/proc/meminfo")?;
+    let kib = |key: &str| {
+        let line = meminfo.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or_default()
+    };
+    let (total, available) = (kib("MemTotal:") << 10, kib("MemAvailable:") << 10);
+    let used = total.saturating_sub(available);
+    let loadavg = read("/proc/loadavg")?;
+    let mut loads = loadavg.split_ascii_whitespace().filter_map(|word| word.parse::<f64>().ok());
+    let mut next = || loads.next().unwrap_or_default();
+    let load_avg = LoadAvg { one: next(), five: next(), fifteen: next() };
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let percent = (load_avg.one * 100.0 / cpus).min(100.0);
+    Ok(MemCpuInfo {
+        mem_used: used,
+        mem_avail: available,
+        pct_mem_used: used as f64 * 100.0 / total.max(1) as f64,
+        pct_cpu_used: percent,
+        load_avg,
+        cpu_util: percent as i64,
+    })
+}
+
+pub(super) fn target_system(node: &Node) -> Result<TargetSysInfo> {
+    let capacity = capacity(node)?;
+    let total = capacity.total_used + capacity.total_avail;
+    Ok(TargetSysInfo {
+        mem_cpu: system()?,
+        fs_used: capacity.total_used,
+        fs_capacity: total,
+        pct_fs_used: capacity.total_used as f64 * 100.0 / total.max(1) as f64,
+    })
+}
+
+/// Cluster and node settings in one.
+pub(super) fn node_config(node: &Node) -> NodeConfig {
+    let host_net = HostNet { hostname: node.host.clone(), port: node.port.to_string(), ..HostNet::default() };
+    let paths = node.mountpaths.iter().map(|mountpath| (mountpath.path.display().to_string(), String::new()));
+    let local = LocalConfig {
+        confdir: node.data_dir.display().to_string(),
+        log_dir: String::new(),
+        host_net,
+        fspaths: paths.collect(),
+        ..LocalConfig::default()
+    };
+    NodeConfig { cluster: node.view().config.clone(), local }
+}

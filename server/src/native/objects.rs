@@ -1,0 +1,217 @@
+//! Object requests, served on the core that owns the object.
+
+use super::headers::{custom_metadata, etag, expected_checksum, validators};
+use super::{MESSAGE_BYTES_MAX, Request};
+use crate::error::{Error, Kind, Result};
+use crate::object::{self, AppendHandle, ObjectRef};
+use crate::reply::Reply;
+use crate::shard::Body;
+use crate::store::{Entry, NewObject};
+use std::rc::Rc;
+use wire::api::actmsg::{ActMsg, action};
+use wire::api::bck::Bck;
+use wire::api::bprops::access;
+use wire::api::custom;
+use wire::http1::{Method, Precondition, RangeOutcome, evaluate_conditions, parse_range};
+
+pub(super) async fn handle(
+    request: &Request<'_, '_>,
+    bucket: &str,
+    name: &str,
+    body: &mut Body<'_>,
+) -> Result<Reply> {
+    let object = object::locate(&request.shard.node.view(), bucket, name)?;
+    match request.head.method {
+        Method::Get => get(request, &object).await,
+        Method::Head => super::status::head_object(request, &object),
+        Method::Put => put(request, &object, body).await,
+        Method::Delete => delete(request, &object, body).await,
+        Method::Patch => patch(request, &object, body).await,
+        Method::Post => post(request, &object, body).await,
+        Method::Options | Method::Other => Err(request.wrong_method()),
+    }
+}
+
+/// Checks a bucket's access rights.
+pub(super) fn allow(object: &ObjectRef, right: u64, what: &str) -> Result<()> {
+    if object.bucket.props.access & right == right {
+        return Ok(());
+    }
+    Err(Error::client(
+        Kind::Conflict,
+        format!("bucket \"ais://{}\" does not allow {what}", object.key.bucket.name),
+    ))
+}
+
+pub(super) fn find(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Rc<Entry>> {
+    let missing = || Error::object_missing(&object.key.bucket.name, &object.key.name);
+    request.shard.store.find(&object.key).ok_or_else(missing)
+}
+
+async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
+    allow(object, access::GET, "reading")?;
+    for unsupported in ["archpath", "archregx", "etl_name"] {
+        if !request.query.text(unsupported).is_empty() {
+            return Err(Error::not_implemented(format!("reading with {unsupported}")));
+        }
+    }
+    let entry = find(request, object)?;
+    let tag = etag(&entry);
+    let condition =
+        evaluate_conditions(&request.head.headers, Method::Get, &validators(Some(&entry), &tag), true);
+    let range = match condition {
+        Precondition::NotModified => return Ok(described(304, object, &entry)),
+        Precondition::Failed => return Err(Error::client(Kind::PreconditionFailed, "precondition failed")),
+        Precondition::IgnoreRange => None,
+        Precondition::Proceed => request.head.headers.get_str("Range"),
+    };
+    let size = entry.size_bytes;
+    let (status, wanted) = match parse_range(range, size) {
+        RangeOutcome::Whole => (200, 0..size),
+        RangeOutcome::Part { start, len } => (206, start..start + len),
+        RangeOutcome::Unsatisfiable | RangeOutcome::Multiple => return Ok(unsatisfiable(request, size)),
+    };
+    let len = wanted.end - wanted.start;
+    let mut reply = described(status, object, &entry);
+    if status == 206 {
+        reply = reply.with("Content-Range", format!("bytes {}-{}/{size}", wanted.start, wanted.end - 1));
+    }
+    reply.content_type = "application/octet-stream";
+    reply.size_bytes = len;
+    reply.body = object::payload(request.shard, &object.key, &entry, wanted).await?;
+    entry.atime_ns.set(crate::clock::unix_ns());
+    request.shard.counters.get.add(1);
+    request.shard.counters.get_bytes.add(len);
+    Ok(reply)
+}
+
+fn described(status: u16, object: &ObjectRef, entry: &Entry) -> Reply {
+    let versioned = object.bucket.props.versioning.enabled;
+    Reply::empty(status)
+        .with_object(entry, versioned)
+        .with_last_modified(entry)
+        .with("Accept-Ranges", "bytes")
+}
+
+fn unsatisfiable(request: &Request<'_, '_>, size: u64) -> Reply {
+    let wanted = request.head.headers.get_str("Range").unwrap_or_default();
+    let text = format!("range {wanted:?} of an object of {size} bytes cannot be satisfied\n");
+    let reply = Reply::bytes(416, "text/plain; charset=utf-8", text.into_bytes());
+    reply.with("Content-Range", format!("bytes */{size}"))
+}
+
+async fn put(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
+    if let Some(to) = request.query.get("object_to") {
+        return copy(request, object, to).await;
+    }
+    for (parameter, what) in
+        [("uploadId", "multipart upload"), ("archpath", "append to archive"), ("etl_name", "ETL")]
+    {
+        if !request.query.text(parameter).is_empty() {
+            return Err(Error::not_implemented(what));
+        }
+    }
+    if request.query.has("append_type") {
+        return append(request, object, body).await;
+    }
+    allow(object, access::PUT, "writing")?;
+    let old = request.shard.store.find(&object.key);
+    let tag = old.as_deref().map(etag).unwrap_or_default();
+    let conditions = validators(old.as_deref(), &tag);
+    if evaluate_conditions(&request.head.headers, Method::Put, &conditions, old.is_some())
+        == Precondition::Failed
+    {
+        return Err(Error::client(Kind::PreconditionFailed, "precondition failed"));
+    }
+    let new = NewObject {
+        size_hint: body.length(),
+        cksum_type: object.bucket.cksum_type,
+        expected: expected_checksum(request)?,
+        custom: custom_metadata(request)?,
+        durability: object.bucket.durability,
+    };
+    let entry = object::put(request.shard, object, new, body).await?;
+    request.shard.counters.put.add(1);
+    request.shard.counters.put_bytes.add(entry.size_bytes);
+    Ok(Reply::empty(200).with_object(&entry, object.bucket.props.versioning.enabled))
+}
+
+async fn copy(request: &Request<'_, '_>, object: &ObjectRef, to: &str) -> Result<Reply> {
+    allow(object, access::GET, "reading")?;
+    let (bck, name) = Bck::parse_uname(to).map_err(Error::bad)?;
+    let target = object::locate(&request.shard.node.view(), &bck.name, name)?;
+    allow(&target, access::PUT, "writing")?;
+    object::copy_object(request.shard, object, &target).await?;
+    Ok(Reply::empty(200))
+}
+
+async fn append(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
+    allow(object, access::APPEND, "appending")?;
+    let handle = match request.query.text("append_handle") {
+        "" => None,
+        text => Some(AppendHandle::parse(text)?.session),
+    };
+    match (request.query.text("append_type"), handle) {
+        ("" | "append", handle) => {
+            let session = object::append(request.shard, object, handle, body).await?;
+            request.shard.counters.append.add(1);
+            let handle = AppendHandle { node_id: request.shard.node.target_id.clone(), session };
+            Ok(Reply::empty(200).with("Ais-Append-Handle", handle.to_string()))
+        }
+        ("flush", Some(session)) => {
+            let expected = expected_checksum(request)?;
+            let entry = object::flush(request.shard, object, session, expected).await?;
+            Ok(Reply::empty(200).with_object(&entry, object.bucket.props.versioning.enabled))
+        }
+        ("flush", None) => Err(Error::bad("flush without append_handle")),
+        (other, _) => Err(Error::bad(format!("invalid append_type {other:?}: append or flush"))),
+    }
+}
+
+async fn delete(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
+    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    match message.action.as_str() {
+        "" => {}
+        action::MPT_ABORT => return Err(Error::not_implemented("multipart upload")),
+        action::EVICT_OBJECTS => return Err(Error::bad("only objects of remote buckets can be evicted")),
+        other => return Err(Error::bad(format!("unknown action {other:?}"))),
+    }
+    allow(object, access::OBJ_DELETE, "deleting")?;
+    if !request.shard.store.remove(&object.key, object.bucket.durability).await? {
+        let text = format!("ais://{}/{} doesn't exist", object.key.bucket.name, object.key.name);
+        return Err(Error::client(Kind::ObjectMissing, text));
+    }
+    request.shard.counters.delete.add(1);
+    Ok(Reply::empty(200))
+}
+
+async fn patch(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
+    allow(object, access::PATCH, "changing metadata")?;
+    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    let new: std::collections::BTreeMap<String, String> =
+        message.value_as().map_err(|e| Error::bad(format!("custom metadata: {e}")))?;
+    let entry = find(request, object)?;
+    let mut pairs = if request.query.flag("set-new-custom") { Vec::new() } else { entry.custom.to_vec() };
+    custom::merge(&mut pairs, new);
+    custom::validate(&pairs).map_err(Error::bad)?;
+    request.shard.store.set_custom(&object.key, pairs, object.bucket.durability).await?;
+    Ok(Reply::empty(200))
+}
+
+async fn post(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
+    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    match message.action.as_str() {
+        action::RENAME_OBJECT => {
+            allow(object, access::OBJ_MOVE, "renaming")?;
+            let target = object::locate(&request.shard.node.view(), &object.key.bucket.name, &message.name)?;
+            object::rename_object(request.shard, object, &target).await?;
+            request.shard.counters.rename.add(1);
+            Ok(Reply::empty(200))
+        }
+        // Readers and writers never wait for each other here, so no object is ever locked.
+        action::CHECK_LOCK => find(request, object).map(|_| Reply::empty(200)),
+        action::MPT_UPLOAD | action::MPT_COMPLETE => Err(Error::not_implemented("multipart upload")),
+        action::BLOB_DOWNLOAD | action::PROMOTE => Err(Error::not_implemented(message.action)),
+        other => Err(Error::bad(format!("unknown action {other:?}"))),
+    }
+}

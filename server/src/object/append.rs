@@ -1,0 +1,161 @@
+//! Appending: an object grows in a work file over several requests and becomes visible at the flush.
+//!
+//! A session lives on the owner core under a number that the client carries in its handle. Sessions are bounded and
+//! expire; a restart ends them, and nothing of an unflushed append was promised.
+
+use super::copy::ObjectSource;
+use super::locate::ObjectRef;
+use crate::error::{Error, Kind, Result};
+use crate::shard::Shard;
+use crate::store::{ByteSource, Entry, NewObject, Writer};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use wire::cksum::CksumType;
+
+/// Open sessions on one core; each may hold one chunk of memory.
+pub(crate) const SESSIONS_MAX: usize = 64;
+const IDLE_MAX: Duration = Duration::from_secs(600);
+
+/// The handle in AIStore's four-part form; clients read only the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AppendHandle {
+    pub(crate) node_id: String,
+    pub(crate) session: u64,
+}
+
+impl AppendHandle {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let mut parts = text.split('|');
+        let (node_id, session) = (parts.next(), parts.next().and_then(|s| u64::from_str_radix(s, 16).ok()));
+        match (node_id, session, parts.count()) {
+            (Some(node_id), Some(session), 2) => Ok(Self { node_id: node_id.to_owned(), session }),
+            _ => Err(Error::bad(format!("malformed append handle {text:?}"))),
+        }
+    }
+}
+
+impl std::fmt::Display for AppendHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}|{:016x}|none|", self.node_id, self.session)
+    }
+}
+
+struct Session {
+    name: String,
+    bucket_id: u64,
+    writer: Writer,
+    used: Instant,
+}
+
+/// The sessions of one core.
+#[derive(Default)]
+pub(crate) struct AppendSessions {
+    sessions: RefCell<HashMap<u64, Session>>,
+    next: Cell<u64>,
+}
+
+impl AppendSessions {
+    /// Ends sessions that nobody has used for long.
+    pub(crate) fn expire(&self) {
+        self.sessions.borrow_mut().retain(|_, session| session.used.elapsed() < IDLE_MAX);
+    }
+
+    fn open(&self, object: &ObjectRef, writer: Writer) -> u64 {
+        let number = self.next.get() + 1;
+        self.next.set(number);
+        self.keep(number, object, writer);
+        number
+    }
+
+    fn keep(&self, number: u64, object: &ObjectRef, writer: Writer) {
+        let (name, bucket_id) = (object.key.name.clone(), object.key.bucket.id);
+        self.sessions.borrow_mut().insert(number, Session { name, bucket_id, writer, used: Instant::now() });
+    }
+
+    fn take(&self, number: u64, object: &ObjectRef) -> Result<Writer> {
+        let mut sessions = self.sessions.borrow_mut();
+        let ours = |s: &Session| s.name == object.key.name && s.bucket_id == object.key.bucket.id;
+        if !sessions.get(&number).is_some_and(ours) {
+            let text = format!(
+                "no append is open on ais://{}/{} under this handle",
+                object.key.bucket.name, object.key.name
+            );
+            return Err(Error::client(Kind::NotFound, text));
+        }
+        sessions
+            .remove(&number)
+            .map(|s| s.writer)
+            .ok_or_else(|| Error::internal("an append session got lost"))
+    }
+}
+
+/// Adds bytes to an append, opening one when there is no handle; returns the session's number.
+pub(crate) async fn append(
+    shard: &Rc<Shard>,
+    object: &ObjectRef,
+    session: Option<u64>,
+    source: &mut impl ByteSource,
+) -> Result<u64> {
+    let mut writer = match session {
+        Some(number) => shard.appends.take(number, object)?,
+        None => begin(shard, object).await?,
+    };
+    // An error drops the writer and with it the session: a half-added part cannot be told apart later.
+    writer.feed(source).await?;
+    match session {
+        Some(number) => {
+            shard.appends.keep(number, object, writer);
+            Ok(number)
+        }
+        None => Ok(shard.appends.open(object, writer)),
+    }
+}
+
+/// Makes the appended object visible.
+pub(crate) async fn flush(
+    shard: &Rc<Shard>,
+    object: &ObjectRef,
+    session: u64,
+    expected: Option<(CksumType, String)>,
+) -> Result<Rc<Entry>> {
+    let mut writer = shard.appends.take(session, object)?;
+    writer.expect(expected);
+    writer.commit().await
+}
+
+/// An append to an object that exists starts with its content.
+async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
+    if shard.appends.sessions.borrow().len() >= SESSIONS_MAX {
+        return Err(Error::busy(format!("{SESSIONS_MAX} appends are open on this core")));
+    }
+    let old = shard.store.find(&object.key);
+    let new = NewObject {
+        size_hint: None,
+        cksum_type: object.bucket.cksum_type,
+        expected: None,
+        custom: old.as_ref().map(|entry| entry.custom.to_vec()).unwrap_or_default(),
+        durability: object.bucket.durability,
+    };
+    let mut writer = shard.store.writer(&object.key, new)?;
+    if let Some(entry) = old.filter(|entry| entry.size_bytes > 0) {
+        let reader = shard.store.read(&object.key, &entry, 0..entry.size_bytes)?;
+        writer.feed(&mut ObjectSource(reader)).await?;
+    }
+    Ok(writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn handles_round_trip_and_reject_garbage() {
+        let handle = AppendHandle { node_id: "tABCDEFGH".to_owned(), session: 77 };
+        assert_eq!(AppendHandle::parse(&handle.to_string()).unwrap(), handle);
+        for bad in ["", "t|x|none|", "t|1|none", "t|1|none||", "||||"] {
+            assert!(AppendHandle::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Changes of the control state, and what spans a whole bucket.
+
+use crate::cluster::{Command, Outcome};
+use crate::error::{Error, Result};
+use crate::shard::Shard;
+use crate::store::BucketRef;
+use std::rc::Rc;
+
+/// Objects and bytes beneath a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) objects: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) smallest_bytes: u64,
+    pub(crate) largest_bytes: u64,
+}
+
+/// Has the control thread apply a command, and waits for the outcome.
+pub(crate) async fn change_cluster(shard: &Rc<Shard>, command: Command) -> Result<Outcome> {
+    shard.ask_control(command).await
+}
+
+/// Destroys a bucket: out of the cluster's state, out of every core's memory, its directories out of the way. When
+/// this returns, the name is free again; the space comes back in the background.
+pub(crate) async fn destroy_bucket(shard: &Rc<Shard>, name: &str) -> Result<()> {
+    let destroyed = change_cluster(shard, Command::DestroyBucket { name: name.to_owned() }).await?;
+    let Outcome::Destroyed(bucket) = destroyed else {
+        return Err(Error::internal("a bucket was not destroyed"));
+    };
+    let forgotten = bucket.clone();
+    shard
+        .call_all(move |core| {
+            let bucket = forgotten.clone();
+            async move { core.store.forget_bucket(&bucket) }
+        })
+        .await?;
+    bury(shard, &bucket)?;
+    change_cluster(shard, Command::BucketBuried { id: bucket.id }).await.map(drop)
+}
+
+/// Moves the bucket's directories away and leaves their removal to a thread.
+fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
+    let mut trash = Vec::new();
+    for mountpath in shard.node.mountpaths.iter() {
+        trash.extend(mountpath.trash_bucket(bucket).map_err(|e| Error::disk("move a bucket away", &e))?);
+    }
+    let remove = move || {
+        for dir in trash {
+            if let Err(e) = std::fs::remove_dir_all(&dir) {
+                tracing::warn!(path = %dir.display(), error = %e, "not removed; the next start tries again");
+            }
+        }
+    };
+    // Removal walks the whole tree: not on a core that serves requests.
+    std::thread::Builder::new()
+        .name("trash".to_owned())
+        .spawn(remove)
+        .map_err(|e| Error::disk("start a thread", &e))?;
+    Ok(())
+}
+
+/// Counts and sizes of a bucket beneath a prefix.
+pub(crate) async fn usage(shard: &Rc<Shard>, bucket_id: u64, prefix: &str) -> Result<Usage> {
+    let prefix = prefix.to_owned();
+    let shares = shard.call_all(move |core| {
+        let prefix = prefix.clone();
+        async move { core.store.summarize(bucket_id, &prefix) }
+    });
+    let shares = shares.await?;
+    let counted = shares.into_iter().filter(|share| share.0 > 0);
+    let sum = counted.fold(None, |sum: Option<Usage>, (objects, size_bytes, smallest, largest)| {
+        let so_far = sum.unwrap_or(Usage { smallest_bytes: u64::MAX, ..Usage::default() });
+        Some(Usage {
+            objects: so_far.objects + objects,
+            size_bytes: so_far.size_bytes + size_bytes,
+            smallest_bytes: so_far.smallest_bytes.min(smallest),
+            largest_bytes: so_far.largest_bytes.max(largest),
+        })
+    });
+    Ok(sum.unwrap_or_default())
+}

@@ -1,0 +1,36 @@
+//! From names to places.
+
+use crate::cluster::{BucketView, View};
+use crate::error::{Error, Kind, Result};
+use crate::store::Key;
+use placement::{BckRef, uname_digest};
+use std::sync::Arc;
+use wire::api::bck::{validate_bucket_name, validate_object_name};
+
+/// An object's bucket, key and owner core.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectRef {
+    pub(crate) bucket: Arc<BucketView>,
+    pub(crate) key: Key,
+    pub(crate) core: usize,
+}
+
+/// Finds a bucket by name.
+pub(crate) fn bucket(view: &View, name: &str) -> Result<Arc<BucketView>> {
+    if let Some(bucket) = view.bucket(name) {
+        return Ok(Arc::clone(bucket));
+    }
+    validate_bucket_name(name).map_err(Error::bad)?;
+    Err(Error::bucket_missing(name))
+}
+
+/// Finds where an object is or would be.
+pub(crate) fn locate(view: &View, bucket_name: &str, name: &str) -> Result<ObjectRef> {
+    validate_object_name(name, false).map_err(Error::bad)?;
+    let bucket = bucket(view, bucket_name)?;
+    let route = view.layout.route(uname_digest(BckRef::ais(bucket_name), name));
+    let no_disk = || Error { kind: Kind::NoSpace, ..Error::internal("no mountpath is enabled") };
+    let route = route.ok_or_else(no_disk)?;
+    let key = Key { bucket: Arc::clone(&bucket.bucket), name: name.to_owned(), mountpath: route.mountpath };
+    Ok(ObjectRef { bucket, key, core: route.core })
+}

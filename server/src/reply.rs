@@ -1,0 +1,128 @@
+//! An answer as data, and the way it leaves.
+
+use crate::error::Result;
+use crate::shard::{Shard, Stream};
+use crate::store::{Piece, Reader};
+use std::rc::Rc;
+use wire::http1::HeadWriter;
+
+/// What follows the head.
+pub(crate) enum Payload {
+    Empty,
+    Bytes(Vec<u8>),
+    /// A small object, whole or in part.
+    Piece(Piece),
+    /// A larger one: its first piece, verified already, and the rest.
+    Stream {
+        first: Piece,
+        rest: Reader,
+    },
+}
+
+/// An answer.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    /// Headers whose names are made at run time.
+    pub(crate) extra: Vec<(String, String)>,
+    pub(crate) content_type: &'static str,
+    /// What `Content-Length` says; without a body for the answers to `HEAD`.
+    pub(crate) size_bytes: u64,
+    pub(crate) body: Payload,
+    /// The connection is to end after this answer.
+    pub(crate) close: bool,
+}
+
+impl Reply {
+    pub(crate) fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            extra: Vec::new(),
+            content_type: "",
+            size_bytes: 0,
+            body: Payload::Empty,
+            close: false,
+        }
+    }
+
+    pub(crate) fn bytes(status: u16, content_type: &'static str, bytes: Vec<u8>) -> Self {
+        let size_bytes = bytes.len() as u64;
+        Self { content_type, size_bytes, body: Payload::Bytes(bytes), ..Self::empty(status) }
+    }
+
+    pub(crate) fn text(text: impl Into<String>) -> Self {
+        Self::bytes(200, "text/plain; charset=utf-8", text.into().into_bytes())
+    }
+
+    /// JSON of a value that cannot fail to serialize; if it does all the same, that is an internal error.
+    pub(crate) fn json(value: &impl serde::Serialize) -> Result<Self> {
+        let bytes =
+            serde_json::to_vec(value).map_err(|e| crate::error::Error::internal(format!("JSON: {e}")))?;
+        Ok(Self::bytes(200, "application/json; charset=utf-8", bytes))
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn head(&self, without_body: bool, keep_alive: bool) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(512);
+        let mut head = HeadWriter::response(&mut bytes, self.status);
+        if !self.content_type.is_empty() {
+            head.header("Content-Type", self.content_type);
+        }
+        for (name, value) in &self.headers {
+            head.header(name, value);
+        }
+        for (name, value) in &self.extra {
+            head.header(name, value);
+        }
+        // 204 and 304 must not announce a body; HEAD announces the one that GET would send.
+        if !matches!(self.status, 204 | 304) || (without_body && self.size_bytes > 0) {
+            head.content_length(self.size_bytes);
+        }
+        if !keep_alive {
+            head.header("Connection", "close");
+        }
+        head.finish();
+        bytes
+    }
+}
+
+/// Sends an answer. `without_body` for the answers to `HEAD`.
+pub(crate) async fn send(
+    shard: &Rc<Shard>,
+    stream: &mut Stream,
+    reply: Reply,
+    without_body: bool,
+    keep_alive: bool,
+) -> Result<()> {
+    let mut head = reply.head(without_body, keep_alive);
+    match reply.body {
+        _ if without_body => stream.send(head).await.map(drop),
+        Payload::Empty => stream.send(head).await.map(drop),
+        Payload::Bytes(bytes) => {
+            head.extend_from_slice(&bytes);
+            stream.send(head).await.map(drop)
+        }
+        Payload::Piece(piece) => stream.send_with_head(head, piece).await.map(drop),
+        Payload::Stream { first, mut rest } => {
+            stream.send_with_head(head, first).await?;
+            while let Some(piece) = next_piece(shard, stream, &mut rest).await? {
+                stream.send_piece(piece).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Damage found after the head has left: the connection is cut short of its length, so that nobody takes it for whole.
+async fn next_piece(shard: &Shard, stream: &mut Stream, rest: &mut Reader) -> Result<Option<Piece>> {
+    rest.next().await.inspect_err(|e| {
+        shard.store.count_corrupt(e);
+        tracing::error!(error = %e, "read failed in mid-answer: connection cut");
+        stream.give_up();
+    })
+}

@@ -1,0 +1,134 @@
+//! Asking another core to do something: a closure goes there, its result comes back.
+//!
+//! Both ways go through bounded mailboxes. A core has at most [`CALLS_MAX`] questions open, so a box that holds that
+//! many for every core, and the answers to its own, never overflows: an answer cannot get lost.
+
+use super::context::Shard;
+use crate::error::{Error, Result};
+use futures_channel::oneshot;
+use std::any::Any;
+use std::future::Future;
+use std::rc::Rc;
+
+/// Questions that one core may have open.
+pub(crate) const CALLS_MAX: usize = 1024;
+
+/// How many letters a core's box must hold.
+pub(crate) fn mailbox_capacity(cores: usize) -> usize {
+    // Questions of every core, answers to our own, and a control message or two.
+    (cores + 1) * CALLS_MAX + 16
+}
+
+type Job = Box<dyn FnOnce(&Rc<Shard>) + Send>;
+type Value = Box<dyn Any + Send>;
+
+/// What cores send each other.
+pub(crate) enum Letter {
+    /// Do this.
+    Job(Job),
+    /// The answer to a question with this number.
+    Answer(u64, Value),
+    /// Take no new connections, finish what is being served, stop.
+    Stop,
+}
+
+impl Shard {
+    /// Runs `work` on another core (or here, if that is the one) and returns its result.
+    ///
+    /// # Errors
+    /// `Busy` when too many questions are open, `Internal` when the other core has stopped.
+    pub(crate) async fn call<R, F, W>(self: &Rc<Self>, core: usize, work: W) -> Result<R>
+    where
+        R: Send + 'static,
+        F: Future<Output = R> + 'static,
+        W: FnOnce(Rc<Self>) -> F + Send + 'static,
+    {
+        if core == self.core {
+            return Ok(work(Rc::clone(self)).await);
+        }
+        let number = self.next_call.get();
+        self.next_call.set(number + 1);
+        let (answer, answered) = oneshot::channel();
+        if self.calls.borrow().len() >= CALLS_MAX {
+            return Err(Error::busy("too many requests wait for another core"));
+        }
+        self.calls.borrow_mut().insert(number, answer);
+        let home = self.core;
+        let job: Job = Box::new(move |there| {
+            let shard = Rc::clone(there);
+            there.background(async move {
+                let result = work(Rc::clone(&shard)).await;
+                shard.send(home, Letter::Answer(number, Box::new(result)));
+            });
+        });
+        if !self.send(core, Letter::Job(job)) {
+            self.calls.borrow_mut().remove(&number);
+            return Err(Error::busy("another core takes no more requests"));
+        }
+        let value = answered.await.map_err(|_| Error::internal("another core has stopped"))?;
+        value.downcast::<R>().map(|value| *value).map_err(|_| Error::internal("an answer of the wrong type"))
+    }
+
+    /// Asks every core the same and returns their answers in core order.
+    pub(crate) async fn call_all<R, F, W>(self: &Rc<Self>, work: W) -> Result<Vec<R>>
+    where
+        R: Send + 'static,
+        F: Future<Output = R> + 'static,
+        W: Fn(Rc<Self>) -> F + Clone + Send + 'static,
+    {
+        let calls = (0..self.cores()).map(|core| self.call(core, work.clone()));
+        futures_util::future::try_join_all(calls).await
+    }
+
+    /// Puts a letter into a core's box; false when it is full or its core has stopped.
+    pub(crate) fn send(&self, core: usize, letter: Letter) -> bool {
+        self.mail.get(core).is_some_and(|mailbox| mailbox.send(letter).is_ok())
+    }
+
+    /// Handles a letter; false when it says to stop.
+    pub(super) fn open_letter(self: &Rc<Self>, letter: Letter) -> bool {
+        match letter {
+            Letter::Job(job) => job(self),
+            Letter::Answer(number, value) => {
+                if let Some(waiting) = self.calls.borrow_mut().remove(&number) {
+                    // Whoever asked may have gone away.
+                    let _ = waiting.send(value);
+                }
+            }
+            Letter::Stop => return false,
+        }
+        true
+    }
+}
+
+/// Questions waiting for their answers.
+pub(crate) type OpenCalls = std::collections::HashMap<u64, oneshot::Sender<Value>>;
+
+impl Shard {
+    /// Has the control thread apply a command and waits for the outcome; it comes back as mail, like any answer.
+    ///
+    /// # Errors
+    /// What applying says; `Busy` when the control thread is behind.
+    pub(crate) async fn ask_control(
+        &self,
+        command: crate::cluster::Command,
+    ) -> Result<crate::cluster::Outcome> {
+        let number = self.next_call.get();
+        self.next_call.set(number + 1);
+        let (answer, answered) = oneshot::channel();
+        self.calls.borrow_mut().insert(number, answer);
+        let home = self.mail.get(self.core).cloned();
+        let done = Box::new(move |outcome: Result<crate::cluster::Outcome>| {
+            if let Some(home) = home {
+                // A core that has stopped needs no answer.
+                let _ = home.send(Letter::Answer(number, Box::new(outcome)));
+            }
+        });
+        if let Err(e) = self.node.control.apply(command, done) {
+            self.calls.borrow_mut().remove(&number);
+            return Err(e);
+        }
+        let value = answered.await.map_err(|_| Error::internal("the control thread has stopped"))?;
+        *value.downcast().map_err(|_| Error::internal("an answer of the wrong type"))?
+    }
+}

@@ -1,0 +1,49 @@
+//! What every task of a core can reach.
+
+use super::call::{Letter, OpenCalls};
+use super::stream::StreamLimits;
+use super::watch::Watch;
+use super::workers::Workers;
+use crate::metrics::Counters;
+use crate::node::Node;
+use crate::object::AppendSessions;
+use crate::store::Store;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use uring::{Driver, MailSender};
+
+/// One core of the node.
+pub(crate) struct Shard {
+    /// Number of this core among the node's, from 0.
+    pub(crate) core: usize,
+    pub(crate) driver: Driver,
+    pub(crate) store: Rc<Store>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) counters: Counters,
+    pub(crate) appends: AppendSessions,
+    pub(crate) limits: StreamLimits,
+    pub(super) mail: Vec<MailSender<Letter>>,
+    pub(super) watch: Rc<Watch>,
+    pub(super) workers: Workers,
+    pub(super) calls: RefCell<OpenCalls>,
+    pub(super) next_call: Cell<u64>,
+    pub(super) stopping: Cell<bool>,
+}
+
+impl Shard {
+    /// Cores of this node.
+    pub(crate) fn cores(&self) -> usize {
+        self.mail.len()
+    }
+
+    /// Connections open on this core.
+    pub(crate) fn connections(&self) -> usize {
+        self.watch.len()
+    }
+
+    /// True once the node takes no new requests.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+}

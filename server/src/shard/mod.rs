@@ -1,0 +1,20 @@
+//! One core: its executor, its ring, its connections, and the mail between it and the other cores.
+//!
+//! This is the only place that knows the executor (`runtime`); everything above it awaits operations of the ring.
+
+mod body;
+mod boot;
+mod call;
+mod connection;
+mod context;
+mod parcel;
+mod runtime;
+mod stream;
+mod watch;
+mod workers;
+
+pub(crate) use body::Body;
+pub(crate) use boot::{CoreSetup, start_core};
+pub(crate) use call::{Letter, mailbox_capacity};
+pub(crate) use context::Shard;
+pub(crate) use stream::{Stream, StreamLimits};

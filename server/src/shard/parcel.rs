@@ -1,0 +1,35 @@
+//! A connection on its way between cores: plain data, sent there and back.
+
+use super::context::Shard;
+use super::stream::Stream;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+/// A lent socket with what was received on it.
+pub(crate) struct Parcel {
+    socket: OwnedFd,
+    peer: SocketAddr,
+    /// Bytes behind the request's head: the start of its body, or the next request.
+    received: Vec<u8>,
+    /// False once an error has left the connection unusable.
+    usable: bool,
+}
+
+impl Stream {
+    /// Packs the connection up. Fails only when the descriptor cannot be duplicated while an operation keeps it.
+    pub(super) fn pack(self) -> std::io::Result<Parcel> {
+        let (socket, peer, received, usable) = self.take_apart();
+        let socket = match Rc::try_unwrap(socket) {
+            Ok(socket) => socket,
+            Err(shared) => shared.try_clone()?,
+        };
+        Ok(Parcel { socket, peer, received, usable })
+    }
+
+    pub(super) fn unpack(shard: &Rc<Shard>, parcel: Parcel) -> Self {
+        let mut stream = Self::new(shard, parcel.socket, parcel.peer);
+        stream.restore(parcel.received, parcel.usable);
+        stream
+    }
+}

@@ -1,0 +1,97 @@
+//! An object as the index knows it.
+
+use super::names;
+use std::cell::Cell;
+use std::sync::Arc;
+use wire::cksum::CksumType;
+use wire::lom::{BlockCrcs, ObjectMeta};
+
+/// A bucket as the store sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BucketRef {
+    /// Never reused, so that a bucket made anew under an old name does not see old objects.
+    pub(crate) id: u64,
+    pub(crate) name: String,
+}
+
+impl BucketRef {
+    /// Its directory beneath a mountpath.
+    pub(crate) fn dir(&self) -> String {
+        format!("@ais/{}", self.name)
+    }
+}
+
+/// Which object, and on which mountpath it belongs.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    pub(crate) bucket: Arc<BucketRef>,
+    pub(crate) name: String,
+    pub(crate) mountpath: usize,
+}
+
+impl Key {
+    /// Path of the object's file beneath its mountpath.
+    pub(crate) fn path(&self) -> String {
+        format!("{}/%ob/{}", self.bucket.dir(), names::encode(&self.name))
+    }
+}
+
+/// An object's metadata in memory.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) size_bytes: u64,
+    /// Counts the writes of this name; what clients see as the version.
+    pub(crate) version: u64,
+    /// Unique for each written object on this node; keys the caches.
+    pub(crate) generation: u64,
+    pub(crate) mtime_ns: i64,
+    /// Kept in memory only: a read must not cost a write.
+    pub(crate) atime_ns: Cell<i64>,
+    pub(crate) cksum_type: CksumType,
+    pub(crate) cksum_value: Box<str>,
+    pub(crate) custom: Box<[(String, String)]>,
+    /// Where the file really is: differs from the key's mountpath after the set of mountpaths has changed.
+    pub(crate) mountpath: usize,
+    /// Its block checksums are in a file of their own.
+    pub(crate) has_sidecar: bool,
+}
+
+impl Entry {
+    pub(crate) fn from_meta(meta: &ObjectMeta, mountpath: usize) -> Self {
+        Self {
+            size_bytes: meta.size,
+            version: meta.version,
+            generation: meta.generation,
+            mtime_ns: meta.mtime_ns,
+            atime_ns: Cell::new(meta.atime_ns),
+            cksum_type: meta.cksum_type,
+            cksum_value: meta.cksum_value.as_str().into(),
+            custom: meta.custom.clone().into_boxed_slice(),
+            mountpath,
+            has_sidecar: matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }),
+        }
+    }
+
+    /// The durable form.
+    pub(crate) fn to_meta(&self, key: &Key, block_crcs: BlockCrcs) -> ObjectMeta {
+        ObjectMeta {
+            size: self.size_bytes,
+            version: self.version,
+            generation: self.generation,
+            atime_ns: self.atime_ns.get(),
+            mtime_ns: self.mtime_ns,
+            cksum_type: self.cksum_type,
+            cksum_value: self.cksum_value.to_string(),
+            custom: self.custom.to_vec(),
+            name: key.name.clone(),
+            bucket_id: key.bucket.id,
+            block_crcs,
+        }
+    }
+
+    /// Estimated bytes of memory, the name apart.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let custom: usize = self.custom.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
+        size_of::<Self>() + self.cksum_value.len() + custom
+    }
+}

@@ -1,0 +1,195 @@
+//! A directory that holds objects, and the file that says whose it is.
+
+use super::entry::BucketRef;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use uring::sys;
+
+/// Everything of ours that is not an object lies beneath this.
+pub(crate) const PRIVATE_DIR: &str = ".straightline";
+/// Files being written; swept at the start.
+pub(crate) const WORK_DIR: &str = ".straightline/work";
+/// Block checksums of objects too large for an attribute.
+pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
+/// Buckets on their way out; swept at the start.
+pub(crate) const TRASH_DIR: &str = ".straightline/trash";
+const IDENTITY: &str = ".straightline/mountpath.json";
+const FORMAT: u32 = 1;
+
+/// Who a mountpath belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Identity {
+    format: u32,
+    mountpath_id: String,
+    target_id: String,
+    cluster_id: String,
+    lanes: u16,
+}
+
+/// What a new mountpath is marked with.
+#[derive(Clone, Debug)]
+pub(crate) struct FormatRequest<'a> {
+    pub(crate) mountpath_id: String,
+    pub(crate) target_id: &'a str,
+    pub(crate) cluster_id: &'a str,
+    pub(crate) lanes: u16,
+}
+
+/// An open mountpath. Shared by all cores: nothing in it changes but the suspicion.
+#[derive(Debug)]
+pub(crate) struct Mountpath {
+    pub(crate) path: PathBuf,
+    pub(crate) file_system: sys::FileSystem,
+    pub(crate) lanes: u16,
+    dir: OwnedFd,
+    suspect: AtomicBool,
+    // Held for as long as this process uses the mountpath.
+    _lock: fs::File,
+}
+
+impl Mountpath {
+    /// Opens a mountpath, marking an empty directory as ours.
+    ///
+    /// Refused: a directory of another node or another format, one in use by another process, and one that holds
+    /// objects but has lost its identity (formatting it could hide them).
+    pub(crate) fn open(path: &Path, request: &FormatRequest<'_>) -> io::Result<Self> {
+        let refuse = |why: String| io::Error::other(format!("mountpath {}: {why}", path.display()));
+        fs::create_dir_all(path)?;
+        let path = path.canonicalize()?;
+        for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, TRASH_DIR, "@ais"] {
+            let had_objects = dir == "@ais" && !path.join(IDENTITY).exists() && path.join(dir).is_dir();
+            if had_objects && fs::read_dir(path.join(dir))?.next().is_some() {
+                return Err(refuse(format!(
+                    "it holds buckets but no {IDENTITY}; restore that file or empty it"
+                )));
+            }
+            fs::create_dir_all(path.join(dir))?;
+        }
+        let lock = fs::File::create(path.join(PRIVATE_DIR).join("lock"))?;
+        if !sys::try_lock(&lock)? {
+            return Err(refuse("another process uses it".to_owned()));
+        }
+        let identity = read_or_format(&path, request).map_err(|e| refuse(e.to_string()))?;
+        if identity.target_id != request.target_id {
+            return Err(refuse(format!(
+                "it belongs to target {}, not to {}",
+                identity.target_id, request.target_id
+            )));
+        }
+        if identity.cluster_id != request.cluster_id {
+            return Err(refuse(format!("it belongs to cluster {}", identity.cluster_id)));
+        }
+        let dir = sys::open_dir(&path)?;
+        let file_system = sys::file_system(dir.as_fd())?;
+        let suspect = AtomicBool::new(false);
+        Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
+    }
+
+    /// The directory that all paths are relative to.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// After a failed flush nothing written here can be trusted to be durable.
+    pub(crate) fn mark_suspect(&self) {
+        self.suspect.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
+    /// Moves a bucket's directory out of sight, to be removed at leisure. A bucket without objects has none.
+    pub(crate) fn trash_bucket(&self, bucket: &BucketRef) -> io::Result<Option<PathBuf>> {
+        let trash = format!("{TRASH_DIR}/{}-{}", bucket.name, bucket.id);
+        match sys::rename_beneath(self.dir(), &bucket.dir(), &trash) {
+            Ok(()) => Ok(Some(self.path.join(trash))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many.
+    pub(crate) fn sweep(&self) -> io::Result<usize> {
+        let mut removed = 0;
+        for entry in fs::read_dir(self.path.join(WORK_DIR))? {
+            fs::remove_file(entry?.path())?;
+            removed += 1;
+        }
+        for entry in fs::read_dir(self.path.join(TRASH_DIR))? {
+            fs::remove_dir_all(entry?.path())?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+}
+
+fn read_or_format(path: &Path, request: &FormatRequest<'_>) -> io::Result<Identity> {
+    let file = path.join(IDENTITY);
+    match fs::read(&file) {
+        Ok(bytes) => {
+            let identity: Identity = serde_json::from_slice(&bytes)
+                .map_err(|e| io::Error::other(format!("{IDENTITY} is damaged: {e}")))?;
+            if identity.format != FORMAT {
+                return Err(io::Error::other(format!(
+                    "its format is {}, this version reads {FORMAT}",
+                    identity.format
+                )));
+            }
+            Ok(identity)
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let identity = Identity {
+                format: FORMAT,
+                mountpath_id: request.mountpath_id.clone(),
+                target_id: request.target_id.to_owned(),
+                cluster_id: request.cluster_id.to_owned(),
+                lanes: request.lanes,
+            };
+            crate::durable::write_json(&file, &identity)?;
+            Ok(identity)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &str) -> FormatRequest<'_> {
+        FormatRequest {
+            mountpath_id: "mp123456789".to_owned(),
+            target_id: target,
+            cluster_id: "c1",
+            lanes: 16,
+        }
+    }
+
+    #[test]
+    fn a_mountpath_knows_its_target() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Mountpath::open(dir.path(), &request("t1")).unwrap());
+        assert_eq!(Mountpath::open(dir.path(), &request("t1")).unwrap().lanes, 16);
+        let refused = Mountpath::open(dir.path(), &request("t2")).unwrap_err();
+        assert!(refused.to_string().contains("belongs to target t1"), "{refused}");
+    }
+
+    #[test]
+    fn two_processes_cannot_share_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Mountpath::open(dir.path(), &request("t1")).unwrap();
+        assert!(Mountpath::open(dir.path(), &request("t1")).is_err());
+    }
+
+    #[test]
+    fn objects_without_identity_are_not_formatted_over() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("@ais/bucket")).unwrap();
+        assert!(Mountpath::open(dir.path(), &request("t1")).is_err());
+    }
+}

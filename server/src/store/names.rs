@@ -1,0 +1,123 @@
+//! Object names as paths that a person can read and that cannot collide or escape.
+//!
+//! `train/cat.jpg` becomes `train%/cat.jpg`: every directory carries a trailing `%`, so that the objects `a` and `a/b`
+//! coexist as the file `a` and the directory `a%`. A literal `%` is written `%25`, so a bare `%` only ever ends a name.
+//! What a file system cannot hold is escaped (`.`, `..`, an empty part), and a part over 240 bytes is continued in
+//! directories that end in `%+`. The mapping is one to one; [`decode`] is its inverse.
+
+const PART_BYTES_MAX: usize = 240;
+const DIR: &str = "%";
+const CONTINUED: &str = "%+";
+
+/// The path of an object beneath its bucket's directory.
+pub(crate) fn encode(name: &str) -> String {
+    let mut path = String::with_capacity(name.len() + 16);
+    let mut parts = name.split('/').peekable();
+    while let Some(part) = parts.next() {
+        encode_part(part, &mut path);
+        if parts.peek().is_some() {
+            path.push_str(DIR);
+            path.push('/');
+        }
+    }
+    path
+}
+
+fn encode_part(part: &str, path: &mut String) {
+    match part {
+        "" => return path.push_str("%2F"),
+        "." => return path.push_str("%2E"),
+        ".." => return path.push_str("%2E%2E"),
+        _ => {}
+    }
+    let mut room = PART_BYTES_MAX;
+    for c in part.chars() {
+        let needed = if c == '%' { 3 } else { c.len_utf8() };
+        if needed > room {
+            path.push_str(CONTINUED);
+            path.push('/');
+            room = PART_BYTES_MAX;
+        }
+        room -= needed;
+        if c == '%' { path.push_str("%25") } else { path.push(c) }
+    }
+}
+
+/// The name of the object at a path, or `None` for a path that no object has.
+pub(crate) fn decode(path: &str) -> Option<String> {
+    let mut name = String::with_capacity(path.len());
+    let mut parts = path.split('/').peekable();
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            decode_part(part, &mut name)?;
+        } else if let Some(begun) = part.strip_suffix(CONTINUED) {
+            decode_part(begun, &mut name)?;
+        } else {
+            decode_part(part.strip_suffix(DIR)?, &mut name)?;
+            name.push('/');
+        }
+    }
+    Some(name)
+}
+
+fn decode_part(part: &str, name: &mut String) -> Option<()> {
+    let mut pieces = part.split('%');
+    name.push_str(pieces.next()?);
+    for piece in pieces {
+        let (code, rest) = piece.split_at_checked(2)?;
+        match code {
+            "25" => name.push('%'),
+            "2E" => name.push('.'),
+            // Stands for an empty part.
+            "2F" => {}
+            _ => return None,
+        }
+        name.push_str(rest);
+    }
+    Some(())
+}
+
+/// The directory part of a path, empty for a file directly beneath the bucket.
+pub(crate) fn parent(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(dir, _)| dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn paths_stay_readable() {
+        assert_eq!(encode("train/0001/cat.jpg"), "train%/0001%/cat.jpg");
+        assert_eq!(encode("plain.tar"), "plain.tar");
+        assert_eq!(encode("100%"), "100%25");
+    }
+
+    #[test]
+    fn names_that_look_alike_stay_apart() {
+        let names = [
+            "a", "a/b", "a/", "/a", "a//b", "a/./b", "a/../b", ".", "..", "%", "a%", "a%/b", "%2F", "/",
+            "//", "%+", "a%+/b",
+        ];
+        let paths: HashSet<String> = names.iter().map(|n| encode(n)).collect();
+        assert_eq!(paths.len(), names.len());
+    }
+
+    proptest! {
+        #[test]
+        fn one_to_one_and_legal(name in "[a%./+é2F\u{1F600}]{1,400}") {
+            let path = encode(&name);
+            prop_assert_eq!(decode(&path), Some(name));
+            for part in path.split('/') {
+                prop_assert!(!part.is_empty() && part != "." && part != ".." && part.len() <= 255);
+            }
+        }
+
+        #[test]
+        fn decode_never_panics(path in ".{0,300}") {
+            let _ = decode(&path);
+        }
+    }
+}

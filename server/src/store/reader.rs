@@ -1,0 +1,124 @@
+//! Reads an object or a range of it: direct I/O into registered buffers, each block verified, one piece ahead.
+
+use super::open::OpenObject;
+use super::{BLOCK_BYTES, CHUNK_BYTES};
+use crate::error::{Error, Result};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::rc::Rc;
+use uring::{Buf, Chunk, Driver, LEAF_BYTES};
+
+/// Reads kept in flight for one request.
+const READS_AHEAD: usize = 2;
+
+type ReadResult = (io::Result<usize>, Buf);
+type PendingRead = Box<dyn Future<Output = ReadResult> + Unpin>;
+
+/// A verified part of an object: these bytes of this buffer are wanted.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) chunk: Chunk,
+    pub(crate) range: Range<usize>,
+}
+
+/// A read in progress.
+pub(crate) struct Reader {
+    driver: Driver,
+    object: Rc<OpenObject>,
+    wanted: Range<u64>,
+    /// Where the next read to be submitted starts; a multiple of the block size.
+    submit_at: u64,
+    /// Where the next piece to be handed out starts.
+    deliver_at: u64,
+    pending: VecDeque<PendingRead>,
+    /// What a caller with little room has left of the last piece.
+    left_over: Option<Piece>,
+}
+
+impl Reader {
+    /// Reads `wanted`, which must lie inside the object.
+    pub(crate) fn new(driver: Driver, object: Rc<OpenObject>, wanted: Range<u64>) -> Self {
+        let first = wanted.start - wanted.start % BLOCK_BYTES as u64;
+        Self {
+            driver,
+            object,
+            wanted,
+            submit_at: first,
+            deliver_at: first,
+            pending: VecDeque::new(),
+            left_over: None,
+        }
+    }
+
+    /// The next piece; `None` behind the last.
+    pub(crate) async fn next(&mut self) -> Result<Option<Piece>> {
+        if self.deliver_at >= self.wanted.end {
+            return Ok(None);
+        }
+        if self.pending.is_empty() {
+            // Nothing of ours is held at this point, so waiting cannot deadlock.
+            let buf = self.driver.pool().alloc(self.next_len()).await;
+            self.submit(buf);
+        }
+        self.read_ahead();
+        let Some(read) = self.pending.pop_front() else { return Err(Error::internal("a read got lost")) };
+        let (result, buf) = read.await;
+        let count = result.map_err(|e| Error::disk("read", &e))?;
+        self.read_ahead();
+        self.deliver(buf, count).map(Some)
+    }
+
+    /// The next piece, cut to at most `most` bytes; the rest comes with the next call.
+    pub(crate) async fn next_at_most(&mut self, most: usize) -> Result<Option<Piece>> {
+        let piece = match self.left_over.take() {
+            Some(piece) => piece,
+            None => match self.next().await? {
+                Some(piece) => piece,
+                None => return Ok(None),
+            },
+        };
+        let Range { start, end } = piece.range;
+        let cut = end.min(start.saturating_add(most));
+        if cut < end {
+            self.left_over = Some(Piece { chunk: Rc::clone(&piece.chunk), range: cut..end });
+        }
+        Ok(Some(Piece { chunk: piece.chunk, range: start..cut }))
+    }
+
+    /// Bytes of the object that the piece at `at` covers.
+    fn piece_len(&self, at: u64) -> usize {
+        let rest = self.object.size_bytes.min(self.wanted.end.next_multiple_of(BLOCK_BYTES as u64)) - at;
+        rest.min(CHUNK_BYTES as u64) as usize
+    }
+
+    fn next_len(&self) -> usize {
+        self.piece_len(self.submit_at).next_multiple_of(LEAF_BYTES)
+    }
+
+    fn read_ahead(&mut self) {
+        while self.pending.len() < READS_AHEAD && self.submit_at < self.wanted.end {
+            let Some(buf) = self.driver.pool().try_alloc(self.next_len()) else { return };
+            self.submit(buf);
+        }
+    }
+
+    fn submit(&mut self, buf: Buf) {
+        let (at, len) = (self.submit_at, self.next_len());
+        self.submit_at += self.piece_len(at) as u64;
+        self.pending.push_back(Box::new(self.driver.read_at(self.object.file.fd(), buf, len, at)));
+    }
+
+    fn deliver(&mut self, buf: Buf, count: usize) -> Result<Piece> {
+        let (at, len) = (self.deliver_at, self.piece_len(self.deliver_at));
+        let Some(bytes) = buf.get(..len).filter(|_| count >= len) else {
+            return Err(Error::corrupt(format!("the file ends at {} bytes too early", len - count.min(len))));
+        };
+        self.object.verify((at / BLOCK_BYTES as u64) as usize, bytes)?;
+        self.deliver_at += len as u64;
+        let start = self.wanted.start.saturating_sub(at) as usize;
+        let end = (self.wanted.end - at).min(len as u64) as usize;
+        Ok(Piece { chunk: buf.freeze(), range: start..end })
+    }
+}

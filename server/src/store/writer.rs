@@ -1,0 +1,270 @@
+//! Writes one object: aside, checksummed as it passes, visible in one step.
+//!
+//! The order is the one that survives a power cut: bytes by direct I/O into a work file, metadata into its extended
+//! attribute, rename over the final path, one flush shared with others, and only then the acknowledgement. A writer
+//! that is dropped before leaves nothing behind.
+
+use super::engine::Store;
+use super::entry::{Entry, Key};
+use super::mountpath::{Mountpath, WORK_DIR};
+use super::{BLOCK_BYTES, CHUNK_BYTES, names, open, sidecar};
+use crate::error::{Error, Kind, Result};
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use uring::{Buf, DirectFile, LEAF_BYTES, OpenMode, sys};
+use wire::api::bprops::Durability;
+use wire::cksum::{CksumType, Hasher, crc32c};
+use wire::lom::BlockCrcs;
+
+/// Where the bytes of an object come from: a request's body, or another object.
+pub(crate) trait ByteSource {
+    /// Fills `range` of the buffer; fewer bytes only at the end, 0 behind it. The buffer comes back in any case.
+    async fn fill(&mut self, buf: Buf, range: Range<usize>) -> (Result<usize>, Buf);
+}
+
+/// What is known of an object before its bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct NewObject {
+    /// Length if it is known: small objects then take a small buffer.
+    pub(crate) size_hint: Option<u64>,
+    pub(crate) cksum_type: CksumType,
+    /// A checksum that the client has computed, verified before anything becomes visible.
+    pub(crate) expected: Option<(CksumType, String)>,
+    pub(crate) custom: Vec<(String, String)>,
+    pub(crate) durability: Durability,
+}
+
+type PendingWrite = Pin<Box<dyn Future<Output = (io::Result<usize>, Buf)>>>;
+
+/// An object being written.
+pub(crate) struct Writer {
+    store: Rc<Store>,
+    key: Key,
+    new: NewObject,
+    generation: u64,
+    file: DirectFile,
+    work_path: Option<String>,
+    buf: Option<Buf>,
+    filled: usize,
+    written: u64,
+    crcs: Vec<u32>,
+    hasher: Hasher,
+    /// Present when the client's checksum is of another type than the bucket's.
+    client_hasher: Option<Hasher>,
+    pending: Option<(PendingWrite, usize)>,
+    has_sidecar: bool,
+}
+
+impl Writer {
+    pub(crate) fn create(store: Rc<Store>, key: Key, new: NewObject) -> Result<Self> {
+        let generation = store.next_generation();
+        let mountpath = store.writable(key.mountpath)?;
+        let work_path = format!("{WORK_DIR}/{generation:016x}");
+        let file = DirectFile::open(mountpath.dir(), &work_path, OpenMode::CreateNew)
+            .map_err(|e| Error::disk("create work file", &e))?;
+        let hasher = Hasher::new(new.cksum_type);
+        let other = new.expected.as_ref().filter(|(kind, _)| *kind != new.cksum_type);
+        let client_hasher = other.map(|(kind, _)| Hasher::new(*kind));
+        Ok(Self {
+            store,
+            key,
+            new,
+            generation,
+            file,
+            work_path: Some(work_path),
+            buf: None,
+            filled: 0,
+            written: 0,
+            crcs: Vec::new(),
+            hasher,
+            client_hasher,
+            pending: None,
+            has_sidecar: false,
+        })
+    }
+
+    fn mountpath(&self) -> Result<&Arc<Mountpath>> {
+        self.store.writable(self.key.mountpath)
+    }
+
+    /// Bytes taken in so far.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.written + self.filled as u64
+    }
+
+    /// Changes what is expected of the object, for an append that learns it only at the end.
+    pub(crate) fn expect(&mut self, expected: Option<(CksumType, String)>) {
+        self.new.expected = expected.filter(|(kind, _)| *kind == self.new.cksum_type);
+    }
+
+    /// Takes everything a source has. A full chunk is written while the next one comes in.
+    pub(crate) async fn feed(&mut self, source: &mut impl ByteSource) -> Result<u64> {
+        let before = self.size_bytes();
+        while self.new.size_hint != Some(self.size_bytes()) {
+            let buf = match self.buf.take() {
+                Some(buf) => buf,
+                None => self.next_buf().await?,
+            };
+            let room = self.filled..buf.len();
+            let (count, buf) = source.fill(buf, room).await;
+            self.filled += *count.as_ref().unwrap_or(&0);
+            let full = self.filled == buf.len();
+            self.buf = Some(buf);
+            if count? == 0 {
+                return Ok(self.size_bytes() - before);
+            }
+            if full {
+                self.write_out().await?;
+            }
+        }
+        Ok(self.size_bytes() - before)
+    }
+
+    /// A chunk to fill; while one is being written, only if the pool has one to spare.
+    async fn next_buf(&mut self) -> Result<Buf> {
+        let rest = self.new.size_hint.map_or(CHUNK_BYTES as u64, |size| size.saturating_sub(self.written));
+        let size = (rest as usize).clamp(1, CHUNK_BYTES).next_multiple_of(LEAF_BYTES);
+        if let Some(buf) = self.store.driver.pool().try_alloc(size) {
+            return Ok(buf);
+        }
+        self.finish_pending().await?;
+        Ok(self.store.driver.pool().alloc(size).await)
+    }
+
+    /// Hashes what is filled and starts writing it.
+    async fn write_out(&mut self) -> Result<()> {
+        let Some(mut buf) = self.buf.take() else { return Ok(()) };
+        let len = std::mem::take(&mut self.filled);
+        let (bytes, rest) = buf.split_at_mut(len);
+        for block in bytes.chunks(BLOCK_BYTES) {
+            self.crcs.push(crc32c(block));
+            self.hasher.update(block);
+            if let Some(hasher) = &mut self.client_hasher {
+                hasher.update(block);
+            }
+        }
+        // Direct I/O writes whole units; what lies behind the end is cut off again before it is visible.
+        let padded = len.next_multiple_of(LEAF_BYTES);
+        if let Some(padding) = rest.get_mut(..padded - len) {
+            padding.fill(0);
+        }
+        self.finish_pending().await?;
+        let write = self.store.driver.write_at(self.file.fd(), buf, padded, self.written);
+        self.pending = Some((Box::pin(write), padded));
+        self.written += len as u64;
+        Ok(())
+    }
+
+    async fn finish_pending(&mut self) -> Result<()> {
+        let Some((write, len)) = self.pending.take() else { return Ok(()) };
+        let (count, _) = write.await;
+        match count.map_err(|e| Error::disk("write", &e))? {
+            count if count == len => Ok(()),
+            // A short write to a file means that the device is full.
+            count => Err(Error { kind: Kind::NoSpace, ..Error::disk("write", &short_write(count, len)) }),
+        }
+    }
+
+    /// Verifies, makes the object visible, and returns when it is as durable as asked for.
+    pub(crate) async fn commit(mut self) -> Result<Rc<Entry>> {
+        if self.filled > 0 {
+            self.write_out().await?;
+        }
+        self.buf = None;
+        self.finish_pending().await?;
+        let cksum_value = self.verify()?;
+        if !self.written.is_multiple_of(LEAF_BYTES as u64) {
+            let cut = sys::truncate(self.file.fd().as_fd(), self.written);
+            cut.map_err(|e| Error::disk("truncate", &e))?;
+        }
+        let now_ns = crate::clock::unix_ns();
+        let mut entry = Entry {
+            size_bytes: self.written,
+            version: self.store.version_after(&self.key),
+            generation: self.generation,
+            mtime_ns: now_ns,
+            atime_ns: Cell::new(now_ns),
+            cksum_type: self.new.cksum_type,
+            cksum_value: cksum_value.into(),
+            custom: std::mem::take(&mut self.new.custom).into_boxed_slice(),
+            mountpath: self.key.mountpath,
+            has_sidecar: false,
+        };
+        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.crcs));
+        let mut meta = entry.to_meta(&self.key, crcs);
+        self.has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
+        entry.has_sidecar = self.has_sidecar;
+        // Another write of this name may have ended while the sidecar was flushed.
+        meta.version = self.store.version_after(&self.key);
+        entry.version = meta.version;
+        self.store.check_alive(&self.key.bucket)?;
+        self.store.check_index_budget(&entry)?;
+        open::write_meta(&self.file, &meta)?;
+        let entry = self.publish(entry)?;
+        self.store
+            .committer(self.key.mountpath)?
+            .commit(Rc::clone(self.file.fd()), self.new.durability)
+            .await?;
+        Ok(entry)
+    }
+
+    /// The whole-object checksum, after comparing it with what the client says.
+    fn verify(&mut self) -> Result<String> {
+        let value = std::mem::replace(&mut self.hasher, Hasher::new(CksumType::None)).finish();
+        let Some((kind, expected)) = &self.new.expected else { return Ok(value) };
+        let computed = self.client_hasher.take().map_or_else(|| value.clone(), Hasher::finish);
+        if *kind != CksumType::None && !computed.eq_ignore_ascii_case(expected) {
+            let what = format!(
+                "checksum mismatch for ais://{}/{}: {} computed {computed}, the client sent {expected}",
+                self.key.bucket.name,
+                self.key.name,
+                kind.as_str(),
+            );
+            return Err(Error::client(Kind::BadChecksum, what));
+        }
+        Ok(value)
+    }
+
+    /// Rename and index change in one step, without a wait in between: this core is the only one that looks.
+    fn publish(&mut self, entry: Entry) -> Result<Rc<Entry>> {
+        let mountpath = Arc::clone(self.mountpath()?);
+        let path = self.key.path();
+        let Some(work_path) = &self.work_path else {
+            return Err(Error::internal("an object was committed twice"));
+        };
+        let fail = |e: io::Error| Error::disk("rename into place", &e);
+        match sys::rename_beneath(mountpath.dir(), work_path, &path) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                sys::make_dirs_beneath(mountpath.dir(), names::parent(&path)).map_err(fail)?;
+                sys::rename_beneath(mountpath.dir(), work_path, &path).map_err(fail)?;
+            }
+            Err(e) => return Err(fail(e)),
+        }
+        self.work_path = None;
+        Ok(self.store.publish(&self.key, entry))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let Some(work_path) = self.work_path.take() else { return };
+        if let Ok(mountpath) = self.store.mountpath(self.key.mountpath) {
+            // A work file that cannot be removed now is swept at the next start.
+            let _ = sys::unlink_beneath(mountpath.dir(), &work_path);
+            if self.has_sidecar {
+                sidecar::remove(mountpath, self.generation);
+            }
+        }
+    }
+}
+
+fn short_write(count: usize, len: usize) -> io::Error {
+    io::Error::new(io::ErrorKind::StorageFull, format!("{count} of {len} bytes were written"))
+}

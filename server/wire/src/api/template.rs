@@ -1,0 +1,276 @@
+//! Templates of names: `pre{1..100..2}mid{a..b}suf`, `pre@N`, `pre%0Nd`, or else a plain prefix.
+
+use std::fmt;
+
+/// Why a template is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateError(String);
+
+impl fmt::Display for TemplateError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TemplateError {}
+
+/// One range of numbers and the text behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Range {
+    start: u64,
+    end: u64,
+    step: u64,
+    /// Numbers are padded with zeros to this width.
+    digits: usize,
+    gap: String,
+}
+
+/// A parsed template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    prefix: String,
+    ranges: Vec<Range>,
+}
+
+/// The most ranges in a template, and digits in a number: enough for any real name, and no overflow.
+const MAX_RANGES: usize = 16;
+const MAX_DIGITS: usize = 18;
+
+impl Range {
+    /// How many numbers there are; at least 1.
+    fn count(&self) -> u64 {
+        (self.end - self.start) / self.step + 1
+    }
+}
+
+impl Template {
+    /// Parses a template. Braces make it a range and must be well formed; an `@` before a number makes it a range
+    /// from 0 to that number; `%d` or `%0Nd` an endless one from 0. Anything else is a prefix, without a
+    /// trailing `*`.
+    ///
+    /// # Errors
+    /// See [`TemplateError`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        if text.contains(['{', '}']) {
+            return parse_bash(text).ok_or_else(|| {
+                TemplateError(format!("invalid range template {text:?}: expected {{first..last[..step]}}"))
+            });
+        }
+        if let Some(template) = parse_at(text).or_else(|| parse_printf(text)) {
+            return Ok(template);
+        }
+        let prefix = text.strip_suffix('*').unwrap_or(text).to_owned();
+        Ok(Template { prefix, ranges: Vec::new() })
+    }
+
+    /// Whether it has no range.
+    #[must_use]
+    pub fn is_prefix(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The text before the first range.
+    #[must_use]
+    pub fn into_prefix(self) -> String {
+        self.prefix
+    }
+
+    /// How many names it makes; `u64::MAX` stands for that many or more. A prefix makes one.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.ranges.iter().fold(1, |product, range| product.saturating_mul(range.count()))
+    }
+
+    /// The names in order, the last range running fastest; no more than `limit`, as a template of a few bytes can
+    /// stand for more names than there are atoms.
+    #[must_use]
+    pub fn names(&self, limit: u64) -> Names<'_> {
+        Names { template: self, next: 0, end: self.count().min(limit) }
+    }
+}
+
+/// The names of a template.
+#[derive(Clone, Debug)]
+pub struct Names<'a> {
+    template: &'a Template,
+    next: u64,
+    end: u64,
+}
+
+impl Iterator for Names<'_> {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        if self.next >= self.end {
+            return None;
+        }
+        // The running number, written in the mixed radix of the ranges' counts.
+        let mut rest = self.next;
+        let mut parts: Vec<(u64, &Range)> = Vec::with_capacity(self.template.ranges.len());
+        for range in self.template.ranges.iter().rev() {
+            parts.push((range.start + rest % range.count() * range.step, range));
+            rest /= range.count();
+        }
+        let mut name = self.template.prefix.clone();
+        for (number, range) in parts.into_iter().rev() {
+            name.push_str(&format!("{number:0width$}", width = range.digits));
+            name.push_str(&range.gap);
+        }
+        self.next += 1;
+        Some(name)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
+        (left, Some(left))
+    }
+}
+
+/// A number of at most [`MAX_DIGITS`] digits.
+fn number(text: &str) -> Option<u64> {
+    let plain = !text.is_empty() && text.len() <= MAX_DIGITS && text.bytes().all(|b| b.is_ascii_digit());
+    if plain { text.parse().ok() } else { None }
+}
+
+fn parse_bash(text: &str) -> Option<Template> {
+    let (prefix, mut rest) = text.split_once('{')?;
+    let mut ranges = Vec::new();
+    loop {
+        let (inside, after) = rest.split_once('}')?;
+        let mut numbers = inside.split("..");
+        let (first, last) = (numbers.next()?, numbers.next()?);
+        let step = numbers.next().map_or(Some(1), number)?;
+        let (start, end) = (number(first)?, number(last)?);
+        if numbers.next().is_some() || start > end || step == 0 || ranges.len() == MAX_RANGES {
+            return None;
+        }
+        let (gap, next) = match after.split_once('{') {
+            Some((gap, next)) => (gap, Some(next)),
+            None => (after, None),
+        };
+        let digits = first.len().min(last.len());
+        ranges.push(Range { start, end, step, digits, gap: gap.to_owned() });
+        match next {
+            Some(next) => rest = next,
+            None => break,
+        }
+    }
+    let stray = prefix.contains('}') || ranges.iter().any(|range| range.gap.contains('}'));
+    (!stray).then(|| Template { prefix: prefix.to_owned(), ranges })
+}
+
+/// `pre@N`: numbers from 0 to N, as wide as N is written. Not a range unless every `@` stands before a number.
+fn parse_at(text: &str) -> Option<Template> {
+    let (prefix, rest) = text.split_once('@')?;
+    let mut ranges = Vec::new();
+    for part in rest.split('@') {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (end, gap) = part.split_at_checked(digits)?;
+        if ranges.len() == MAX_RANGES {
+            return None;
+        }
+        ranges.push(Range { start: 0, end: number(end)?, step: 1, digits, gap: gap.to_owned() });
+    }
+    Some(Template { prefix: prefix.to_owned(), ranges })
+}
+
+/// `pre%06dsuf`: endless.
+fn parse_printf(text: &str) -> Option<Template> {
+    let (prefix, rest) = text.split_once('%')?;
+    let (width, gap) = rest.split_once('d')?;
+    let digits = match width {
+        "" => 0,
+        _ => usize::try_from(number(width.strip_prefix('0')?)?).ok().filter(|n| *n <= MAX_DIGITS)?,
+    };
+    let end = 10u64.pow(18) - 1;
+    let range = Range { start: 0, end, step: 1, digits, gap: gap.to_owned() };
+    Some(Template { prefix: prefix.to_owned(), ranges: vec![range] })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(text: &str) -> Vec<String> {
+        Template::parse(text).unwrap().names(1000).collect()
+    }
+
+    #[test]
+    fn bash() {
+        assert_eq!(names("a{1..3}"), ["a1", "a2", "a3"]);
+        assert_eq!(names("a{08..11}.tar"), ["a08.tar", "a09.tar", "a10.tar", "a11.tar"]);
+        assert_eq!(names("a{0..10..5}-{1..2}b"), ["a0-1b", "a0-2b", "a5-1b", "a5-2b", "a10-1b", "a10-2b"]);
+        assert_eq!(names("{0001..2}"), ["1", "2"]);
+        for bad in [
+            "a{",
+            "a}",
+            "a{1}",
+            "a{1..}",
+            "a{..2}",
+            "a{3..1}",
+            "a{1..2..0}",
+            "a{1..2..3..4}",
+            "a{1..2}}",
+            "a{x..y}",
+            "{{1..2}}",
+            "a{1..99999999999999999999}",
+        ] {
+            assert!(Template::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn at_and_printf() {
+        assert_eq!(names("a@2"), ["a0", "a1", "a2"]);
+        assert_eq!(names("a@02-@1b"), ["a00-0b", "a00-1b", "a01-0b", "a01-1b", "a02-0b", "a02-1b"]);
+        let endless = Template::parse("a-%04d.x").unwrap();
+        assert_eq!(endless.names(2).collect::<Vec<_>>(), ["a-0000.x", "a-0001.x"]);
+        assert_eq!(Template::parse("%d").unwrap().names(1).collect::<Vec<_>>(), ["0"]);
+    }
+
+    #[test]
+    fn prefixes() {
+        for (text, prefix) in [
+            ("", ""),
+            ("*", ""),
+            ("dir/", "dir/"),
+            ("a*", "a"),
+            ("me@home", "me@home"),
+            ("50%", "50%"),
+            ("%x d", "%x d"),
+            ("%5d", "%5d"),
+        ] {
+            let template = Template::parse(text).unwrap();
+            assert!(template.is_prefix(), "{text}");
+            assert_eq!(template.into_prefix(), prefix);
+        }
+    }
+
+    #[test]
+    fn counts_saturate() {
+        let huge = Template::parse(&"{0..999999999999999999}".repeat(16)).unwrap();
+        assert_eq!(huge.count(), u64::MAX);
+        assert_eq!(huge.names(3).count(), 3);
+        assert!(Template::parse(&"{0..1}".repeat(17)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "[a{}@%0-9.d*é]{0,30}") {
+            if let Ok(template) = Template::parse(&text) {
+                prop_assert!(template.names(50).count() <= 50);
+            }
+        }
+
+        #[test]
+        fn as_many_as_counted(start in 0u64..50, more in 0u64..50, step in 1u64..9) {
+            let end = start + more;
+            let got = names(&format!("p{{{start}..{end}..{step}}}s"));
+            let want: Vec<u64> = (start..=end).step_by(step as usize).collect();
+            prop_assert_eq!(got.len(), want.len());
+            let numbers: Vec<u64> = got.iter().map(|n| n[1..n.len() - 1].parse().unwrap()).collect();
+            prop_assert_eq!(numbers, want);
+        }
+    }
+}
