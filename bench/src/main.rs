@@ -1,1 +1,111 @@
-fn main() {}
+//! Scenario runner: measures our server against fio and nginx, in alternating rounds of one run on one file system.
+//!
+//! `cargo run --release -p bench -- scenario get-large --seconds 10 --rounds 5`. See `--help`, and README of the
+//! repository for what the scenarios mean. Everything listens on 127.0.0.1 only and ends with the runner.
+
+mod child;
+mod figures;
+mod host;
+mod http;
+mod report;
+mod rounds;
+mod scenario;
+mod tools;
+mod usage;
+mod work;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use scenario::Context;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Errors are texts for the operator.
+type Result<T> = std::result::Result<T, String>;
+
+/// Measures the server against fio and nginx.
+#[derive(Debug, Parser)]
+#[command(name = "bench", version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs one scenario, or all.
+    Scenario {
+        /// Which one.
+        which: Which,
+        #[command(flatten)]
+        options: Options,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Random GET of 1 MiB from disk: fio, nginx, ours.
+    GetLarge,
+    /// GET of 4 KiB from memory on one core: nginx, ours.
+    GetSmall,
+    /// PUT of 1 MiB with durability: fio, ours.
+    PutLarge,
+    /// PUT of 64 KiB at the three levels of durability.
+    Durability,
+    /// All of them, one after the other.
+    All,
+}
+
+/// Options of every scenario.
+#[derive(Clone, Debug, clap::Args)]
+struct Options {
+    /// Length of a round of one contender.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Rounds of each contender.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    rounds: u64,
+    /// Data set of get-large; there are three copies of it (fio, nginx, ours).
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
+    size_gib: u64,
+    /// Where the data lies while the run lasts; its file system is what is measured.
+    #[arg(long, default_value = "target/bench")]
+    work: PathBuf,
+    /// Where aisnode and aisloader are.
+    #[arg(long, default_value = "target/release")]
+    bin: PathBuf,
+    /// Result file; default `bench/results/SCENARIO.json`. Not together with `all`.
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let Command::Scenario { which, options } = Args::parse().command;
+    match run(which, &options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("bench: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(which: Which, options: &Options) -> Result<()> {
+    let all = [Which::GetLarge, Which::GetSmall, Which::PutLarge, Which::Durability];
+    if which == Which::All && options.out.is_some() {
+        return Err("--out names one file, and `all` writes several".to_owned());
+    }
+    child::watch_signals()?;
+    for one in all.into_iter().filter(|one| which == Which::All || which == *one) {
+        let context = Context::prepare(options)?;
+        let outcome = match one {
+            Which::GetSmall => scenario::get_small::run(&context)?,
+            Which::PutLarge => scenario::put_large::run(&context)?,
+            Which::Durability => scenario::durability::run(&context)?,
+            Which::GetLarge | Which::All => scenario::get_large::run(&context)?,
+        };
+        report::print(&outcome)?;
+        let default = PathBuf::from(format!("bench/results/{}.json", outcome.scenario));
+        report::write_json(options.out.as_ref().unwrap_or(&default), &outcome, &context)?;
+    }
+    Ok(())
+}

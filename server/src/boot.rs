@@ -28,6 +28,8 @@ const RING_ENTRIES: u32 = 1024;
 const OPEN_FILES_CORE: usize = 2048;
 /// How long the kernel keeps the address of an ended connection, and a little more.
 const TIME_WAIT: Duration = Duration::from_secs(65);
+/// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
+const KILLED: Duration = Duration::from_secs(3);
 const STATE_FILE: &str = "cluster.json";
 
 /// A node that serves.
@@ -145,16 +147,22 @@ fn listen(config: &Config) -> io::Result<Listeners> {
 /// Finds out whether an address is free: shared listeners would also share with a stranger.
 ///
 /// The default port lies in the range of outgoing connections. One that has just ended can hold it for a minute, and
-/// unlike a stranger it takes no connection: then it is waited for.
+/// unlike a stranger it takes no connection: then it is waited for. A node that was just killed may still take them for
+/// a moment: it too is waited for, so that a node can be started again at once.
 fn free_address(address: SocketAddr) -> io::Result<SocketAddr> {
-    let deadline = Instant::now() + TIME_WAIT;
+    let start = Instant::now();
     loop {
         match sock::listen_tcp(address, false) {
             Ok(socket) => return sock::local_address(socket),
-            Err(e) if e.kind() != io::ErrorKind::AddrInUse || Instant::now() > deadline => return Err(e),
+            Err(e) if e.kind() != io::ErrorKind::AddrInUse || start.elapsed() > TIME_WAIT => return Err(e),
             Err(e) if std::net::TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() => {
-                return Err(e);
+                if start.elapsed() > KILLED {
+                    return Err(e);
+                }
+                std::thread::sleep(Duration::from_millis(50));
             }
+            // The listener has gone between the two questions.
+            Err(_) if start.elapsed() < KILLED => std::thread::sleep(Duration::from_millis(50)),
             Err(_) => {
                 tracing::warn!(%address, "held by an outgoing connection that has just ended: waiting for it");
                 std::thread::sleep(Duration::from_secs(5));

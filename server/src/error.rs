@@ -18,7 +18,6 @@ pub(crate) enum Kind {
     Conflict,
     PreconditionFailed,
     TooLarge,
-    RangeUnsatisfiable,
     BadChecksum,
     /// The bytes on disk do not match their checksum.
     Corrupt,
@@ -66,7 +65,6 @@ impl Kind {
             Self::Conflict => (409, "ErrBusy", true),
             Self::PreconditionFailed => (412, "", false),
             Self::TooLarge => (413, "", false),
-            Self::RangeUnsatisfiable => (416, "ErrRangeNotSatisfiable", false),
             Self::BadChecksum => (500, "ErrBadCksum", false),
             Self::Corrupt => (500, "ErrBadCksum", false),
             Self::Io => (500, "ErrIO", false),

@@ -8,12 +8,6 @@ use wire::api::custom;
 use wire::cksum::CksumType;
 use wire::http1::{Validators, format_http_date};
 
-/// The entity tag without quotes: the one a client has stored, else what is unique for each write.
-pub(crate) fn etag(entry: &Entry) -> String {
-    let own = custom::get(&entry.custom, "ETag").map(|tag| tag.trim_matches('"').to_owned());
-    own.unwrap_or_else(|| format!("{:016x}", entry.generation))
-}
-
 impl Reply {
     /// Adds what AIStore tells of an object with `GET`, `PUT` and the first form of `HEAD`.
     pub(super) fn with_object(mut self, entry: &Entry, versioned: bool) -> Self {
@@ -24,7 +18,7 @@ impl Reply {
         if versioned {
             self = self.with("Ais-Version", entry.version.to_string());
         }
-        self.with_custom(entry).with("ETag", format!("\"{}\"", etag(entry)))
+        self.with_custom(entry).with("ETag", format!("\"{}\"", entry.etag()))
     }
 
     pub(super) fn with_checksum(self, entry: &Entry) -> Self {

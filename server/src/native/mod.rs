@@ -19,7 +19,6 @@ mod status;
 mod summary;
 
 pub(crate) use errors::{error_reply, head_error_reply};
-pub(crate) use headers::etag;
 
 use crate::error::{Error, Kind, Result};
 use crate::reply::Reply;

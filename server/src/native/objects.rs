@@ -1,6 +1,6 @@
 //! Object requests, served on the core that owns the object.
 
-use super::headers::{custom_metadata, etag, expected_checksum, validators};
+use super::headers::{custom_metadata, expected_checksum, validators};
 use super::{MESSAGE_BYTES_MAX, Request};
 use crate::error::{Error, Kind, Result};
 use crate::object::{self, AppendHandle, ObjectRef};
@@ -56,7 +56,7 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
         }
     }
     let entry = find(request, object)?;
-    let tag = etag(&entry);
+    let tag = entry.etag();
     let condition =
         evaluate_conditions(&request.head.headers, Method::Get, &validators(Some(&entry), &tag), true);
     let range = match condition {
@@ -116,7 +116,7 @@ async fn put(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>)
     }
     allow(object, access::PUT, "writing")?;
     let old = request.shard.store.find(&object.key);
-    let tag = old.as_deref().map(etag).unwrap_or_default();
+    let tag = old.as_deref().map(Entry::etag).unwrap_or_default();
     let conditions = validators(old.as_deref(), &tag);
     if evaluate_conditions(&request.head.headers, Method::Put, &conditions, old.is_some())
         == Precondition::Failed

@@ -57,7 +57,7 @@ fn chosen(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry, props: &
             "location" => reply.with("Ais-Location", header_safe(&place(request, object, entry))),
             "copies" => reply.with("Ais-Mirror-Copies", "1"),
             "last-modified" => reply.with_last_modified(entry),
-            "etag" => reply.with("ETag", format!("\"{}\"", super::etag(entry))),
+            "etag" => reply.with("ETag", format!("\"{}\"", entry.etag())),
             other => return Err(Error::bad(format!("invalid property {other:?} in props={props}"))),
         };
     }

@@ -102,7 +102,7 @@ fn format_object(shard: &Shard, query: &PageQuery, name: String, entry: &Entry) 
         pairs.push(("last-modified".to_owned(), format_nanos(entry.mtime_ns, HTTP_DATE)));
     }
     if has(LsoProps::ETAG) {
-        pairs.push(("ETag".to_owned(), crate::native::etag(entry)));
+        pairs.push(("ETag".to_owned(), entry.etag()));
     }
     line.custom = custom::to_list_text(&pairs);
     line.name = name;

@@ -41,11 +41,6 @@ impl<'s> Body<'s> {
         self.length
     }
 
-    /// The client's address.
-    pub(crate) fn peer(&self) -> std::net::SocketAddr {
-        self.stream.peer()
-    }
-
     /// The whole body, for messages.
     pub(crate) async fn collect(&mut self, size_bytes_max: usize) -> Result<Vec<u8>> {
         let too_large =

@@ -35,19 +35,26 @@ pub(super) async fn serve(shard: Rc<Shard>, socket: OwnedFd) {
     }
 }
 
-async fn serve_request(shard: &Rc<Shard>, mut stream: Stream, head: Vec<u8>) -> Next {
-    let owner = match parse_request(&head, &shard.limits.head) {
-        Ok(Some(parsed)) => native::owner_core(shard, &parsed).unwrap_or(shard.core),
+async fn serve_request(shard: &Rc<Shard>, mut stream: Stream, head_bytes: Vec<u8>) -> Next {
+    let head = match parse_request(&head_bytes, &shard.limits.head) {
+        Ok(Some(head)) => head,
         Ok(None) => return Next::Close,
         Err(error) => {
             refuse_head(shard, &mut stream, error).await;
             return Next::Close;
         }
     };
-    if owner == shard.core {
-        return answer(shard, stream, head).await;
+    let owner = native::owner_core(shard, &head).unwrap_or(shard.core);
+    if owner != shard.core {
+        return lend(shard, stream, head_bytes, owner).await;
     }
-    lend(shard, stream, head, owner).await
+    match answer(shard, stream, &head).await {
+        Next::Continue(mut stream) => {
+            stream.recycle(head_bytes);
+            Next::Continue(stream)
+        }
+        Next::Close => Next::Close,
+    }
 }
 
 /// Lends the socket to the core that owns the object, and takes it back afterwards.
@@ -62,37 +69,36 @@ async fn lend(shard: &Rc<Shard>, stream: Stream, head: Vec<u8>, owner: usize) ->
     }
 }
 
-async fn serve_guest(shard: &Rc<Shard>, parcel: Parcel, head: Vec<u8>) -> Option<Parcel> {
+async fn serve_guest(shard: &Rc<Shard>, parcel: Parcel, head_bytes: Vec<u8>) -> Option<Parcel> {
     let stream = Stream::unpack(shard, parcel);
-    match answer(shard, stream, head).await {
+    let Ok(Some(head)) = parse_request(&head_bytes, &shard.limits.head) else { return None };
+    match answer(shard, stream, &head).await {
         Next::Continue(stream) => stream.pack().ok(),
         Next::Close => None,
     }
 }
 
 /// Answers a request on the core that owns what it is about.
-async fn answer(shard: &Rc<Shard>, mut stream: Stream, head_bytes: Vec<u8>) -> Next {
-    let Ok(Some(head)) = parse_request(&head_bytes, &shard.limits.head) else { return Next::Close };
+async fn answer(shard: &Rc<Shard>, mut stream: Stream, head: &RequestHead<'_>) -> Next {
     let started = std::time::Instant::now();
     let mut body = Body::new(&mut stream, head.framing, head.expect_continue);
-    let outcome = native::handle(shard, &head, &mut body).await;
+    let outcome = native::handle(shard, head, &mut body).await;
     let disconnected = matches!(&outcome, Err(e) if e.kind == Kind::Disconnected);
     let drained = !disconnected && body.drain().await;
     if disconnected {
         return Next::Close;
     }
     let reply = outcome.unwrap_or_else(|error| {
-        shard.counters.note_error(&head, &error);
-        error_reply(shard, &head, &error, stream.peer())
+        shard.counters.note_error(head, &error);
+        error_reply(shard, head, &error, stream.peer())
     });
     let keep_alive = head.keep_alive && drained && !shard.is_stopping() && !reply.close && stream.is_usable();
     let sent = reply::send(shard, &mut stream, reply, head.method == Method::Head, keep_alive).await;
-    shard.counters.note_latency(&head, started.elapsed());
+    shard.counters.note_latency(head, started.elapsed());
     if !keep_alive || sent.is_err() || !stream.is_usable() {
         stream.linger_close().await;
         return Next::Close;
     }
-    stream.recycle(head_bytes);
     Next::Continue(stream)
 }
 

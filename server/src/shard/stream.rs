@@ -262,8 +262,15 @@ impl Stream {
     }
 }
 
-/// Where the head ends, if it is complete.
+/// Where the head ends, if it is complete. Whether it is well-formed shows when it is parsed.
 fn head_end(bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
-    // The whole parse: it also finds what is wrong with a head that will never be complete.
-    Ok(parse_request(bytes, limits)?.map(|head| head.head_bytes))
+    const END: &[u8] = b"\r\n\r\n";
+    // An empty line before the request is allowed, so the end counts only behind some text.
+    let text = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    let end = memchr::memmem::find(bytes.get(text..).unwrap_or_default(), END);
+    match end {
+        Some(at) => Ok(Some(text + at + END.len())),
+        // A parse finds what is wrong with a head that will never be complete.
+        None => parse_request(bytes, limits).map(|head| head.map(|head| head.head_bytes)),
+    }
 }

@@ -3,6 +3,7 @@
 use super::names;
 use std::cell::Cell;
 use std::sync::Arc;
+use wire::api::custom;
 use wire::cksum::CksumType;
 use wire::lom::{BlockCrcs, ObjectMeta};
 
@@ -87,6 +88,12 @@ impl Entry {
             bucket_id: key.bucket.id,
             block_crcs,
         }
+    }
+
+    /// The entity tag without quotes: the one a client has stored, else what is unique for each write.
+    pub(crate) fn etag(&self) -> String {
+        let own = custom::get(&self.custom, "ETag").map(|tag| tag.trim_matches('"').to_owned());
+        own.unwrap_or_else(|| format!("{:016x}", self.generation))
     }
 
     /// Estimated bytes of memory, the name apart.

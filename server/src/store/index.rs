@@ -39,6 +39,7 @@ pub(crate) enum ScanItem {
     Directory(String),
 }
 
+#[cfg(test)]
 impl ScanItem {
     pub(crate) fn name(&self) -> &str {
         match self {

@@ -1,0 +1,59 @@
+# `make run` and `make test` set up what they need themselves: Debian packages (as root or with sudo) and a Python
+# environment in .venv. Everything else is for development.
+
+SHELL := /bin/bash
+CARGO ?= cargo
+PYTHON ?= python3
+VENV := .venv
+# What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
+PACKAGES := build-essential e2fsprogs xfsprogs python3-venv strace
+BENCH_PACKAGES := fio nginx-light wrk
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: run test check bench campaign packages bench-packages python clean
+
+## build, start a cluster on embedded defaults, load it, print the table
+run:
+	$(CARGO) build --release --locked -p aisnode -p aisloader
+	./bench/run-demo.sh
+
+## every test
+test: packages python check
+	$(CARGO) test --workspace --locked --no-fail-fast
+	AISNODE=$(CURDIR)/target/debug/aisnode $(VENV)/bin/python -m pytest -q tests/python
+
+## format, lints, documentation; changes nothing
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+## the comparison with fio and nginx; results in bench/results
+bench: bench-packages
+	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
+	$(CARGO) bench --locked -p bench
+	./target/release/scenario all
+
+## the long forms of tests: power cuts, connection churn
+campaign: packages
+	POWER_CUTS=20 CHURN=200000 $(CARGO) test --release --locked -p aisnode --test power_cut --test limits -- --nocapture
+
+packages:
+	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing Debian packages:" $$missing; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $$missing; fi
+
+bench-packages: packages
+	@missing=$$(for p in $(BENCH_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing Debian packages:" $$missing; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $$missing; fi
+
+python: $(VENV)/.installed
+$(VENV)/.installed: tests/python/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install -q -r $<
+	touch $@
+
+clean:
+	$(CARGO) clean
+	rm -rf $(VENV) straightline-data

@@ -1,0 +1,101 @@
+//! A table for people, a file for programs.
+
+use crate::figures::Figures;
+use crate::rounds::{Ratio, Series};
+use crate::scenario::{Context, Outcome};
+use crate::{Result, host};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Prints medians and ratios.
+pub(crate) fn print(outcome: &Outcome) -> Result<()> {
+    let table = table(outcome).map_err(|e| format!("table: {e}"))?;
+    std::io::stdout().write_all(table.as_bytes()).map_err(|e| format!("standard output: {e}"))
+}
+
+fn table(outcome: &Outcome) -> std::result::Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    let rounds = outcome.series.first().map_or(0, |series| series.rounds.len());
+    writeln!(text, "\n{}: {}; medians of {rounds} alternating rounds", outcome.scenario, outcome.what)?;
+    write!(text, "{:<26}", "")?;
+    outcome.columns.iter().try_for_each(|name| write!(text, "{name:>23}"))?;
+    writeln!(text)?;
+    for series in &outcome.series {
+        write!(text, "{:<26}", series.name)?;
+        for name in outcome.columns {
+            let value = series.medians.get(name).map_or_else(|| "-".to_owned(), |value| short(*value));
+            write!(text, "{value:>23}")?;
+        }
+        writeln!(text)?;
+    }
+    writeln!(text, "ratios (median of the rounds' ratios, then their range)")?;
+    for ratio in &outcome.ratios {
+        let least = ratio.of_rounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratio.of_rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let pair = format!("{} / {}", ratio.of, ratio.to);
+        let middle = ratio.median_of_rounds;
+        writeln!(text, "  {pair:<42} {:<24} {middle:>7.3}  ({least:.3} to {most:.3})", ratio.figure)?;
+    }
+    Ok(text)
+}
+
+/// Four digits or so.
+fn short(value: f64) -> String {
+    match value.abs() {
+        large if large >= 1000.0 => format!("{value:.0}"),
+        middle if middle >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// Writes the result file.
+pub(crate) fn write_json(path: &Path, outcome: &Outcome, context: &Context) -> Result<()> {
+    let document = json!({
+        "scenario": outcome.scenario,
+        "what": outcome.what,
+        "command": host::command_line(),
+        "date": host::date(),
+        "git_commit": host::git_commit(),
+        "host": host::facts(context.work.path()),
+        "round_seconds": context.options.seconds,
+        "servers": outcome.servers,
+        "contenders": outcome.series.iter().map(series).collect::<Vec<_>>(),
+        "ratios": outcome.ratios.iter().map(ratio).collect::<Vec<_>>(),
+    });
+    let text = serde_json::to_string_pretty(&document).map_err(|e| format!("result: {e}"))?;
+    if let Some(dir) = path.parent() {
+        std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    }
+    std::fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))
+}
+
+fn series(series: &Series) -> Value {
+    json!({
+        "name": series.name,
+        "command": series.command,
+        "medians": numbers(&series.medians),
+        "rounds": series.rounds.iter().map(numbers).collect::<Vec<_>>(),
+    })
+}
+
+fn ratio(ratio: &Ratio) -> Value {
+    json!({
+        "figure": ratio.figure,
+        "of": ratio.of,
+        "to": ratio.to,
+        "of_medians": rounded(ratio.of_medians),
+        "median_of_rounds": rounded(ratio.median_of_rounds),
+        "of_rounds": ratio.of_rounds.iter().copied().map(rounded).collect::<Vec<_>>(),
+    })
+}
+
+fn numbers(figures: &Figures) -> Map<String, Value> {
+    figures.iter().map(|(name, value)| ((*name).to_owned(), json!(rounded(*value)))).collect()
+}
+
+/// Six digits behind the point are more than any of this means.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}

@@ -1,0 +1,73 @@
+//! What the three levels of durability cost: PUT of 64 KiB, and how many flushes a PUT takes.
+
+use super::put_large::settle;
+use super::{Context, NODE_PORT, Outcome};
+use crate::Result;
+use crate::figures::Figures;
+use crate::rounds::{Contender, alternate, ratios};
+use crate::tools::loader::{Loader, Op};
+use crate::tools::node::Node;
+
+const WORKERS: usize = 32;
+const SIZE: usize = 64 << 10;
+const LEVELS: [&str; 3] = ["none", "group", "always"];
+
+/// Measures; every round starts with an empty bucket.
+pub(crate) fn run(context: &Context) -> Result<Outcome> {
+    context.work.require_gib(context.options.seconds.min(30) + 2)?;
+    let node = Node::start(context, None, NODE_PORT)?;
+    let loader = |bucket| Loader {
+        context,
+        port: node.port,
+        server: node.group(),
+        bucket,
+        op: Op::Put,
+        op_bytes: SIZE,
+        workers: WORKERS,
+        is_direct: false,
+        cpus: String::new(),
+    };
+    let node = &node;
+    let contender = |level: &'static str| {
+        let loader = loader(level);
+        Contender {
+            name: level,
+            command: loader.line(),
+            round: Box::new(move || round(node, &loader, level)),
+        }
+    };
+    let series = alternate(LEVELS.into_iter().map(contender).collect(), context.options.rounds)?;
+    let compared = ["ops_per_s", "server_cpu_us_per_op", "p99_us"];
+    Ok(Outcome {
+        scenario: "durability",
+        what: format!("PUT of 64 KiB, {WORKERS} at a time, at each level of durability"),
+        servers: vec![node.line.clone()],
+        ratios: ratios(&series, &[("group", "none"), ("always", "none"), ("group", "always")], &compared),
+        series,
+        columns: &[
+            "ops_per_s",
+            "gib_per_s",
+            "server_cpu_us_per_op",
+            "flushes_per_put",
+            "commits_per_put",
+            "p50_us",
+            "p99_us",
+        ],
+    })
+}
+
+fn round(node: &Node, loader: &Loader<'_>, level: &str) -> Result<Figures> {
+    const COUNTERS: [&str; 2] = ["straightline_flushes_total", "straightline_commits_total"];
+    node.create_bucket(level, level)?;
+    let [flushes, commits] = COUNTERS.map(|name| node.counter(name));
+    let (flushes, commits) = (flushes?, commits?);
+    let result = loader.round();
+    let [flushes_after, commits_after] = COUNTERS.map(|name| node.counter(name));
+    node.destroy_bucket(level)?;
+    settle();
+    let mut figures = result?;
+    let puts = figures.get("ops").copied().unwrap_or_default().max(1.0);
+    figures.insert("flushes_per_put", (flushes_after? - flushes) / puts);
+    figures.insert("commits_per_put", (commits_after? - commits) / puts);
+    Ok(figures)
+}

@@ -1,0 +1,88 @@
+//! A file system of its own in a file, whose power can be cut. Undone when dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Ends the test with a clear text when it cannot work.
+pub(crate) fn require_root() {
+    assert!(rustix::process::geteuid().is_root(), "this test mounts file systems: run it as root");
+}
+
+/// An image file, its loop device, and where it is mounted.
+pub(crate) struct LoopFs {
+    kind: &'static str,
+    device: Option<String>,
+    mounted: bool,
+    pub(crate) mount_point: PathBuf,
+}
+
+impl LoopFs {
+    /// Makes and mounts a file system of `mib` MiB; the image lies in `dir`.
+    pub(crate) fn new(kind: &'static str, dir: &Path, mib: u64) -> Self {
+        require_root();
+        let image = dir.join(format!("{kind}.img"));
+        std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+        let mut this =
+            Self { kind, device: None, mounted: false, mount_point: dir.join(format!("{kind}.mnt")) };
+        std::fs::create_dir_all(&this.mount_point).unwrap();
+        match kind {
+            "ext4" => run("mkfs.ext4", &["-q", "-m", "0", &text(&image)]),
+            _ => run("mkfs.xfs", &["-q", "-f", &text(&image)]),
+        };
+        this.device = Some(run("losetup", &["--find", "--show", &text(&image)]).trim().to_owned());
+        this.mount();
+        this
+    }
+
+    pub(crate) fn mount(&mut self) {
+        let device = self.device.clone().unwrap();
+        run("mount", &["-t", self.kind, &device, &text(&self.mount_point)]);
+        self.mounted = true;
+    }
+
+    /// From now on nothing reaches the disk any more, and what only lay in the journal's memory is lost.
+    pub(crate) fn cut_power(&self) {
+        run("xfs_io", &["-F", "-x", "-c", "shutdown", &text(&self.mount_point)]);
+    }
+
+    pub(crate) fn unmount(&mut self) {
+        run("umount", &[&text(&self.mount_point)]);
+        self.mounted = false;
+    }
+
+    /// What the file system's own check says of the unmounted file system.
+    pub(crate) fn check(&self) {
+        let device = self.device.as_deref().unwrap();
+        match self.kind {
+            "ext4" => run("e2fsck", &["-f", "-n", device]),
+            _ => run("xfs_repair", &["-n", device]),
+        };
+    }
+}
+
+impl Drop for LoopFs {
+    fn drop(&mut self) {
+        // As far as it goes: the test may have failed anywhere.
+        if self.mounted {
+            let _ = Command::new("umount").arg("-l").arg(&self.mount_point).status();
+        }
+        if let Some(device) = self.device.take() {
+            let _ = Command::new("losetup").arg("-d").arg(device).status();
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// Runs a tool to its end and returns what it printed.
+fn run(tool: &str, args: &[&str]) -> String {
+    let output = Command::new(tool)
+        .args(args)
+        .output()
+        .unwrap_or_else(|e| panic!("{tool}: {e} (packages util-linux, e2fsprogs, xfsprogs)"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{tool} {args:?}: {}\n{out}{err}", output.status);
+    out.into_owned()
+}

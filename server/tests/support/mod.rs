@@ -1,0 +1,13 @@
+//! Shared by the whole-system tests: a real node as a process, a real client on real sockets.
+
+#![allow(dead_code, unused_imports, reason = "every test binary uses its own part")]
+
+mod data;
+mod http;
+mod loopfs;
+mod process;
+
+pub(crate) use data::{Bucket, content, files_beneath, numbered};
+pub(crate) use http::{Client, Reply};
+pub(crate) use loopfs::{LoopFs, require_root};
+pub(crate) use process::{Node, Site, metric};
