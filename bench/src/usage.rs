@@ -64,6 +64,12 @@ fn own_children_s() -> Result<f64> {
     Ok(seconds(&stat, [13, 14]))
 }
 
+/// Of the runner itself.
+pub(crate) fn runner_s() -> Result<f64> {
+    let stat = fields("/proc/self/stat").ok_or("cannot read /proc/self/stat")?;
+    Ok(seconds(&stat, [11, 12]))
+}
+
 fn machine_s() -> Result<f64> {
     let text = fs::read_to_string("/proc/stat").map_err(|e| format!("/proc/stat: {e}"))?;
     let line = text.lines().next().unwrap_or_default();

@@ -13,6 +13,8 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> io::Result<()> 
     file.write_all(&bytes)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;
+    // Once XFS has shut down it still reports success for the flush of a directory, but not for that of a file.
+    file.sync_all()?;
     let parent = path.parent().ok_or_else(|| io::Error::other("a file without a directory"))?;
     fs::File::open(parent)?.sync_all()
 }

@@ -13,6 +13,8 @@ pub(crate) enum Kind {
     BucketExists,
     ObjectMissing,
     NotFound,
+    /// The bucket's access rights forbid it.
+    AccessDenied,
     MethodNotAllowed,
     Timeout,
     Conflict,
@@ -60,6 +62,7 @@ impl Kind {
             Self::BucketExists => (409, "ErrBucketAlreadyExists", false),
             Self::ObjectMissing => (404, "ErrNotFound", false),
             Self::NotFound => (404, "ErrNotFound", false),
+            Self::AccessDenied => (403, "ErrBucketAccessDenied", false),
             Self::MethodNotAllowed => (405, "", false),
             Self::Timeout => (408, "", true),
             Self::Conflict => (409, "ErrBusy", true),
@@ -101,6 +104,11 @@ impl Error {
 
     pub(crate) fn bucket_missing(bucket: &str) -> Self {
         Self::client(Kind::BucketMissing, format!("bucket \"ais://{bucket}\" does not exist"))
+    }
+
+    /// `what` completes "bucket does not allow …".
+    pub(crate) fn access_denied(bucket: &str, what: &str) -> Self {
+        Self::client(Kind::AccessDenied, format!("bucket \"ais://{bucket}\" does not allow {what}"))
     }
 
     pub(crate) fn object_missing(bucket: &str, name: &str) -> Self {

@@ -7,8 +7,9 @@ use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;
 use crate::tools::loader::{Loader, Op};
 use crate::tools::node::Node;
-use crate::tools::require;
+use crate::tools::{files, require};
 use crate::work::MIB;
+use std::path::Path;
 
 const WORKERS: usize = 8;
 const BUCKET: &str = "put";
@@ -31,16 +32,24 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
         is_direct: false,
         cpus: String::new(),
     };
-    let [whole, eighths, files] =
-        [("1M", 1), ("128k", 8), ("1M", 0)].map(|(bs, sync)| fio(context, bs, sync));
+    let [whole, eighths] = [("1M", 1), ("128k", 8)].map(|(block, sync)| fio(context, block, sync));
+    let dir = &context.work.path().join("fio");
+    let files = || files::round(context, dir, WORKERS);
+    let told = format!(
+        "{WORKERS} threads of the runner: open O_CREAT|O_EXCL|O_DIRECT, write 1 MiB, fdatasync, close"
+    );
     let contenders = vec![
-        Contender { name: "fio 1M", command: whole.line(), round: Box::new(|| fio_round(&whole)) },
+        Contender {
+            name: "fio 1M",
+            command: whole.line(),
+            round: Box::new(|| in_dir(dir, || whole.round())),
+        },
         Contender {
             name: "fio 128k, sync each 8",
             command: eighths.line(),
-            round: Box::new(|| fio_round(&eighths)),
+            round: Box::new(|| in_dir(dir, || eighths.round())),
         },
-        Contender { name: "fio new 1M files", command: files.line(), round: Box::new(|| fio_round(&files)) },
+        Contender { name: "new 1M files", command: told, round: Box::new(|| in_dir(dir, files)) },
         Contender {
             name: "aisnode, loader",
             command: loader.line(),
@@ -49,7 +58,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     ];
     let series = alternate(contenders, context.options.rounds)?;
     let of = "aisnode, loader";
-    let pairs = [(of, "fio 1M"), (of, "fio 128k, sync each 8"), (of, "fio new 1M files")];
+    let pairs = [(of, "fio 1M"), (of, "fio 128k, sync each 8"), (of, "new 1M files")];
     Ok(Outcome {
         scenario: "put-large",
         what: format!(
@@ -69,40 +78,22 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     })
 }
 
-/// Eight jobs, each appending to a new file of its own and flushing after every `sync` writes; with `sync` 0 each
-/// job writes a new file per MiB and flushes it when it closes it, as a PUT does.
+/// Eight jobs, each appending to a new file of its own and flushing after every `sync` writes.
 fn fio<'a>(context: &'a Context, block: &str, sync: u32) -> Fio<'a> {
     let dir = context.work.path().join("fio");
-    let common = ["--rw=write", "--direct=1", "--ioengine=psync", "--fallocate=none"].map(str::to_owned);
+    let common =
+        ["--rw=write", "--direct=1", "--ioengine=psync", "--fallocate=none", "--size=4g"].map(str::to_owned);
     let mut args = Vec::from(common);
-    args.extend([
-        format!("--bs={block}"),
-        format!("--numjobs={WORKERS}"),
-        format!("--directory={}", dir.display()),
-    ]);
-    let more: &[&str] = match sync {
-        0 => &[
-            "--nrfiles=4096",
-            "--filesize=1M",
-            "--openfiles=1",
-            "--file_service_type=sequential",
-            "--fsync_on_close=1",
-            "--create_on_open=1",
-        ],
-        _ => &["--size=4g"],
-    };
-    args.extend(more.iter().map(|arg| (*arg).to_owned()));
-    if sync > 0 {
-        args.push(format!("--fdatasync={sync}"));
-    }
+    args.extend([format!("--bs={block}"), format!("--numjobs={WORKERS}"), format!("--fdatasync={sync}")]);
+    args.push(format!("--directory={}", dir.display()));
     Fio { context, args, op_bytes: MIB as f64 }
 }
 
-fn fio_round(fio: &Fio<'_>) -> Result<Figures> {
-    let dir = fio.context.work.path().join("fio");
-    std::fs::create_dir_all(&dir).map_err(|e| format!("fio directory: {e}"))?;
-    let figures = fio.round();
-    std::fs::remove_dir_all(&dir).map_err(|e| format!("fio directory: {e}"))?;
+/// A round in a new directory, which is removed afterwards.
+fn in_dir(dir: &Path, round: impl FnOnce() -> Result<Figures>) -> Result<Figures> {
+    std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let figures = round();
+    std::fs::remove_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     settle();
     figures
 }

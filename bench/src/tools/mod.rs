@@ -1,5 +1,6 @@
 //! The programs that a run drives.
 
+pub(crate) mod files;
 pub(crate) mod fio;
 pub(crate) mod loader;
 pub(crate) mod nginx;

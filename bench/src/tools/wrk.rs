@@ -23,7 +23,7 @@ function request()
 end
 function done(summary, latency, _)
   local e = summary.errors
-  io.write(string.format("BENCH %d %d %d %d %d %d\n", summary.requests, summary.duration, e.status,
+  io.write(string.format("BENCH %d %d %d %d %d %d %d\n", summary.requests, summary.bytes, summary.duration, e.status,
     e.connect + e.read + e.write + e.timeout, latency:percentile(50), latency:percentile(99)))
 end
 "#;
@@ -97,14 +97,16 @@ impl Wrk<'_> {
     fn load(&self, text: &str) -> Option<Load> {
         let row = text.lines().find_map(|line| line.strip_prefix("BENCH "))?;
         let numbers: Vec<f64> = row.split(' ').filter_map(|word| word.parse().ok()).collect();
-        let &[requests, duration_us, bad_status, broken, p50_us, p99_us] = numbers.as_slice() else {
+        let &[requests, bytes, duration_us, bad_status, broken, p50_us, p99_us] = numbers.as_slice() else {
             return None;
         };
+        // A fast answer without the object must not count as a good one.
+        let is_short = f64::from(u8::from(bytes < requests * self.op_bytes as f64));
         Some(Load {
             ops_per_s: requests / (duration_us / 1e6).max(1e-6),
             ops: requests,
             op_bytes: self.op_bytes as f64,
-            errors: bad_status + broken,
+            errors: bad_status + broken + is_short,
             p50_us: Some(p50_us),
             p99_us: Some(p99_us),
             own_cpu_s: None,

@@ -190,10 +190,7 @@ async fn delete(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Resu
         }
         action::DELETE_OBJECTS => {
             if bucket.props.access & access::OBJ_DELETE == 0 {
-                return Err(Error::client(
-                    Kind::Conflict,
-                    format!("bucket \"ais://{name}\" does not allow deleting"),
-                ));
+                return Err(Error::access_denied(name, "deleting"));
             }
             let settings: EvdMsg = message.value_as().map_err(Error::bad)?;
             let selection = settings.list_range.selection().map_err(|e| Error::bad(e.to_string()))?;

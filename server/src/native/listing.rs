@@ -2,7 +2,7 @@
 
 use super::Request;
 use crate::cluster::BucketView;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::object;
 use crate::reply::Reply;
 use std::sync::Arc;
@@ -18,8 +18,7 @@ pub(super) async fn list(
     message: &ActMsg,
 ) -> Result<Reply> {
     if bucket.props.access & access::OBJ_LIST == 0 {
-        let text = format!("bucket \"ais://{}\" does not allow listing", bucket.bucket.name);
-        return Err(Error::client(Kind::Conflict, text));
+        return Err(Error::access_denied(&bucket.bucket.name, "listing"));
     }
     let query = LsoMsg::from_value(&message.value).map_err(Error::bad)?;
     let page = object::list_page(request.shard, bucket, &query).await?;

@@ -66,8 +66,9 @@ pub(crate) async fn handle(shard: &Rc<Shard>, head: &RequestHead<'_>, body: &mut
         Route::Cluster { item } => cluster::handle(&request, &item, body).await,
         Route::Health => health::handle(&request),
         Route::Metrics => metrics::handle(&request).await,
-        // Clients list what runs at every step; there is none of these here.
-        Route::Empty => Ok(Reply::json(&[0u8; 0])?),
+        // Clients list what runs at every step; there is none of these here, and none can be started.
+        Route::Empty { .. } if head.method == Method::Get => Reply::json(&[0u8; 0]),
+        Route::Empty { what } => Err(Error::not_implemented(what)),
         Route::Missing { what } => Err(Error::not_implemented(what)),
     }
 }

@@ -37,10 +37,7 @@ pub(super) fn allow(object: &ObjectRef, right: u64, what: &str) -> Result<()> {
     if object.bucket.props.access & right == right {
         return Ok(());
     }
-    Err(Error::client(
-        Kind::Conflict,
-        format!("bucket \"ais://{}\" does not allow {what}", object.key.bucket.name),
-    ))
+    Err(Error::access_denied(&object.key.bucket.name, what))
 }
 
 pub(super) fn find(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Rc<Entry>> {

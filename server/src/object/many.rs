@@ -3,12 +3,13 @@
 use super::list::names_page;
 use super::locate::locate;
 use super::{copy_object, destroy_bucket};
-use crate::cluster::BucketView;
+use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
 use crate::shard::Shard;
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::api::bck::Bck;
+use wire::api::bprops::BpropsToSet;
 use wire::api::listrange::Selection;
 use wire::api::multiobj::TcbMsg;
 
@@ -110,12 +111,23 @@ fn start_copy(
     let (here, from, to, job) = (Rc::clone(shard), Arc::clone(from), Arc::clone(to), id.clone());
     shard.background(async move {
         let mut outcome = copy_all(&here, &from, &to, &job, &message).await;
-        if outcome.is_ok() && then_destroy {
-            outcome = destroy_bucket(&here, &from.bucket.name).await;
+        if then_destroy {
+            outcome = match outcome {
+                Ok(()) => destroy_bucket(&here, &from.bucket.name).await,
+                Err(e) => thaw(&here, &from).await.and(Err(e)),
+            };
         }
         here.node.jobs.finish(&job, outcome.err().map(|e| e.text).unwrap_or_default());
     });
     id
+}
+
+/// A bucket whose renaming has failed can be written to again.
+async fn thaw(shard: &Rc<Shard>, bucket: &Arc<BucketView>) -> Result<()> {
+    let access = serde_json::json!({ "access": bucket.props.access.to_string() });
+    let change = BpropsToSet::from_value(&access).map_err(Error::internal)?;
+    let name = bucket.bucket.name.clone();
+    shard.ask_control(Command::SetBucketProps { name, change }).await.map(drop)
 }
 
 async fn copy_all(

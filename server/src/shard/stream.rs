@@ -103,6 +103,7 @@ impl Stream {
         self.watch.arm(self.limits.idle_timeout_ms);
         let mut begun = !self.received.is_empty();
         loop {
+            self.watch.set_between_requests(!begun);
             if begun {
                 match head_end(&self.received, &self.limits.head) {
                     Ok(Some(end)) => return Ok(self.split_head(end)),
@@ -187,9 +188,10 @@ impl Stream {
         let mut at = 0;
         while at < bytes.len() {
             let range = at..bytes.len();
+            let wanted = range.len();
             let (count, back) = self.driver.send(&self.socket, bytes, range, false).await;
             bytes = back;
-            at += self.sent(count)?;
+            at += self.sent(count, wanted)?;
         }
         self.watch.disarm();
         Ok(bytes)
@@ -201,7 +203,7 @@ impl Stream {
         let head_len = head.len();
         let Piece { chunk, range } = piece;
         let (count, head, chunk) = self.driver.send_pair(&self.socket, head, chunk, range.clone()).await;
-        let sent = self.sent(count)?;
+        let sent = self.sent(count, head_len + range.len())?;
         if sent < head_len {
             let head = self.send(head.get(sent..).unwrap_or_default().to_vec()).await?;
             self.send_piece(Piece { chunk, range }).await?;
@@ -226,7 +228,7 @@ impl Stream {
                 self.driver.send(&self.socket, chunk, range.clone(), false).await
             };
             chunk = back;
-            range.start += self.sent(count)?;
+            range.start += self.sent(count, range.len())?;
         }
         self.watch.disarm();
         Ok(())
@@ -248,9 +250,14 @@ impl Stream {
         }
     }
 
-    fn sent(&mut self, count: std::io::Result<usize>) -> Result<usize> {
+    fn sent(&mut self, count: std::io::Result<usize>, wanted: usize) -> Result<usize> {
         match count {
             Ok(0) => Err(self.broken(&std::io::ErrorKind::WriteZero.into())),
+            // The kernel carries on by itself until all is sent: a send canceled at its deadline says what it has got
+            // rid of until then, not that it was canceled.
+            Ok(count) if count < wanted && self.watch.has_fired() => {
+                Err(self.broken(&rustix::io::Errno::CANCELED.into()))
+            }
             Ok(count) => Ok(count),
             Err(e) => Err(self.broken(&e)),
         }

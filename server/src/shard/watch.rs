@@ -11,6 +11,7 @@ const NEVER: u64 = u64::MAX;
 struct Watched {
     socket: Rc<OwnedFd>,
     deadline_ms: Rc<Cell<u64>>,
+    between_requests: Rc<Cell<bool>>,
 }
 
 /// All connections of a core, and its coarse clock.
@@ -26,6 +27,7 @@ pub(crate) struct WatchGuard {
     watch: Rc<Watch>,
     id: u64,
     deadline_ms: Rc<Cell<u64>>,
+    between_requests: Rc<Cell<bool>>,
 }
 
 impl Watch {
@@ -33,9 +35,14 @@ impl Watch {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         let deadline_ms = Rc::new(Cell::new(NEVER));
-        let watched = Watched { socket: Rc::clone(socket), deadline_ms: Rc::clone(&deadline_ms) };
+        let between_requests = Rc::new(Cell::new(false));
+        let watched = Watched {
+            socket: Rc::clone(socket),
+            deadline_ms: Rc::clone(&deadline_ms),
+            between_requests: Rc::clone(&between_requests),
+        };
         self.watched.borrow_mut().insert(id, watched);
-        WatchGuard { watch: Rc::clone(self), id, deadline_ms }
+        WatchGuard { watch: Rc::clone(self), id, deadline_ms, between_requests }
     }
 
     /// Connections on this core.
@@ -60,7 +67,7 @@ impl Watch {
     /// Ends all connections that are waiting for a request; those that serve one finish it.
     pub(crate) fn shutdown_idle(&self) {
         for watched in self.watched.borrow().values() {
-            if watched.deadline_ms.get() != NEVER {
+            if watched.between_requests.get() {
                 uring::sock::shutdown(&*watched.socket);
             }
         }
@@ -71,6 +78,16 @@ impl WatchGuard {
     /// From now on there are `timeout_ms` for what comes next.
     pub(crate) fn arm(&self, timeout_ms: u64) {
         self.deadline_ms.set(self.watch.now_ms.get().saturating_add(timeout_ms));
+    }
+
+    /// Whether the deadline has passed since it was armed.
+    pub(crate) fn has_fired(&self) -> bool {
+        self.deadline_ms.get() == NEVER
+    }
+
+    /// Whether nothing is lost when the connection ends now.
+    pub(crate) fn set_between_requests(&self, between: bool) {
+        self.between_requests.set(between);
     }
 
     pub(crate) fn disarm(&self) {

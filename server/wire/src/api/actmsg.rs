@@ -35,6 +35,10 @@ impl ActMsg {
         if body.trim_ascii().is_empty() {
             return Ok(ActMsg::default());
         }
+        // A message without names for its parts is a mistake, though serde would take it.
+        if body.trim_ascii().starts_with(b"[") {
+            return Err("failed to unmarshal action message: it is an array".to_owned());
+        }
         serde_json::from_slice(body).map_err(|e| format!("failed to unmarshal action message: {e}"))
     }
 
