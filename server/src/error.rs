@@ -132,8 +132,10 @@ impl Error {
     pub(crate) fn socket(error: &io::Error) -> Self {
         // A deadline cancels the operation in flight; see `shard::watch`.
         let canceled = error.raw_os_error() == Some(rustix::io::Errno::CANCELED.raw_os_error());
-        let kind = if canceled { Kind::Timeout } else { Kind::Disconnected };
-        Self { kind, source: Source::Client, text: format!("connection: {error}") }
+        if canceled {
+            return Self::client(Kind::Timeout, "the client took too long to send or to receive");
+        }
+        Self::client(Kind::Disconnected, format!("connection: {error}"))
     }
 
     pub(crate) fn status(&self) -> u16 {

@@ -65,7 +65,7 @@ impl<'s> Body<'s> {
             State::Length { rest } => *rest,
             State::Chunked { .. } => 0,
         };
-        if self.continue_expected || rest > DRAIN_BYTES_MAX {
+        if self.continue_expected || rest > DRAIN_BYTES_MAX || !self.stream.is_usable() {
             return false;
         }
         let mut drained = 0;

@@ -187,7 +187,7 @@ impl Store {
             open::read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
         let mut meta = ObjectMeta { custom, ..meta };
         let moved_out = sidecar::move_out(&self.driver, mountpath, &mut meta).await?;
-        if !self.find(key).is_some_and(|now| now.generation == entry.generation) {
+        if self.find(key).is_none_or(|now| now.generation != entry.generation) {
             return Err(Error::client(Kind::Conflict, "the object was overwritten meanwhile"));
         }
         open::write_meta(&file, &meta)?;
