@@ -43,6 +43,15 @@ pub(crate) enum HeadEnd {
     Bad(HeadError),
 }
 
+/// What a connection is made of.
+pub(super) struct StreamParts {
+    pub(super) socket: Rc<OwnedFd>,
+    pub(super) peer: SocketAddr,
+    pub(super) received: Vec<u8>,
+    pub(super) usable: bool,
+    pub(super) copies: bool,
+}
+
 /// A connection on the core that serves it now.
 pub(crate) struct Stream {
     driver: Driver,
@@ -67,19 +76,24 @@ impl Stream {
             peer,
             received: Vec::new(),
             consumed: 0,
-            zero_copy: ZcVerdict::default(),
+            // The kernel always copies for a receiver on the same machine.
+            zero_copy: if peer.ip().is_loopback() { ZcVerdict::known_copied() } else { ZcVerdict::default() },
             usable: true,
         }
     }
 
-    pub(super) fn take_apart(mut self) -> (Rc<OwnedFd>, SocketAddr, Vec<u8>, bool) {
+    pub(super) fn take_apart(mut self) -> StreamParts {
         self.compact();
-        (self.socket, self.peer, self.received, self.usable)
+        let copies = self.zero_copy.copied();
+        StreamParts { socket: self.socket, peer: self.peer, received: self.received, usable: self.usable, copies }
     }
 
-    pub(super) fn restore(&mut self, received: Vec<u8>, usable: bool) {
+    pub(super) fn restore(&mut self, received: Vec<u8>, usable: bool, copies: bool) {
         self.received = received;
         self.usable = usable;
+        if copies {
+            self.zero_copy = ZcVerdict::known_copied();
+        }
     }
 
     /// The client's address.
