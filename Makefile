@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
 # What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
-PACKAGES := build-essential e2fsprogs xfsprogs python3-venv strace
+PACKAGES := build-essential binutils e2fsprogs util-linux xfsprogs python3-venv
 BENCH_PACKAGES := fio nginx-light wrk
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -32,7 +32,7 @@ check:
 bench: bench-packages
 	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
 	$(CARGO) bench --locked -p bench
-	./target/release/scenario all
+	./target/release/bench scenario all
 
 ## the long forms of tests: power cuts, connection churn
 campaign: packages

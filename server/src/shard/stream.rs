@@ -85,7 +85,13 @@ impl Stream {
     pub(super) fn take_apart(mut self) -> StreamParts {
         self.compact();
         let copies = self.zero_copy.copied();
-        StreamParts { socket: self.socket, peer: self.peer, received: self.received, usable: self.usable, copies }
+        StreamParts {
+            socket: self.socket,
+            peer: self.peer,
+            received: self.received,
+            usable: self.usable,
+            copies,
+        }
     }
 
     pub(super) fn restore(&mut self, received: Vec<u8>, usable: bool, copies: bool) {
