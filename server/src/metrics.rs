@@ -74,7 +74,7 @@ impl Counters {
             Kind::Io | Kind::Corrupt => self.err_io.add(1),
             _ => {}
         }
-        let is_object = head.path().contains("/objects/");
+        let is_object = is_object(head);
         match head.method {
             Method::Get if is_object => self.err_get.add(1),
             Method::Get => self.err_list.add(1),
@@ -89,7 +89,7 @@ impl Counters {
     /// Adds the time a request took.
     pub(crate) fn note_latency(&self, head: &RequestHead<'_>, took: Duration) {
         let ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        let is_object = head.path().contains("/objects/");
+        let is_object = is_object(head);
         match head.method {
             Method::Get if is_object => self.get_ns.add(ns),
             Method::Get => self.list_ns.add(ns),
@@ -98,6 +98,10 @@ impl Counters {
             _ => {}
         }
     }
+}
+
+fn is_object(head: &RequestHead<'_>) -> bool {
+    head.path().starts_with("/v1/objects/")
 }
 
 /// Sums the snapshots of all cores.

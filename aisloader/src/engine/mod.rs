@@ -1,8 +1,8 @@
 //! The engine: workers on cores, each with one operation outstanding.
 //!
-//! Bottom up: [`Peers`](peers) keep connections, an [exchange](exchange) is one request and its response, an
-//! [operation](operation) follows redirects until it has an answer, a [worker](worker) runs operations one after
-//! another, a [core](core) runs workers under a [watch](watch) that cuts what takes too long, and [`run`] runs cores.
+//! Bottom up: [`Peers`](peers) keep connections, an [`exchange`] is one request and its response, an
+//! [`operation`] follows redirects until it has an answer, a [`worker`] runs operations one after
+//! another, a `core` runs workers under a [`watch`] that cuts what takes too long, and [`run()`] runs cores.
 
 mod body;
 mod budget;

@@ -1,6 +1,6 @@
 //! AIStore's native API: requests to operations, outcomes to answers.
 //!
-//! [`route`] reads the path, [`objects`], [`buckets`], [`listing`], [`jobs`], [`cluster`], [`daemon`] and [`health`]
+//! [`route()`] reads the path, [`objects`], [`buckets`], [`listing`], [`jobs`], [`cluster`], [`daemon`] and [`health`]
 //! serve the families, [`errors`] writes what went wrong the way AIStore does. What does not exist yet answers 501.
 
 mod buckets;

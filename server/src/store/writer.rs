@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -39,6 +39,9 @@ pub(crate) struct NewObject {
     pub(crate) custom: Vec<(String, String)>,
     pub(crate) durability: Durability,
 }
+
+/// Files of these sizes get their blocks before they are written.
+const ALLOCATED_BYTES: RangeInclusive<u64> = 256 << 10..=64 << 20;
 
 type PendingWrite = Pin<Box<dyn Future<Output = (io::Result<usize>, Buf)>>>;
 
@@ -71,7 +74,7 @@ impl Writer {
         let hasher = Hasher::new(new.cksum_type);
         let other = new.expected.as_ref().filter(|(kind, _)| *kind != new.cksum_type);
         let client_hasher = other.map(|(kind, _)| Hasher::new(*kind));
-        Ok(Self {
+        let writer = Self {
             store,
             key,
             new,
@@ -86,7 +89,18 @@ impl Writer {
             client_hasher,
             pending: None,
             has_sidecar: false,
-        })
+        };
+        writer.allocate()?;
+        Ok(writer)
+    }
+
+    /// Allocates a file of known size at once. Not a huge one: the client may never send what it has announced.
+    fn allocate(&self) -> Result<()> {
+        let Some(size_bytes) = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size)) else {
+            return Ok(());
+        };
+        let allocated = sys::allocate(self.file.fd().as_fd(), size_bytes.next_multiple_of(LEAF_BYTES as u64));
+        allocated.map_err(|e| Error::disk("allocate", &e))
     }
 
     fn mountpath(&self) -> Result<&Arc<Mountpath>> {

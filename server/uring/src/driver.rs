@@ -167,7 +167,7 @@ impl Driver {
     }
 
     /// Switches the doorbell on or off. After switching it on, call [`Driver::turn_waiting`] with no time once more before
-    /// sleeping: completions that came in between rang nobody. ([`crate::pump`] does all this.)
+    /// sleeping: completions that came in between rang nobody. ([`crate::pump()`] does all this.)
     pub fn arm_doorbell(&self, on: bool) {
         self.inner.bell_armed.set(on);
         let mut ring = self.inner.ring.borrow_mut();

@@ -11,7 +11,7 @@
 //!   up to a budget. [`Buf`] is a uniquely owned piece of it, [`Chunk`] a shared, read-only one.
 //! * [`DirectFile`] is a file opened with `O_DIRECT` whose alignment came from `statx`.
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
-//! * [`pump`] is the loop that an executor of any kind runs to drive the ring.
+//! * [`pump()`] is the loop that an executor of any kind runs to drive the ring.
 //! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
 
 mod buddy;

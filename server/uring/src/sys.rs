@@ -140,12 +140,13 @@ pub fn truncate(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
     Ok(rustix::fs::ftruncate(file, size_bytes)?)
 }
 
-/// Reserves space for a file without changing its size, so that a large object ends up in few extents.
+/// Gives a new file its size and its blocks. Direct writes that neither extend a file nor allocate run in the ring
+/// itself; others are handed to a kernel thread, at the price of two task switches each.
 ///
 /// # Errors
 /// `StorageFull` when there is no room; file systems without the call are fine.
-pub fn reserve(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::KEEP_SIZE, 0, size_bytes) {
+pub fn allocate(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
+    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, size_bytes) {
         Ok(()) | Err(rustix::io::Errno::OPNOTSUPP) => Ok(()),
         Err(e) => Err(e.into()),
     }

@@ -115,6 +115,6 @@ fn locks_space_and_the_file_system() {
     let fs = sys::file_system(open(&dir).as_fd()).unwrap();
     assert!(fs.total_bytes >= fs.available_bytes && fs.total_bytes > 1 << 30);
     let file = DirectFile::open(root.as_fd(), "inside", OpenMode::Write).unwrap();
-    sys::reserve(file.fd().as_fd(), 8 << 20).unwrap();
-    assert_eq!(file.size_bytes().unwrap(), 6);
+    sys::allocate(file.fd().as_fd(), 8 << 20).unwrap();
+    assert_eq!(file.size_bytes().unwrap(), 8 << 20);
 }

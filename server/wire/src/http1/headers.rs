@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use httparse::Header;
+use smallvec::SmallVec;
 
 /// Size of the fixed header table.
 pub(super) const HEADERS_HARD_MAX: usize = 128;
@@ -29,31 +30,33 @@ struct Place {
     value_len: u16,
 }
 
-/// The header fields in the order they arrived, in a fixed table: no heap. Names compare without case.
+/// Fields that need no heap: more than any common client sends.
+const INLINE_FIELDS: usize = 24;
+
+/// The header fields in the order they arrived, without the heap for a usual head. Names compare without case.
 /// Lookups are linear, which is faster than hashing for the dozen fields a real request has.
 #[derive(Clone)]
 pub struct Headers<'b> {
     /// What the places point into.
     head: &'b [u8],
-    table: [Place; HEADERS_HARD_MAX],
-    len: usize,
+    table: SmallVec<[Place; INLINE_FIELDS]>,
 }
 
 impl<'b> Headers<'b> {
     /// Notes where the fields that httparse found lie in `head`. `None` when they are too many or not within
     /// the first 64 KiB, which the limits rule out.
     pub(super) fn locate(head: &'b [u8], parsed: &[Header<'b>]) -> Option<Self> {
-        let mut table = [Place::default(); HEADERS_HARD_MAX];
-        for (place, header) in table.get_mut(..parsed.len())?.iter_mut().zip(parsed) {
+        let mut table = SmallVec::with_capacity(parsed.len());
+        for header in parsed {
             let name = header.name.as_bytes();
-            *place = Place {
+            table.push(Place {
                 name_at: offset_in(head, name)?,
                 name_len: u16::try_from(name.len()).ok()?,
                 value_at: offset_in(head, header.value)?,
                 value_len: u16::try_from(header.value.len()).ok()?,
-            };
+            });
         }
-        Some(Self { head, table, len: parsed.len() })
+        Some(Self { head, table })
     }
 
     /// Every field as (name, value).
@@ -65,7 +68,6 @@ impl<'b> Headers<'b> {
         };
         self.table
             .iter()
-            .take(self.len)
             .map(move |place| (at(place.name_at, place.name_len), at(place.value_at, place.value_len)))
     }
 
@@ -95,12 +97,12 @@ impl<'b> Headers<'b> {
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.len
+        self.table.len()
     }
 
     /// True when there is no field at all.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.table.is_empty()
     }
 }
 
