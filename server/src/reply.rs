@@ -6,6 +6,12 @@ use crate::store::{Piece, Reader};
 use std::rc::Rc;
 use wire::http1::HeadWriter;
 
+/// Room for the status line and the fields that every answer has.
+const HEAD_BYTES_USUAL: usize = 160;
+
+/// Room for the fields of an object.
+const FIELDS_BYTES_USUAL: usize = 320;
+
 /// What follows the head.
 pub(crate) enum Payload {
     Empty,
@@ -22,9 +28,8 @@ pub(crate) enum Payload {
 /// An answer.
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    pub(crate) headers: Vec<(&'static str, String)>,
-    /// Headers whose names are made at run time.
-    pub(crate) extra: Vec<(String, String)>,
+    /// Header fields as they will be sent: one buffer instead of a string for each.
+    fields: Vec<u8>,
     pub(crate) content_type: &'static str,
     /// What `Content-Length` says; without a body for the answers to `HEAD`.
     pub(crate) size_bytes: u64,
@@ -37,8 +42,7 @@ impl Reply {
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
-            headers: Vec::new(),
-            extra: Vec::new(),
+            fields: Vec::new(),
             content_type: "",
             size_bytes: 0,
             body: Payload::Empty,
@@ -62,23 +66,37 @@ impl Reply {
         Ok(Self::bytes(200, "application/json; charset=utf-8", bytes))
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.writer().header(name, value.as_ref());
+        self
+    }
+
+    fn writer(&mut self) -> HeadWriter<'_> {
+        if self.fields.capacity() == 0 {
+            self.fields.reserve(FIELDS_BYTES_USUAL);
+        }
+        HeadWriter::fields(&mut self.fields)
+    }
+
+    /// As [`Reply::with`], for what formats itself.
+    pub(crate) fn with_display(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.writer().header_display(name, value);
+        self
+    }
+
+    /// As [`Reply::with`], for a number.
+    pub(crate) fn with_number(mut self, name: &str, value: u64) -> Self {
+        self.writer().header_u64(name, value);
         self
     }
 
     fn head(&self, without_body: bool, keep_alive: bool) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(512);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL + self.fields.len());
         let mut head = HeadWriter::response(&mut bytes, self.status);
         if !self.content_type.is_empty() {
             head.header("Content-Type", self.content_type);
         }
-        for (name, value) in &self.headers {
-            head.header(name, value);
-        }
-        for (name, value) in &self.extra {
-            head.header(name, value);
-        }
+        head.append(&self.fields);
         // 204 and 304 must not announce a body; HEAD announces the one that GET would send.
         if !matches!(self.status, 204 | 304) || (without_body && self.size_bytes > 0) {
             head.content_length(self.size_bytes);

@@ -29,17 +29,16 @@ pub(crate) fn error_reply(
     }
     let mut reply = Reply::empty(status);
     if error.may_retry() && status != 408 {
-        reply.headers.push(("Retry-After", RETRY_AFTER_S.to_string()));
+        reply = reply.with_number("Retry-After", RETRY_AFTER_S);
     }
     let details = details(shard, error, status, method_text, path, peer);
     if method == Method::Head {
-        reply.headers.push(("Hdr-Error", details.header_value()));
-        return reply;
+        return reply.with("Hdr-Error", details.header_value());
     }
     let mut bytes = Vec::new();
     details.write_json(&mut bytes);
     reply.content_type = "application/json";
-    reply.headers.push(("X-Content-Type-Options", "nosniff".to_owned()));
+    reply = reply.with("X-Content-Type-Options", "nosniff");
     reply.size_bytes = bytes.len() as u64;
     reply.body = Payload::Bytes(bytes);
     reply

@@ -14,20 +14,22 @@ impl Reply {
         if entry.cksum_type != CksumType::None {
             self = self.with_checksum(entry);
         }
-        self = self.with("Ais-Atime", entry.atime_ns.get().to_string());
+        self = self.with_number("Ais-Atime", entry.atime_ns.get().cast_unsigned());
         if versioned {
-            self = self.with("Ais-Version", entry.version.to_string());
+            self = self.with_number("Ais-Version", entry.version);
         }
-        self.with_custom(entry).with("ETag", format!("\"{}\"", entry.etag()))
+        self.with_custom(entry).with_display("ETag", format_args!("\"{}\"", entry.etag()))
     }
 
     pub(super) fn with_checksum(self, entry: &Entry) -> Self {
         self.with("Ais-Checksum-Type", entry.cksum_type.as_str())
-            .with("Ais-Checksum-Value", entry.cksum_value.to_string())
+            .with("Ais-Checksum-Value", &entry.cksum_value)
     }
 
     pub(super) fn with_custom(mut self, entry: &Entry) -> Self {
-        self.headers.extend(custom::header_values(&entry.custom).map(|value| ("Ais-Custom-Md", value)));
+        for value in custom::header_values(&entry.custom) {
+            self = self.with("Ais-Custom-Md", value);
+        }
         self
     }
 

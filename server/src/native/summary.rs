@@ -41,7 +41,9 @@ pub(super) async fn head(
 ) -> Result<Reply> {
     if request.query.text("uuid").is_empty() {
         let id = start(request, &bucket.bucket.name);
-        return Ok(Reply { status: 202, ..reply.with("Ais-Xaction-Id", id) });
+        let mut accepted = reply.with("Ais-Xaction-Id", id);
+        accepted.status = 202;
+        return Ok(accepted);
     }
     let result = summarize(request, bucket, prefix).await?;
     let text = serde_json::to_string(&result).map_err(|e| Error::internal(format!("JSON: {e}")))?;

@@ -46,6 +46,18 @@ impl<'a> HeadWriter<'a> {
         writer
     }
 
+    /// Writes fields without a first line and without an end, for a head whose status is not known yet; see
+    /// [`HeadWriter::append`].
+    pub fn fields(out: &'a mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
+    /// Appends what [`HeadWriter::fields`] has written.
+    pub fn append(&mut self, fields: &[u8]) -> &mut Self {
+        self.out.extend_from_slice(fields);
+        self
+    }
+
     /// Writes a field. CR, LF and NUL in the value become spaces; bytes that are no token become `-` in
     /// the name.
     pub fn header(&mut self, name: &str, value: &str) -> &mut Self {
