@@ -1,6 +1,7 @@
 """What is not built answers 501 in AIStore's form, at once, and does not disturb anything."""
 
 import pytest
+import requests
 from aistore.sdk.archive_config import ArchiveConfig
 from aistore.sdk.errors import AISError
 from aistore.sdk.etl import ETLConfig
@@ -115,3 +116,15 @@ def test_mountpaths_stay(node):
 @pytest.mark.parametrize("family", ["etl", "download", "sort"])
 def test_lists_of_what_never_runs_are_empty(node, family):
     assert node.get_json(f"/v1/{family}") == []
+
+
+@pytest.mark.parametrize("path", ["/v1/cluster", "/v1/daemon"])
+def test_transient_settings_are_refused_not_kept(node, path):
+    before = requests.get(f"{node.url}/v1/cluster?what=cluster_config").json()
+    message = {"action": "set-config", "value": {"mirror": {"burst_buffer": 999}}}
+    for reply in (
+        requests.put(f"{node.url}{path}?transient=true", json=message),
+        requests.put(f"{node.url}{path}/set-config?transient=true&mirror.burst_buffer=999"),
+    ):
+        assert reply.status_code == 501
+    assert requests.get(f"{node.url}/v1/cluster?what=cluster_config").json() == before

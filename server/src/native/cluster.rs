@@ -1,6 +1,6 @@
 //! `/v1/cluster`: questions about the cluster and changes of its settings.
 
-use super::daemon::set_config_items;
+use super::daemon::{refuse_transient, set_config_items};
 use super::{MESSAGE_BYTES_MAX, Request, jobs, node_info};
 use crate::cluster::Command;
 use crate::error::{Error, Result};
@@ -67,7 +67,10 @@ async fn get(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
 async fn put(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
     let message = ActMsg::parse(body).map_err(Error::bad)?;
     let command = match message.action.as_str() {
-        action::SET_CONFIG => Command::SetConfig { change: message.value },
+        action::SET_CONFIG => {
+            refuse_transient(request)?;
+            Command::SetConfig { change: message.value }
+        }
         action::RESET_CONFIG => Command::ResetConfig,
         "" => return Err(Error::bad("an action is missing")),
         other => return Err(Error::not_implemented(format!("the action {other:?} on the cluster"))),

@@ -78,10 +78,16 @@ fn metric_kinds(request: &Request<'_, '_>) -> Result<Reply> {
     Reply::json(&kinds)
 }
 
+/// Every change is persisted: one that must not be is refused rather than kept.
+pub(super) fn refuse_transient(request: &Request<'_, '_>) -> Result<()> {
+    if request.query.flag("transient") { Err(Error::not_implemented("a transient setting")) } else { Ok(()) }
+}
+
 async fn put(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
     let message = ActMsg::parse(body).map_err(Error::bad)?;
     match message.action.as_str() {
         action::SET_CONFIG => {
+            refuse_transient(request)?;
             change_cluster(request.shard, Command::SetConfig { change: message.value }).await?;
             Ok(Reply::empty(200))
         }
@@ -96,6 +102,7 @@ async fn put(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
 
 /// `set-config?name=value&…`, the flat form.
 pub(super) async fn set_config_items(request: &Request<'_, '_>) -> Result<Reply> {
+    refuse_transient(request)?;
     let settings: Vec<(String, String)> = request
         .query
         .iter()
