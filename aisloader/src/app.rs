@@ -5,6 +5,9 @@ use crate::config::Config;
 use crate::engine::{DirectMap, Plan, RunEnd, run};
 use crate::flags::{Parsed, usage};
 use crate::names::NameList;
+use crate::record::Ndjson;
+use crate::record::host::this_host;
+use crate::record::schema::{RunLine, SCHEMA};
 use crate::report::Reporter;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,7 +32,7 @@ pub fn main(words: &[String]) -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    match load(config) {
+    match load(config, words) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(e) => {
@@ -68,7 +71,7 @@ fn configure(words: &[String]) -> Result<Option<Config>, String> {
 type AnyError = Box<dyn std::error::Error>;
 
 /// Prepares, runs, reports, cleans up. False when operations failed or none was done.
-fn load(config: Config) -> Result<bool, AnyError> {
+fn load(config: Config, words: &[String]) -> Result<bool, AnyError> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // The second one ends the program at once.
@@ -81,15 +84,39 @@ fn load(config: Config) -> Result<bool, AnyError> {
         Client::new(&config.gateway, Some(config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT)));
     let names = prepare(&config, &mut client)?;
     let direct = direct_map(&config, &mut client)?;
+    let mut ndjson = ndjson(&config, words, names.len())?;
     reporter.begin(&config, names.len())?;
     let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
-    let outcome = run(plan, &mut |interval, stats| reporter.interval(interval, stats));
+    let outcome = run(plan, &mut |interval| {
+        reporter.interval(interval);
+        ndjson.iter_mut().for_each(|log| log.interval(interval));
+    });
     // The bucket goes even when the run could not be made.
     let cleaned = clean_up(&config);
     let end = outcome?;
     reporter.end(&config, &end)?;
+    ndjson.map_or(Ok(()), |log| log.end(&end))?;
     cleaned?;
     Ok(judge(&end))
+}
+
+/// The log that is asked for.
+fn ndjson(config: &Config, words: &[String], objects_known: u64) -> Result<Option<Ndjson>, AnyError> {
+    let path = &config.output.ndjson;
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let run = RunLine {
+        schema: SCHEMA,
+        started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: words.to_vec(),
+        config: serde_json::to_value(config)?,
+        host: this_host(),
+        objects_known,
+    };
+    Ok(Some(Ndjson::new(path, run)?))
 }
 
 fn judge(end: &RunEnd) -> bool {

@@ -70,6 +70,8 @@ pub struct Output {
     pub file: String,
     /// JSON instead of tables.
     pub is_json: bool,
+    /// NDJSON log; empty: none.
+    pub ndjson: String,
     /// No parameters at the start.
     pub is_quiet: bool,
     /// Print the parameters and end.
@@ -242,6 +244,7 @@ fn output(flags: &Parsed) -> Result<Output, FlagError> {
         interval: (seconds > 0).then(|| Duration::from_secs(seconds)),
         file: flags.text("stats-output").to_owned(),
         is_json: flags.boolean("json"),
+        ndjson: flags.text("ndjson").to_owned(),
         is_quiet: flags.boolean("quiet"),
         is_dry_run: flags.boolean("dry-run"),
     })

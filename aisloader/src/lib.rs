@@ -9,7 +9,8 @@
 //! * [`flags`] is the command line as a table, [`config`] a run with its rules checked;
 //! * [`workload`] says what comes next, from [`random`] numbers, about [`names`];
 //! * [`engine`] does it, on the cores of [`shard`];
-//! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it;
+//! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
+//!   programs;
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
@@ -22,6 +23,7 @@ pub mod flags;
 pub mod listing;
 pub mod names;
 pub mod random;
+pub mod record;
 pub mod recorder;
 pub mod report;
 pub mod shard;

@@ -53,6 +53,12 @@ impl Latency {
         }
     }
 
+    /// All of them in nanoseconds; `None` when there are none.
+    #[must_use]
+    pub fn histogram(&self) -> Option<&Histogram<u64>> {
+        self.histogram.as_ref()
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -20,4 +20,4 @@ mod worker;
 pub use error::{ErrorKind, OpError};
 pub(crate) use peers::resolve;
 pub use route::DirectMap;
-pub use run::{Plan, RunEnd, run};
+pub use run::{INTERVAL, Interval, Plan, RunEnd, run};

@@ -9,12 +9,15 @@ use crate::cpu::{CpuSample, CpuUse};
 use crate::names::NameList;
 use crate::recorder::Stats;
 use crate::shard::{CoreHandle, allowed_cpus, start};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+/// How often cores post what they have recorded.
+pub const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the main thread looks at the time and at Ctrl-C.
 const LOOK: Duration = Duration::from_millis(20);
 /// What operations in flight are given at the end of a run, at most.
@@ -38,6 +41,8 @@ pub struct Plan {
 pub struct RunEnd {
     /// Everything that was recorded.
     pub stats: Stats,
+    /// The part of it that came after the last whole interval.
+    pub rest: Interval,
     /// The time that throughput refers to.
     pub window: Duration,
     /// Processor time within it.
@@ -48,14 +53,32 @@ pub struct RunEnd {
     pub cores: usize,
 }
 
+/// What happened in one interval.
+#[derive(Clone, Debug, Default)]
+pub struct Interval {
+    /// Intervals from the begin to the end of this one.
+    pub number: u64,
+    /// What ended in it.
+    pub stats: Stats,
+    /// Operations in flight at its end.
+    pub inflight: u64,
+}
+
+impl Interval {
+    fn merge(&mut self, other: &Self) {
+        self.stats.merge(&other.stats);
+        self.inflight = self.inflight.saturating_add(other.inflight);
+    }
+}
+
 /// What cores post.
 pub(super) enum Letter {
     /// The core can begin.
     Ready,
     /// The core has ended, or could not even be set up.
     Gone,
-    /// The statistics of one interval.
-    Interval { interval: u64, stats: Box<Stats> },
+    /// One interval.
+    Interval(Box<Interval>),
     /// The rest, after the last worker.
     End { stats: Box<Stats>, last_end: Option<Instant> },
 }
@@ -129,20 +152,19 @@ impl Run {
         self.cut_at().is_some_and(|at| Instant::now() >= at)
     }
 
-    /// Whole statistics intervals since the begin.
+    /// Whole intervals since the begin.
     pub(super) fn intervals_passed(&self, now: Instant) -> u64 {
-        let (Some(begin), Some(interval)) = (self.begin.get(), self.config.output.interval) else { return 0 };
-        let passed = now.saturating_duration_since(*begin).as_nanos().checked_div(interval.as_nanos());
+        let Some(begin) = self.begin.get() else { return 0 };
+        let passed = now.saturating_duration_since(*begin).as_nanos().checked_div(INTERVAL.as_nanos());
         passed.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
     }
 }
 
-/// Runs a plan to its end; `on_interval` gets the number of every interval that all cores have passed, and its
-/// statistics.
+/// Runs a plan to its end; `on_interval` gets every interval when all cores have passed it, in order.
 ///
 /// # Errors
 /// When a core cannot be started or its ring breaks. Failed operations are no error here.
-pub fn run(plan: Plan, on_interval: &mut dyn FnMut(u64, &Stats)) -> io::Result<RunEnd> {
+pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<RunEnd> {
     let cpus = allowed_cpus()?;
     let cores = cpus.len().min(plan.config.workers).max(1);
     let interrupted = Arc::clone(&plan.interrupted);
@@ -168,15 +190,17 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(u64, &Stats)) -> io::Result<R
     let before = CpuSample::now();
     let begin = *run.begin.get_or_init(Instant::now);
     let handles = handles?;
-    let mut collector = Collector { run: &run, interrupted: &interrupted, cores, ended_cpu: None };
-    let (stats, last_end) = collector.collect(&inbox, on_interval);
+    let mut collector = Collector::new(&run, &interrupted, cores);
+    let last_end = collector.collect(&inbox, on_interval);
     let ended_cpu = collector.ended_cpu.unwrap_or_else(CpuSample::now);
+    let (stats, rest) = collector.finish();
     for handle in handles {
         handle.join()?.map_err(|e| io::Error::other(format!("{}: {}", e.kind, e.text)))?;
     }
     let end = run.end().filter(|end| last_end.is_none_or(|last| *end <= last)).or(last_end).unwrap_or(begin);
     Ok(RunEnd {
         stats,
+        rest,
         window: end.saturating_duration_since(begin),
         cpu: ended_cpu.since(&before),
         is_interrupted: run.is_interrupted(),
@@ -213,38 +237,62 @@ struct Collector<'a> {
     cores: usize,
     /// Processor time at the run's end, before stragglers are waited for.
     ended_cpu: Option<CpuSample>,
+    total: Stats,
+    /// Intervals that not all cores have passed, and how many have.
+    open: BTreeMap<u64, (Interval, usize)>,
+    /// What cores posted at their end.
+    rest: Interval,
 }
 
-impl Collector<'_> {
+impl<'a> Collector<'a> {
+    fn new(run: &'a Run, interrupted: &'a AtomicBool, cores: usize) -> Self {
+        let (total, open, rest) = (Stats::default(), BTreeMap::new(), Interval::default());
+        Self { run, interrupted, cores, ended_cpu: None, total, open, rest }
+    }
+
+    /// The whole, and the part of it that is in no interval that all cores passed.
+    fn finish(mut self) -> (Stats, Interval) {
+        for (number, (interval, _)) in &self.open {
+            self.rest.merge(interval);
+            self.rest.number = *number;
+        }
+        self.rest.inflight = 0;
+        (self.total, self.rest)
+    }
+
     fn collect(
         &mut self,
         inbox: &Receiver<Letter>,
-        on_interval: &mut dyn FnMut(u64, &Stats),
-    ) -> (Stats, Option<Instant>) {
-        let mut total = Stats::default();
+        on_interval: &mut dyn FnMut(&Interval),
+    ) -> Option<Instant> {
         let mut last_end = None;
-        // Cores pass an interval within milliseconds of each other, so only one is open at a time.
-        let (mut open, mut posted) = (Stats::default(), 0usize);
         loop {
             self.look();
             match inbox.recv_timeout(self.wait()) {
-                Ok(Letter::Interval { interval, stats }) => {
-                    total.merge(&stats);
-                    open.merge(&stats);
-                    posted = posted.saturating_add(1);
-                    if posted >= self.cores {
-                        on_interval(interval, &open);
-                        (open, posted) = (Stats::default(), 0);
-                    }
-                }
+                Ok(Letter::Interval(interval)) => self.take(&interval, on_interval),
                 Ok(Letter::End { stats, last_end: last }) => {
-                    total.merge(&stats);
+                    self.total.merge(&stats);
+                    self.rest.stats.merge(&stats);
                     last_end = last_end.max(last);
                 }
                 Ok(Letter::Ready | Letter::Gone) | Err(RecvTimeoutError::Timeout) => {}
                 // Every core has ended.
-                Err(RecvTimeoutError::Disconnected) => return (total, last_end),
+                Err(RecvTimeoutError::Disconnected) => return last_end,
             }
+        }
+    }
+
+    fn take(&mut self, interval: &Interval, on_interval: &mut dyn FnMut(&Interval)) {
+        self.total.merge(&interval.stats);
+        let (open, posted) = self.open.entry(interval.number).or_default();
+        open.merge(interval);
+        open.number = interval.number;
+        *posted = posted.saturating_add(1);
+        // A core posts its intervals in order, so they are completed in order.
+        if *posted >= self.cores
+            && let Some((whole, _)) = self.open.remove(&interval.number)
+        {
+            on_interval(&whole);
         }
     }
 

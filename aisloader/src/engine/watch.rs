@@ -33,6 +33,11 @@ impl Slot {
         self.socket.replace(None);
     }
 
+    /// True while an operation uses a socket.
+    pub(super) fn is_busy(&self) -> bool {
+        self.socket.borrow().is_some()
+    }
+
     /// True when the watch has cut the operation.
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut.get()
@@ -42,8 +47,7 @@ impl Slot {
     /// ends with an error; should it begin something new first, the next tick cuts that.
     pub(super) fn check(&self, now: Instant, latest: Option<Instant>, driver: &Driver) {
         let is_due = |limit: Option<Instant>| limit.is_some_and(|limit| now >= limit);
-        let is_busy = self.socket.borrow().is_some();
-        if !is_busy || !(is_due(self.deadline.get()) || is_due(latest)) {
+        if !self.is_busy() || !(is_due(self.deadline.get()) || is_due(latest)) {
             return;
         }
         self.is_cut.set(true);

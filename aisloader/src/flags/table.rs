@@ -90,6 +90,12 @@ pub const FLAGS: &[Flag] = &[
     flag("statsinterval", Int, "10", "seconds between rows of statistics; 0: none"),
     flag("stats-output", Text, "", "write statistics to this file instead of the standard output"),
     flag("json", Bool, "false", "statistics as JSON"),
+    flag(
+        "ndjson",
+        Text,
+        "",
+        "log to this file, a JSON object a line: the run, every second, the whole (ours)",
+    ),
     flag("quiet", Bool, "false", "do not print the parameters at the start"),
     flag("dry-run", Bool, "false", "print the effective parameters and end"),
     flag("version", Bool, "false", "print the version and end"),

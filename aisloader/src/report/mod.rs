@@ -5,7 +5,7 @@ mod rows;
 mod summary;
 
 use crate::config::Config;
-use crate::engine::RunEnd;
+use crate::engine::{INTERVAL, Interval, RunEnd};
 use crate::recorder::Stats;
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,7 +18,8 @@ pub struct Reporter {
     is_quiet: bool,
     interval: Duration,
     total: Stats,
-    rows: u64,
+    /// Since the last row.
+    since: Stats,
 }
 
 impl Reporter {
@@ -40,7 +41,7 @@ impl Reporter {
             is_quiet: output.is_quiet,
             interval: output.interval.unwrap_or_default(),
             total: Stats::default(),
-            rows: 0,
+            since: Stats::default(),
         })
     }
 
@@ -61,17 +62,25 @@ impl Reporter {
         self.out.flush()
     }
 
-    /// After an interval: a row for each kind of operation that occurred in it.
-    pub fn interval(&mut self, number: u64, stats: &Stats) {
-        self.total.merge(stats);
-        let at = self.interval.saturating_mul(u32::try_from(number).unwrap_or(u32::MAX));
+    /// After an interval of the engine: when it completes one of rows, a row for each kind of operation.
+    pub fn interval(&mut self, interval: &Interval) {
+        if self.interval.is_zero() {
+            return;
+        }
+        self.total.merge(&interval.stats);
+        self.since.merge(&interval.stats);
+        let at = INTERVAL.saturating_mul(u32::try_from(interval.number).unwrap_or(u32::MAX));
+        let is_due = at.as_nanos().checked_rem(self.interval.as_nanos()) == Some(0);
+        if !is_due {
+            return;
+        }
+        let stats = &std::mem::take(&mut self.since);
         let text = if self.is_json {
             let row = json::interval(at, self.interval, stats);
             format!("{row},\n")
         } else {
             rows::interval(at, self.interval, stats, &self.total)
         };
-        self.rows = self.rows.saturating_add(1);
         // A full disk or a closed pipe shall not end the measurement; the end reports it.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
     }
