@@ -12,6 +12,7 @@
 //! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
+//! * [`s3`] is another protocol for the same work;
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
 pub mod app;
@@ -26,6 +27,7 @@ pub mod random;
 pub mod record;
 pub mod recorder;
 pub mod report;
+pub mod s3;
 pub mod shard;
 pub mod units;
 pub mod workload;
