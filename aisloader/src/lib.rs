@@ -13,6 +13,7 @@
 //!   programs;
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
 //! * [`s3`] is another protocol for the same work;
+//! * [`scale`] proves, or refutes, that N disks give N times the throughput;
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
 pub mod app;
@@ -28,6 +29,7 @@ pub mod record;
 pub mod recorder;
 pub mod report;
 pub mod s3;
+pub mod scale;
 pub mod shard;
 pub mod units;
 pub mod workload;

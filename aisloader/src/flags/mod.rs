@@ -6,4 +6,4 @@ mod usage;
 
 pub use parse::{FlagError, Parsed};
 pub use table::{FLAGS, Flag, Kind};
-pub use usage::usage;
+pub use usage::{flag_lines, usage};

@@ -18,8 +18,9 @@ impl std::fmt::Display for FlagError {
 impl std::error::Error for FlagError {}
 
 /// The flags that were given, checked against their kinds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Parsed {
+    table: &'static [Flag],
     given: BTreeMap<&'static str, String>,
     /// Lines to show to the user.
     pub warnings: Vec<String>,
@@ -31,7 +32,15 @@ impl Parsed {
     /// # Errors
     /// The first word that is not understood.
     pub fn parse<S: AsRef<str>>(words: &[S]) -> Result<Self, FlagError> {
-        let mut parsed = Self::default();
+        Self::parse_table(FLAGS, words)
+    }
+
+    /// The same with the flags of a command of its own, such as `aisloader scale`.
+    ///
+    /// # Errors
+    /// The first word that is not understood.
+    pub fn parse_table<S: AsRef<str>>(table: &'static [Flag], words: &[S]) -> Result<Self, FlagError> {
+        let mut parsed = Self { table, given: BTreeMap::new(), warnings: Vec::new() };
         let mut words = words.iter().map(AsRef::as_ref);
         while let Some(word) = words.next() {
             let bare = word.strip_prefix('-').map(|rest| rest.strip_prefix('-').unwrap_or(rest));
@@ -55,10 +64,10 @@ impl Parsed {
         inline: Option<&str>,
         rest: &mut impl Iterator<Item = &'w str>,
     ) -> Result<(), FlagError> {
-        let known = FLAGS.iter().find(|flag| flag.name == name);
+        let known = self.table.iter().find(|flag| flag.name == name);
         let kind = known.map(|flag| flag.kind);
         let ignored = IGNORED.iter().find(|(other, _)| *other == name).map(|(_, kind)| *kind);
-        let Some(kind) = kind.or(ignored) else { return Err(unknown(name)) };
+        let Some(kind) = kind.or(ignored) else { return Err(unknown(self.table, name)) };
         let value = match (inline, kind) {
             (Some(value), _) => value,
             (None, Kind::Bool) => "true",
@@ -83,7 +92,7 @@ impl Parsed {
     /// The flag's text, or its default.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {
-        let default = || FLAGS.iter().find(|flag| flag.name == name).map_or("", |flag| flag.default);
+        let default = || self.table.iter().find(|flag| flag.name == name).map_or("", |flag| flag.default);
         self.given.get(name).map_or_else(default, String::as_str)
     }
 
@@ -143,11 +152,11 @@ fn parse_int(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-fn unknown(name: &str) -> FlagError {
+fn unknown(table: &[Flag], name: &str) -> FlagError {
     if NOT_YET.contains(&name) {
         return FlagError(format!("-{name}: this version of the loader does not have it yet"));
     }
-    let near = FLAGS.iter().map(|flag| (distance(flag.name, name), flag.name)).min();
+    let near = table.iter().map(|flag| (distance(flag.name, name), flag.name)).min();
     match near {
         Some((steps, other)) if steps <= 2 => {
             FlagError(format!("-{name}: no such flag; did you mean -{other}?"))

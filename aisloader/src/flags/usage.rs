@@ -1,6 +1,6 @@
 //! The text of `-usage`.
 
-use super::table::{FLAGS, Kind};
+use super::table::{FLAGS, Flag, Kind};
 use std::fmt::Write as _;
 
 const EXAMPLES: &str = "
@@ -16,8 +16,14 @@ Examples:
 /// All flags with their kinds, defaults and meanings, and a few examples.
 #[must_use]
 pub fn usage() -> String {
-    let mut out = String::from("Usage: aisloader -name=value ...\n\n");
-    for flag in FLAGS {
+    format!("Usage: aisloader -name=value ...\n\n{}{EXAMPLES}", flag_lines(FLAGS))
+}
+
+/// One entry for each flag of a table.
+#[must_use]
+pub fn flag_lines(flags: &[Flag]) -> String {
+    let mut out = String::new();
+    for flag in flags {
         let kind = match flag.kind {
             Kind::Bool => "",
             Kind::Int => " int",
@@ -30,6 +36,5 @@ pub fn usage() -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  -{}{kind}{default}\n        {}", flag.name, flag.help);
     }
-    out.push_str(EXAMPLES);
     out
 }
