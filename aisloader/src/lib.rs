@@ -7,7 +7,7 @@
 //! interval, as values in the main thread's inbox.
 //!
 //! * [`flags`] is the command line as a table, [`config`] a run with its rules checked;
-//! * [`workload`] says what comes next, from [`random`] numbers, about [`names`];
+//! * [`workload`] says what comes next, from [`random`] numbers, about [`names`]; [`pick`] which one, and how large;
 //! * [`engine`] does it, on the cores of [`shard`];
 //! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
@@ -24,6 +24,7 @@ pub mod engine;
 pub mod flags;
 pub mod listing;
 pub mod names;
+pub mod pick;
 pub mod random;
 pub mod record;
 pub mod recorder;
