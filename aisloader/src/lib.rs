@@ -11,6 +11,7 @@
 //! * [`engine`] does it, on the cores of [`shard`];
 //! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
+//! * [`filelist`] reads names from a file;
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
 //! * [`s3`] is another protocol for the same work;
 //! * [`scale`] proves, or refutes, that N disks give N times the throughput;
@@ -21,6 +22,7 @@ pub mod client;
 pub mod config;
 pub mod cpu;
 pub mod engine;
+pub mod filelist;
 pub mod flags;
 pub mod listing;
 pub mod names;

@@ -87,6 +87,6 @@ proptest! {
         let sizes = Sizes::Uniform { min_bytes: min, max_bytes: min + span };
         let size = sizes.pick_bytes(random);
         prop_assert!((min..=min + span).contains(&size));
-        prop_assert_eq!(size, sizes.clone().pick_bytes(random));
+        prop_assert_eq!(size, sizes.pick_bytes(random));
     }
 }
