@@ -3,8 +3,10 @@
 use crate::client::{Client, ClientError};
 use crate::config::Config;
 use crate::engine::{DirectMap, Plan, RunEnd, run};
+use crate::findmax::{Ground, sweep};
 use crate::flags::{Parsed, usage};
 use crate::names::NameList;
+use crate::open_loop::{OpenLoop, Rate};
 use crate::record::Ndjson;
 use crate::record::host::this_host;
 use crate::record::schema::{RunLine, SCHEMA};
@@ -24,6 +26,9 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 /// Runs the program; `words` are its arguments without its name.
 #[must_use]
 pub fn main(words: &[String]) -> ExitCode {
+    if let Some(("respond", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return crate::responder::main(rest);
+    }
     let config = match configure(words) {
         Ok(Some(config)) => config,
         Ok(None) => return ExitCode::SUCCESS,
@@ -83,7 +88,12 @@ fn load(config: Config, words: &[String]) -> Result<bool, AnyError> {
     let mut client =
         Client::new(&config.gateway, Some(config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT)));
     let names = prepare(&config, &mut client)?;
+    let config = Arc::new(Config { open: open_loop(&config, &mut client)?, ..(*config).clone() });
     let direct = direct_map(&config, &mut client)?;
+    if config.sweep.is_some() {
+        let ground = Ground { config: Arc::clone(&config), names, direct, interrupted };
+        return load_sweep(&ground, &mut reporter);
+    }
     let mut ndjson = ndjson(&config, words, names.len())?;
     reporter.begin(&config, names.len())?;
     let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
@@ -98,6 +108,17 @@ fn load(config: Config, words: &[String]) -> Result<bool, AnyError> {
     ndjson.map_or(Ok(()), |log| log.end(&end))?;
     cleaned?;
     Ok(judge(&end))
+}
+
+/// Measures rate after rate. False when no rate kept the promise.
+fn load_sweep(ground: &Ground, reporter: &mut Reporter) -> Result<bool, AnyError> {
+    let (Some(asked), Some(open)) = (&ground.config.sweep, &ground.config.open) else { return Ok(false) };
+    let outcome = sweep(ground, open, asked, reporter.place());
+    // The bucket goes even when a measurement could not be made.
+    let cleaned = clean_up(&ground.config);
+    let end = outcome?;
+    cleaned?;
+    Ok(end.best.is_some() || asked.slo.is_none())
 }
 
 /// The log that is asked for.
@@ -155,6 +176,15 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
         .into());
     }
     Ok(names)
+}
+
+/// The open loop, its rate in operations.
+fn open_loop(config: &Config, client: &mut Client) -> Result<Option<OpenLoop>, AnyError> {
+    let Some(open @ OpenLoop { rate: Rate::BytesPerS(_), .. }) = &config.open else { return Ok(config.open) };
+    let listed_bytes = client.mean_size(&config.bucket, &config.subdir_prefix())?;
+    let resolved = open.resolved(config.mix.mean_bytes(listed_bytes));
+    let why = "-rate: a rate in bytes needs operations that move some; give operations a second";
+    Ok(Some(resolved.ok_or(why)?))
 }
 
 fn direct_map(config: &Config, client: &mut Client) -> Result<Option<DirectMap>, AnyError> {

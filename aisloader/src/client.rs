@@ -1,6 +1,6 @@
 //! Control requests before and after a run: plain blocking sockets, one connection.
 
-use crate::listing::{Page, Request};
+use crate::listing::{Entry, Page, Request};
 use crate::names::{BucketName, NameList};
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -94,10 +94,33 @@ impl Client {
     /// When a page cannot be had or understood.
     pub fn list_names(&mut self, bucket: &BucketName, prefix: &str) -> Result<NameList, ClientError> {
         let mut names = NameList::default();
+        self.list(bucket, Request::new(prefix, "", "", 0), |entry| names.push(&entry.name))?;
+        Ok(names)
+    }
+
+    /// How many bytes the objects whose names begin with `prefix` have on average; 0 when there are none.
+    ///
+    /// # Errors
+    /// When a page cannot be had or understood.
+    pub fn mean_size(&mut self, bucket: &BucketName, prefix: &str) -> Result<f64, ClientError> {
+        let (mut count, mut bytes) = (0u64, 0u64);
+        self.list(bucket, Request::new(prefix, "", "", 0).with_sizes(), |entry| {
+            (count, bytes) = (count.saturating_add(1), bytes.saturating_add(entry.size));
+        })?;
+        Ok(bytes as f64 / count.max(1) as f64)
+    }
+
+    /// Walks over all pages of a listing.
+    fn list(
+        &mut self,
+        bucket: &BucketName,
+        first: Request<'_>,
+        mut each: impl FnMut(&Entry),
+    ) -> Result<(), ClientError> {
         let (mut uuid, mut token) = (String::new(), String::new());
         loop {
             let mut body = Vec::new();
-            Request::new(prefix, &uuid, &token, 0).write(&mut body);
+            first.at(&uuid, &token).write(&mut body);
             let response = self.call("GET", &bucket_target(bucket), &body)?;
             if !(200..300).contains(&response.status) {
                 return Err(refused("listing the bucket", &response));
@@ -105,9 +128,9 @@ impl Client {
             let page: Page = serde_json::from_slice(&response.body).map_err(|e| {
                 ClientError(format!("listing the bucket: a page that is not understood: {e}"))
             })?;
-            page.entries.iter().flatten().for_each(|entry| names.push(&entry.name));
+            page.entries.iter().flatten().for_each(&mut each);
             if page.continuation_token.is_empty() {
-                return Ok(names);
+                return Ok(());
             }
             if page.continuation_token == token {
                 return Err(ClientError(format!(

@@ -1,7 +1,9 @@
 //! What a run is: the flags, checked against each other, with every default resolved.
 
+use crate::findmax::Sweep;
 use crate::flags::{FlagError, Parsed};
 use crate::names::BucketName;
+use crate::open_loop::OpenLoop;
 use crate::workload::Mix;
 use serde::Serialize;
 use std::time::Duration;
@@ -25,6 +27,10 @@ pub struct Config {
     pub mix: Mix,
     /// Workers over all cores.
     pub workers: usize,
+    /// When operations begin if not one after another; `None`: a closed loop.
+    pub open: Option<OpenLoop>,
+    /// Measurements at rate after rate instead of one run.
+    pub sweep: Option<Sweep>,
     /// When to stop.
     pub bounds: Bounds,
     /// Limit of one operation; `None`: none.
@@ -95,6 +101,8 @@ impl Config {
             gateway: gateway(flags, env_endpoint)?,
             is_bucket_random,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
+            open: OpenLoop::from_flags(flags)?,
+            sweep: Sweep::from_flags(flags)?,
             bounds: bounds(flags, &mix)?,
             timeout: Some(flags.duration("timeout")).filter(|limit| !limit.is_zero()),
             is_direct: flags.boolean("direct"),

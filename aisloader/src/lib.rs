@@ -8,7 +8,9 @@
 //!
 //! * [`flags`] is the command line as a table, [`config`] a run with its rules checked;
 //! * [`workload`] says what comes next, from [`random`] numbers, about [`names`]; [`pick`] which one, and how large;
+//! * [`open_loop`] says when operations begin if not one after another;
 //! * [`engine`] does it, on the cores of [`shard`];
+//! * [`findmax`] runs it at rate after rate, [`responder`] is a server to measure the loader itself with;
 //! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
 //! * [`filelist`] reads names from a file;
@@ -23,14 +25,17 @@ pub mod config;
 pub mod cpu;
 pub mod engine;
 pub mod filelist;
+pub mod findmax;
 pub mod flags;
 pub mod listing;
 pub mod names;
+pub mod open_loop;
 pub mod pick;
 pub mod random;
 pub mod record;
 pub mod recorder;
 pub mod report;
+pub mod responder;
 pub mod s3;
 pub mod scale;
 pub mod shard;

@@ -7,6 +7,8 @@ use std::fmt;
 
 /// Names only (bit 4), no virtual directories (bit 13).
 const FLAGS: &str = "8208";
+/// The same without the bit for names only.
+const FLAGS_WITH_PROPS: &str = "8192";
 
 #[derive(Serialize)]
 struct Act<'a> {
@@ -35,6 +37,21 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(prefix: &'a str, uuid: &'a str, continuation_token: &'a str, pagesize: u64) -> Self {
         Self { uuid, continuation_token, prefix, pagesize, props: "name", flags: FLAGS }
+    }
+
+    /// The same page with the sizes of its objects.
+    #[must_use]
+    pub fn with_sizes(self) -> Self {
+        Self { props: "name,size", flags: FLAGS_WITH_PROPS, ..self }
+    }
+
+    /// The page of the same listing that starts at a token.
+    #[must_use]
+    pub fn at<'b>(&self, uuid: &'b str, continuation_token: &'b str) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        Request { uuid, continuation_token, ..*self }
     }
 
     /// Appends the body of the request.
@@ -77,6 +94,23 @@ pub struct Page {
 pub struct Entry {
     /// The name.
     pub name: String,
+    /// Bytes of the object, when they were asked for.
+    #[serde(default, deserialize_with = "size")]
+    pub size: u64,
+}
+
+/// AIStore writes sizes as text, others as numbers.
+fn size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Size<'a> {
+        Number(u64),
+        Text(#[serde(borrow)] Cow<'a, str>),
+    }
+    match Size::deserialize(from)? {
+        Size::Number(bytes) => Ok(bytes),
+        Size::Text(text) => text.parse().map_err(serde::de::Error::custom),
+    }
 }
 
 /// Counts a list, or null, without keeping it.
@@ -125,7 +159,9 @@ mod tests {
         let summary: PageSummary<'_> = serde_json::from_str(text).unwrap();
         assert_eq!((summary.names, &*summary.continuation_token, &*summary.uuid), (2, "a\"b", "Ls"));
         let page: Page = serde_json::from_str(text).unwrap();
-        assert_eq!(page.entries.unwrap().last().unwrap().name, "y");
+        let entries = page.entries.unwrap();
+        assert_eq!(entries.last().unwrap().name, "y");
+        assert_eq!(entries.iter().map(|entry| entry.size).collect::<Vec<_>>(), [5, 0]);
         let empty: PageSummary<'_> = serde_json::from_str(r#"{"uuid":"u","entries":null}"#).unwrap();
         assert_eq!(empty.names, 0);
     }

@@ -29,6 +29,8 @@ pub enum Stream {
     Order = 6,
     /// Which names are the hot ones.
     Scatter = 32,
+    /// When an operation of an open loop is due.
+    Arrival = 20,
 }
 
 /// The number at these coordinates, uniform over all 64 bits.

@@ -114,6 +114,8 @@ pub struct OpStats {
     pub bytes_inside: f64,
     /// Latencies of those that succeeded.
     pub latency: Latency,
+    /// Of the same operations in an open loop, from when they were due: what a user who came then waited.
+    pub intended: Latency,
     /// Latencies of those that failed: among the others they would make a broken server look fast, or slow.
     pub error_latency: Latency,
     /// Failures by kind.
@@ -142,6 +144,7 @@ impl OpStats {
         self.ops_inside += other.ops_inside;
         self.bytes_inside += other.bytes_inside;
         self.latency.merge(&other.latency);
+        self.intended.merge(&other.intended);
         self.error_latency.merge(&other.error_latency);
         for (kind, count) in &other.errors {
             let mine = self.errors.entry(*kind).or_default();
@@ -159,12 +162,47 @@ impl OpStats {
     }
 }
 
+/// What only an open loop has.
+#[derive(Clone, Debug, Default)]
+pub struct OpenStats {
+    /// Arrivals, the dropped ones included.
+    pub arrivals: u64,
+    /// Arrivals that found as many operations in flight as are allowed, and were not done.
+    pub dropped: u64,
+    /// The most operations in flight on one core.
+    pub core_in_flight_max: u64,
+    /// From when operations were due to when they began: what the loader itself delayed them.
+    pub late: Latency,
+}
+
+impl OpenStats {
+    /// Counts an arrival after which so many operations are in flight on its core.
+    pub fn arrived(&mut self, core_in_flight: u64) {
+        self.arrivals = self.arrivals.saturating_add(1);
+        self.core_in_flight_max = self.core_in_flight_max.max(core_in_flight);
+    }
+
+    /// Counts an arrival that is not done.
+    pub fn dropped(&mut self) {
+        self.dropped = self.dropped.saturating_add(1);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.arrivals = self.arrivals.saturating_add(other.arrivals);
+        self.dropped = self.dropped.saturating_add(other.dropped);
+        self.core_in_flight_max = self.core_in_flight_max.max(other.core_in_flight_max);
+        self.late.merge(&other.late);
+    }
+}
+
 /// All kinds.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     put: OpStats,
     get: OpStats,
     list: OpStats,
+    /// What the open loop counts.
+    pub open: OpenStats,
 }
 
 /// What a finished operation moved.
@@ -179,6 +217,8 @@ pub struct Moved {
 /// When an operation ran.
 #[derive(Clone, Copy, Debug)]
 pub struct Span {
+    /// When it should have begun, in an open loop.
+    pub due: Option<Instant>,
     /// Its begin.
     pub begin: Instant,
     /// Its end.
@@ -230,6 +270,10 @@ impl Stats {
         stats.ops_inside += share;
         stats.bytes_inside += share * moved.bytes as f64;
         stats.latency.record(span.duration());
+        if let Some(due) = span.due {
+            stats.intended.record(span.end.saturating_duration_since(due));
+            self.open.late.record(span.begin.saturating_duration_since(due));
+        }
     }
 
     /// Adds an operation that failed.
@@ -246,6 +290,7 @@ impl Stats {
         for kind in OpKind::ALL {
             self.of_mut(kind).merge(other.of(kind));
         }
+        self.open.merge(&other.open);
     }
 
     /// Failures of all kinds of operations.
@@ -267,7 +312,7 @@ mod tests {
 
     fn span(begin: Instant, from_ms: u64, to_ms: u64, run_end_ms: Option<u64>) -> Span {
         let at = |ms| begin + Duration::from_millis(ms);
-        Span { begin: at(from_ms), end: at(to_ms), run_end: run_end_ms.map(at) }
+        Span { due: None, begin: at(from_ms), end: at(to_ms), run_end: run_end_ms.map(at) }
     }
 
     #[test]

@@ -63,6 +63,11 @@ impl Shard {
 }
 
 impl<T> Task<T> {
+    /// Lets the task go on by itself.
+    pub fn detach(self) {
+        drop(self.0.detach());
+    }
+
     /// Ends the task where it stands.
     pub async fn cancel(self) {
         self.0.cancel().await;

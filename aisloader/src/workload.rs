@@ -47,6 +47,18 @@ pub struct Mix {
     pub is_name_random: bool,
 }
 
+impl Mix {
+    /// Payload of an operation on average, where the objects to read have `listed_bytes`; without any, those that the
+    /// run itself writes are read.
+    #[must_use]
+    pub fn mean_bytes(&self, listed_bytes: f64) -> f64 {
+        let put_bytes = (self.size_min_bytes as f64 + self.size_max_bytes as f64) / 2.0;
+        let get_bytes = if listed_bytes > 0.0 { listed_bytes } else { put_bytes };
+        let pct_get = 100u32.saturating_sub(self.pct_put).saturating_sub(self.pct_list);
+        (f64::from(self.pct_put) * put_bytes + f64::from(pct_get) * get_bytes) / 100.0
+    }
+}
+
 /// One worker's view of the workload: a counter and the mix.
 #[derive(Clone, Debug)]
 pub struct Workload {
@@ -195,6 +207,12 @@ mod tests {
             // Half of the sizes are small, whatever the kind: the two decisions are independent.
             assert!((count(kind, true) / count(kind, false) - 0.5).abs() < 0.05, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn the_mean_size_is_that_of_the_mix() {
+        assert_eq!(mix(40).mean_bytes(1000.0), 0.4 * 149.5 + 0.5 * 1000.0);
+        assert_eq!(mix(40).mean_bytes(0.0), 0.9 * 149.5);
     }
 
     #[test]

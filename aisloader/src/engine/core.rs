@@ -1,14 +1,17 @@
 //! One core: its workers, its connections, its statistics.
 
 use super::error::OpError;
+use super::open::{Crew, Part, receive_bytes, run_open};
 use super::payload::{Cksums, Payload};
 use super::peers::{PeerId, Peers};
 use super::run::{Interval, Letter, Outbox, Run};
 use super::watch::Slot;
 use super::worker::Worker;
+use crate::config::Config;
 use crate::names::NameList;
 use crate::recorder::Stats;
 use crate::shard::Shard;
+use crate::workload::Workload;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -33,38 +36,37 @@ pub(super) struct Core {
     pub(super) limits: HeadLimits,
     pub(super) stats: RefCell<Stats>,
     pub(super) last_end: Cell<Option<Instant>>,
+    /// What each worker is doing.
+    pub(super) slots: RefCell<Vec<Rc<Slot>>>,
     /// Names that this core has PUT; a run that also reads reads them too.
     own_names: RefCell<NameList>,
     /// For each target of the cluster map, the servers of its cores.
     direct_peers: Vec<Vec<PeerId>>,
 }
 
-/// Registered memory that a core with so many workers needs.
-pub(super) fn pool_bytes(workers: usize) -> usize {
-    workers.saturating_mul(RECEIVE_BYTES).saturating_add(POOL_SPARE_BYTES)
+/// Registered memory that a core needs for its part of a run.
+pub(super) fn pool_bytes(config: &Config, part: Part) -> usize {
+    let (workers, buf_bytes) = match &config.open {
+        None => (part.of(config.workers), RECEIVE_BYTES),
+        Some(open) => (part.of(open.inflight_max), receive_bytes(part.of(open.inflight_max))),
+    };
+    workers.saturating_mul(buf_bytes).saturating_add(POOL_SPARE_BYTES)
 }
 
-/// Runs the workers of one core to their end and posts what they measured.
-pub(super) async fn run_core(
-    shard: Shard,
-    run: Arc<Run>,
-    workers: Vec<u64>,
-    outbox: Outbox,
-) -> Result<(), OpError> {
+/// Runs one core's part to its end and posts what it measured.
+pub(super) async fn run_core(shard: Shard, run: Arc<Run>, part: Part, outbox: Outbox) -> Result<(), OpError> {
     let core = Rc::new(Core::new(shard, Arc::clone(&run))?);
+    let crew = match &run.config.open {
+        None => None,
+        Some(open) => Some((Crew::new(&core, open, part).await, open)),
+    };
     outbox.post(Letter::Ready);
     run.wait_for_begin();
     let outbox = Rc::new(outbox);
-    let slots: Vec<Rc<Slot>> = workers.iter().map(|_| Rc::new(Slot::default())).collect();
-    let mut tasks = Vec::with_capacity(workers.len());
-    for (number, slot) in workers.iter().zip(&slots) {
-        let buf = core.driver().pool().alloc(RECEIVE_BYTES).await;
-        let worker = Worker::new(&core, Rc::clone(slot), *number, buf);
-        tasks.push(core.shard.spawn(worker.run()));
-    }
-    let watch = core.shard.spawn(watch(Rc::clone(&core), slots, Rc::clone(&outbox)));
-    for task in tasks {
-        task.await;
+    let watch = core.shard.spawn(watch(Rc::clone(&core), Rc::clone(&outbox)));
+    match crew {
+        None => run_closed(&core, part).await,
+        Some((crew, open)) => run_open(crew, open, part).await,
     }
     watch.cancel().await;
     let stats = core.stats.take();
@@ -72,19 +74,37 @@ pub(super) async fn run_core(
     Ok(())
 }
 
+/// The closed loop: each worker begins an operation when its last one has ended.
+async fn run_closed(core: &Rc<Core>, part: Part) {
+    let config = &core.run.config;
+    let numbers = (part.core..config.workers).step_by(part.cores.max(1));
+    let mut tasks = Vec::new();
+    for number in numbers {
+        let slot = Rc::new(Slot::default());
+        core.slots.borrow_mut().push(Rc::clone(&slot));
+        let buf = core.driver().pool().alloc(RECEIVE_BYTES).await;
+        let workload = Workload::new(config.mix, number as u64, config.workers as u64);
+        let worker = Worker::new(core, slot, Rc::new(RefCell::new(workload)), buf);
+        tasks.push(core.shard.spawn(worker.run()));
+    }
+    for task in tasks {
+        task.await;
+    }
+}
+
 /// At every tick: cuts operations that are out of time. At every interval: posts the statistics so far.
-async fn watch(core: Rc<Core>, slots: Vec<Rc<Slot>>, outbox: Rc<Outbox>) {
+async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
     let mut interval = 0u64;
     loop {
         core.shard.tick().await;
         let now = Instant::now();
-        for slot in &slots {
+        for slot in &*core.slots.borrow() {
             slot.check(now, core.run.cut_at(), core.driver());
         }
         // Every core posts every number once, whatever held it up; the main thread counts on that.
         while interval < core.run.intervals_passed(now) {
             interval = interval.saturating_add(1);
-            let inflight = slots.iter().filter(|slot| slot.is_busy()).count() as u64;
+            let inflight = core.slots.borrow().iter().filter(|slot| slot.is_busy()).count() as u64;
             let stats = core.stats.take();
             outbox.post(Letter::Interval(Box::new(Interval { number: interval, stats, inflight })));
         }
@@ -111,6 +131,7 @@ impl Core {
             limits: HeadLimits::default(),
             stats: RefCell::default(),
             last_end: Cell::new(None),
+            slots: RefCell::default(),
             own_names: RefCell::default(),
             direct_peers,
             run,

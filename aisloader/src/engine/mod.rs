@@ -1,14 +1,16 @@
-//! The engine: workers on cores, each with one operation outstanding.
+//! The engine: workers on cores, each with one operation outstanding, one after another or when they are due.
 //!
 //! Bottom up: [`Peers`](peers) keep connections, an [`exchange`] is one request and its response, an
 //! [`operation`] follows redirects until it has an answer, a [`worker`] runs operations one after
-//! another, a `core` runs workers under a [`watch`] that cuts what takes too long, and [`run()`] runs cores.
+//! another, an [`open`] loop gives workers what is due by its [`arrival`] process, a `core` runs workers under a [`watch`] that cuts what takes too long, and [`run()`] runs cores.
 
+mod arrival;
 mod body;
 mod budget;
 mod core;
 mod error;
 mod exchange;
+mod open;
 mod operation;
 mod payload;
 mod peers;

@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::core::{pool_bytes, run_core};
 use super::error::OpError;
+use super::open::Part;
 use super::route::DirectMap;
 use crate::config::Config;
 use crate::cpu::{CpuSample, CpuUse};
@@ -121,16 +122,26 @@ impl Run {
     }
 
     pub(super) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Relaxed)
+        self.is_stopping.load(Ordering::Acquire)
     }
 
     /// No operation begins after this.
     pub(super) fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
+        self.is_stopping.store(true, Ordering::Release);
     }
 
     pub(super) fn is_interrupted(&self) -> bool {
         self.is_interrupted.load(Ordering::Relaxed)
+    }
+
+    /// When the run began; `None` before.
+    pub(super) fn begin(&self) -> Option<Instant> {
+        self.begin.get().copied()
+    }
+
+    /// True when the run was stopped, but not by the clock: what is due before its end shall not begin either.
+    pub(super) fn is_halted(&self) -> bool {
+        self.is_stopping() && self.ended_at.get().is_none()
     }
 
     /// When the run ends by its duration.
@@ -166,7 +177,8 @@ impl Run {
 /// When a core cannot be started or its ring breaks. Failed operations are no error here.
 pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<RunEnd> {
     let cpus = allowed_cpus()?;
-    let cores = cpus.len().min(plan.config.workers).max(1);
+    let at_once = plan.config.open.map_or(plan.config.workers, |open| open.inflight_max);
+    let cores = cpus.len().min(at_once).max(1);
     let interrupted = Arc::clone(&plan.interrupted);
     let run = Arc::new(Run {
         budget: Budget::new(plan.config.bounds),
@@ -197,7 +209,10 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     for handle in handles {
         handle.join()?.map_err(|e| io::Error::other(format!("{}: {}", e.kind, e.text)))?;
     }
-    let end = run.end().filter(|end| last_end.is_none_or(|last| *end <= last)).or(last_end).unwrap_or(begin);
+    // An open loop may have nothing to do in the end, and lasts all the same.
+    let is_lasting = run.config.open.is_some() && !run.is_halted();
+    let has_lasted = |end: &Instant| is_lasting || last_end.is_none_or(|last| *end <= last);
+    let end = run.end().filter(has_lasted).or(last_end).unwrap_or(begin);
     Ok(RunEnd {
         stats,
         rest,
@@ -223,10 +238,9 @@ fn start_cores(
 ) -> io::Result<Vec<Handle>> {
     let mut handles = Vec::with_capacity(cores);
     for (core, cpu) in cpus.iter().take(cores).enumerate() {
-        let workers: Vec<u64> =
-            (core..run.config.workers).step_by(cores).map(|number| number as u64).collect();
-        let (run, outbox, pool) = (Arc::clone(run), Outbox(outbox.clone()), pool_bytes(workers.len()));
-        handles.push(start(*cpu, pool, move |shard| run_core(shard, run, workers, outbox))?);
+        let part = Part { core, cores };
+        let (run, outbox, pool) = (Arc::clone(run), Outbox(outbox.clone()), pool_bytes(&run.config, part));
+        handles.push(start(*cpu, pool, move |shard| run_core(shard, run, part, outbox))?);
     }
     Ok(handles)
 }

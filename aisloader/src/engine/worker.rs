@@ -9,6 +9,7 @@ use super::watch::Slot;
 use crate::names::push_path_encoded;
 use crate::recorder::Span;
 use crate::workload::{OpKind, Workload};
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ const REST_LONGEST: Duration = Duration::from_secs(1);
 /// One worker.
 pub(super) struct Worker {
     operator: Operator,
-    workload: Workload,
+    workload: Rc<RefCell<Workload>>,
     name: String,
     rest: Duration,
     /// Where this worker's walk over the names stands.
@@ -31,8 +32,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(core: &Rc<Core>, slot: Rc<Slot>, number: u64, buf: Buf) -> Self {
-        let config = &core.run.config;
+    /// A worker; `workload` says what it does, alone or together with others.
+    pub(super) fn new(core: &Rc<Core>, slot: Rc<Slot>, workload: Rc<RefCell<Workload>>, buf: Buf) -> Self {
         let room = Room {
             buf: Some(buf),
             head: Vec::with_capacity(1024),
@@ -42,7 +43,7 @@ impl Worker {
         };
         Self {
             operator: Operator { core: Rc::clone(core), slot, room },
-            workload: Workload::new(config.mix, number, config.workers as u64),
+            workload,
             name: String::new(),
             rest: REST_FIRST,
             list_uuid: String::new(),
@@ -53,35 +54,41 @@ impl Worker {
     /// Works until the run is over.
     pub(super) async fn run(mut self) {
         let core = Rc::clone(&self.operator.core);
-        while !core.run.is_stopping() {
-            let kind = self.next_kind(&core);
-            let Some((peer, mut call)) = self.prepare(&core, kind) else { break };
-            let begin = Instant::now();
-            if core.run.planned_end().is_some_and(|end| begin >= end) {
-                break;
-            }
-            self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
-            let result = match peer {
-                Ok(peer) => self.operator.perform(peer, &mut call).await,
-                Err(e) => Err(e),
-            };
-            self.operator.slot.end();
-            let span = Span { begin, end: Instant::now(), run_end: core.run.end() };
-            match result {
-                Ok(moved) => {
-                    self.rest = REST_FIRST;
-                    core.stats.borrow_mut().record(kind, &span, moved);
-                    self.remember(&core, kind, call);
-                }
-                Err(e) => self.fail(&core, kind, &span, e).await,
-            }
-            core.last_end.set(Some(span.end));
+        while !core.run.is_stopping() && self.one(None).await {}
+    }
+
+    /// One operation; in an open loop, one that was due at `due`. False: none may begin any more.
+    pub(super) async fn one(&mut self, due: Option<Instant>) -> bool {
+        let core = Rc::clone(&self.operator.core);
+        let kind = self.next_kind(&core);
+        let Some((peer, mut call)) = self.prepare(&core, kind) else { return false };
+        let begin = Instant::now();
+        if due.is_none() && core.run.planned_end().is_some_and(|end| begin >= end) {
+            return false;
         }
+        self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
+        let result = match peer {
+            Ok(peer) => self.operator.perform(peer, &mut call).await,
+            Err(e) => Err(e),
+        };
+        self.operator.slot.end();
+        let span = Span { due, begin, end: Instant::now(), run_end: core.run.end() };
+        match result {
+            Ok(moved) => {
+                self.rest = REST_FIRST;
+                core.stats.borrow_mut().record(kind, &span, moved);
+                self.remember(&core, kind, call);
+            }
+            Err(e) => self.fail(&core, kind, &span, e).await,
+        }
+        core.last_end.set(Some(span.end));
+        true
     }
 
     /// A GET without any name to ask for becomes a PUT: the run that writes its own names starts so.
     fn next_kind(&mut self, core: &Core) -> OpKind {
-        match self.workload.next_kind() {
+        let kind = self.workload.borrow_mut().next_kind();
+        match kind {
             OpKind::Get if core.names_known() == 0 => OpKind::Put,
             kind => kind,
         }
@@ -91,14 +98,15 @@ impl Worker {
     fn prepare(&mut self, core: &Core, kind: OpKind) -> Option<(Result<PeerId, OpError>, Call)> {
         let call = match kind {
             OpKind::Put => {
-                let object = self.workload.next_put(&core.run.config.subdir, &mut self.name);
+                let object = self.workload.borrow_mut().next_put(&core.run.config.subdir, &mut self.name);
                 self.admit(core, kind, object.size_bytes)?;
                 let pieces = core.payload.pieces(object.payload, object.size_bytes);
                 Call::Put(PutBody::new(core, pieces, object.size_bytes))
             }
             OpKind::Get => {
                 self.admit(core, kind, 0)?;
-                core.copy_name(self.workload.next_get(core.names_known()), &mut self.name);
+                let index = self.workload.borrow_mut().next_get(core.names_known());
+                core.copy_name(index, &mut self.name);
                 Call::Get
             }
             OpKind::List => {
@@ -170,7 +178,8 @@ impl Worker {
             return;
         }
         core.stats.borrow_mut().record_error(kind, span, &error);
-        if error.is_transport() && !core.run.is_stopping() {
+        // An open loop does not wait: its rate bounds the attempts.
+        if error.is_transport() && span.due.is_none() && !core.run.is_stopping() {
             core.driver().sleep(self.rest).await;
             self.rest = self.rest.saturating_mul(2).min(REST_LONGEST);
         }

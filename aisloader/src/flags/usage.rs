@@ -11,6 +11,10 @@ Examples:
   aisloader -bucket=ais://bench -duration=30s -numworkers=32 -direct -cleanup=false
   # a mix: 20% PUT, 5% list pages, the rest GET; statistics as JSON
   aisloader -bucket=ais://bench -pctput=20 -pctlist=5 -minsize=4K -maxsize=64K -json -cleanup=true
+  # an open loop: 5,000 arrivals a second as independent users come, whatever the server does
+  aisloader -bucket=ais://bench -arrival=poisson -rate=5000 -duration=30s -cleanup=false
+  # the highest rate at which 99% are done within 20 ms
+  aisloader -bucket=ais://bench -find-max -slo=p99=20ms -cleanup=false
 ";
 
 /// All flags with their kinds, defaults and meanings, and a few examples.

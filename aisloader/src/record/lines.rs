@@ -31,7 +31,7 @@ fn op(stats: &OpStats, detail: Detail) -> OpLine {
         names: stats.names,
         errors: stats.error_count(),
         latency: latency(&stats.latency, detail),
-        intended: None,
+        intended: (stats.intended.count() > 0).then(|| latency(&stats.intended, detail)),
     }
 }
 
@@ -79,7 +79,7 @@ mod tests {
         let mut stats = Stats::default();
         let begin = Instant::now();
         for ms in 1..=1000 {
-            let span = Span { begin, end: begin + Duration::from_millis(ms), run_end: None };
+            let span = Span { due: None, begin, end: begin + Duration::from_millis(ms), run_end: None };
             stats.record(OpKind::Get, &span, Moved { bytes: 10, names: 0 });
         }
         let all = ops(&stats, Detail::Histogram);

@@ -60,6 +60,7 @@ impl Ndjson {
             ops: ops(&end.stats, Detail::Histogram),
             own_cpu_s: end.cpu.own_s,
             machine_cpu_s: end.cpu.machine_s,
+            dropped: end.stats.open.dropped,
             ..FinalLine::default()
         }));
         let result = match self.failure.take() {
@@ -80,6 +81,7 @@ impl Ndjson {
             own_cpu_s: used.own_s,
             machine_cpu_s: used.machine_s,
             inflight: interval.inflight,
+            dropped: interval.stats.open.dropped,
             ..IntervalLine::default()
         });
         (self.cpu, self.at_s) = (cpu, at_s);

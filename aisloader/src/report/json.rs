@@ -3,15 +3,19 @@
 use crate::config::Config;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
-use crate::recorder::{OpStats, Stats};
+use crate::recorder::{Latency, OpStats, Stats};
 use crate::workload::OpKind;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// An interval.
-pub(super) fn interval(at: Duration, length: Duration, stats: &Stats) -> Value {
+pub(super) fn interval(at: Duration, length: Duration, stats: &Stats, inflight: u64) -> Value {
     let mut row = ops(stats, length, |s| (s.ops as f64, s.bytes as f64));
     row.insert("type".into(), json!("interval"));
+    row.insert("in_flight".into(), json!(inflight));
+    if stats.open.arrivals > 0 {
+        row.insert("open_loop".into(), open_loop(stats));
+    }
     row.insert("at_s".into(), json!(at.as_secs_f64()));
     row.insert("duration".into(), json!(length.as_nanos()));
     Value::Object(row)
@@ -31,7 +35,10 @@ pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
         })
     };
     row.insert("type".into(), json!("final"));
-    row.insert("model".into(), json!("closed"));
+    row.insert("model".into(), json!(if config.open.is_some() { "open" } else { "closed" }));
+    if config.open.is_some() {
+        row.insert("open_loop".into(), open_loop(&end.stats));
+    }
     row.insert("duration".into(), json!(end.window.as_nanos()));
     row.insert("interrupted".into(), json!(end.is_interrupted));
     row.insert("cores".into(), json!(end.cores));
@@ -40,6 +47,19 @@ pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
     row.insert("cpu_stolen_s".into(), json!(end.cpu.stolen_s));
     row.insert("config".into(), json!(config));
     Value::Object(row)
+}
+
+/// Arrivals, and what became of them before they began.
+fn open_loop(stats: &Stats) -> Value {
+    let open = &stats.open;
+    json!({
+        "arrivals": open.arrivals,
+        "dropped": open.dropped,
+        "core_in_flight_max": open.core_in_flight_max,
+        "late_p50_ns": open.late.quantile_ns(0.5),
+        "late_p99_ns": open.late.quantile_ns(0.99),
+        "late_max_ns": open.late.max_ns(),
+    })
 }
 
 fn ops(stats: &Stats, length: Duration, inside: fn(&OpStats) -> (f64, f64)) -> Map<String, Value> {
@@ -54,7 +74,7 @@ fn op(stats: &OpStats, seconds: f64, inside: fn(&OpStats) -> (f64, f64)) -> Valu
     let (ops, bytes) = inside(stats);
     let errors: Map<String, Value> =
         stats.errors.iter().map(|(kind, count)| (kind.to_string(), json!(count))).collect();
-    json!({
+    let mut row = json!({
         "count": stats.ops,
         "bytes": stats.bytes,
         "errors": stats.error_count(),
@@ -72,5 +92,22 @@ fn op(stats: &OpStats, seconds: f64, inside: fn(&OpStats) -> (f64, f64)) -> Valu
         "error_kinds": errors,
         "error_texts": stats.error_texts,
         "error_p99_ns": stats.error_latency.quantile_ns(0.99),
+    });
+    if let (Value::Object(row), true) = (&mut row, stats.intended.count() > 0) {
+        row.insert("intended".into(), intended(&stats.intended));
+    }
+    row
+}
+
+/// Latency from when operations were due.
+fn intended(latency: &Latency) -> Value {
+    json!({
+        "mean_ns": latency.mean_ns(),
+        "min_ns": latency.min_ns(),
+        "max_ns": latency.max_ns(),
+        "p50_ns": latency.quantile_ns(0.5),
+        "p90_ns": latency.quantile_ns(0.9),
+        "p99_ns": latency.quantile_ns(0.99),
+        "p999_ns": latency.quantile_ns(0.999),
     })
 }

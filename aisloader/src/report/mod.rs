@@ -1,6 +1,7 @@
 //! What the user sees: rows while the run goes on, a table at its end, or both as JSON.
 
 mod json;
+mod open;
 mod rows;
 mod summary;
 
@@ -45,6 +46,11 @@ impl Reporter {
         })
     }
 
+    /// Where everything is written.
+    pub fn place(&mut self) -> &mut dyn Write {
+        &mut *self.out
+    }
+
     /// Before the first operation: the parameters and the head of the rows.
     ///
     /// # Errors
@@ -57,7 +63,7 @@ impl Reporter {
             self.out.write_all(summary::parameters(config, names).as_bytes())?;
         }
         if !self.interval.is_zero() {
-            self.out.write_all(rows::head().as_bytes())?;
+            self.out.write_all(rows::head(config.open.is_some()).as_bytes())?;
         }
         self.out.flush()
     }
@@ -76,10 +82,16 @@ impl Reporter {
         }
         let stats = &std::mem::take(&mut self.since);
         let text = if self.is_json {
-            let row = json::interval(at, self.interval, stats);
+            let row = json::interval(at, self.interval, stats, interval.inflight);
             format!("{row},\n")
         } else {
-            rows::interval(at, self.interval, stats, &self.total)
+            rows::interval(&rows::Moment {
+                at,
+                length: self.interval,
+                stats,
+                total: &self.total,
+                inflight: interval.inflight,
+            })
         };
         // A full disk or a closed pipe shall not end the measurement; the end reports it.
         let _ = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());

@@ -1,5 +1,6 @@
 //! The parameters at the start and the table at the end.
 
+use super::open;
 use crate::config::Config;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
@@ -18,11 +19,11 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
     let get = 100u32.saturating_sub(mix.pct_put).saturating_sub(mix.pct_list);
     let sizes = (show_size(mix.size_min_bytes as f64), show_size(mix.size_max_bytes as f64));
     let mut out = format!(
-        "aisloader {} on http://{}, {}: closed loop, {} workers, {}% PUT, {get}% GET, {}% LIST, seed {}\n",
+        "aisloader {} on http://{}, {}: {}, {}% PUT, {get}% GET, {}% LIST, seed {}\n",
         env!("CARGO_PKG_VERSION"),
         config.gateway,
         config.bucket.uri(),
-        config.workers,
+        model(config),
         mix.pct_put,
         mix.pct_list,
         mix.seed,
@@ -52,6 +53,19 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
     out
 }
 
+/// What decides when operations begin.
+fn model(config: &Config) -> String {
+    match &config.open {
+        None => format!("closed loop, {} workers", config.workers),
+        Some(open) => open.shown(),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// What came out.
 pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     let how = match (end.is_interrupted, config.is_direct) {
@@ -59,12 +73,8 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
         (false, true) => " (direct)",
         (false, false) => "",
     };
-    let mut out = format!(
-        "\nClosed loop, {} workers on {} cores, {}{how}\n",
-        config.workers,
-        end.cores,
-        shown(end.window)
-    );
+    let mut out =
+        format!("\n{} on {} cores, {}{how}\n", capitalised(&model(config)), end.cores, shown(end.window));
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
@@ -73,6 +83,9 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     );
     for kind in OpKind::ALL.into_iter().filter(|kind| !end.stats.of(*kind).is_empty()) {
         out.push_str(&line(kind, end.stats.of(kind), end.window));
+    }
+    if config.open.is_some() {
+        out.push_str(&open::lines(end));
     }
     out.push_str(&costs(end));
     let is_guess =
@@ -109,7 +122,7 @@ fn line(kind: OpKind, stats: &OpStats, window: Duration) -> String {
     )
 }
 
-fn quantile(latency: &Latency, quantile: f64) -> String {
+pub(super) fn quantile(latency: &Latency, quantile: f64) -> String {
     let mark = if beyond(latency, quantile) { "~" } else { "" };
     format!("{mark}{}", show_duration_ns(latency.quantile_ns(quantile)))
 }

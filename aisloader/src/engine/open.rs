@@ -1,0 +1,263 @@
+//! The open loop of one core: an operation begins when it is due, whatever became of those before it.
+//!
+//! The operations of an arrival process are done by workers that are kept: an idle one takes the next arrival, a new one
+//! is hired when none is idle, and an arrival that finds all busy is counted as dropped. Nothing is ever put off: an
+//! arrival that the core was too busy to begin in time begins late, and its latency counts from when it was due.
+
+use super::arrival::Arrivals;
+use super::core::Core;
+use super::watch::Slot;
+use super::worker::Worker;
+use crate::open_loop::OpenLoop;
+use crate::shard::Task;
+use crate::workload::Workload;
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+/// The longest sleep, so that the end of a run is noticed when arrivals are rare.
+const SLEEP_MAX: Duration = Duration::from_millis(20);
+/// A core without any operation in flight spins for the last bit before an arrival, which a timer would overshoot.
+const SPIN: Duration = Duration::from_micros(50);
+/// Arrivals that are begun one after another before everything else on the core gets its turn.
+const BURST_MAX: u32 = 32;
+/// Large buffers up to this many workers a core: many workers have many small objects, and memory is not for free.
+const WORKERS_LARGE_BUF_MAX: usize = 256;
+const RECEIVE_LARGE_BYTES: usize = 256 << 10;
+const RECEIVE_SMALL_BYTES: usize = 64 << 10;
+
+/// Which part of the run one core does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) core: usize,
+    pub(super) cores: usize,
+}
+
+impl Part {
+    /// This core's part of a whole number; the parts of all cores add up to it.
+    pub(super) fn of(&self, whole: usize) -> usize {
+        let rest = whole.saturating_sub(self.core);
+        rest.div_ceil(self.cores.max(1))
+    }
+}
+
+/// Size of a worker's receive buffer where a core has up to so many.
+pub(super) fn receive_bytes(workers_max: usize) -> usize {
+    if workers_max <= WORKERS_LARGE_BUF_MAX { RECEIVE_LARGE_BYTES } else { RECEIVE_SMALL_BYTES }
+}
+
+/// The workers of one core.
+pub(super) struct Crew {
+    core: Rc<Core>,
+    workload: Rc<RefCell<Workload>>,
+    workers_max: usize,
+    /// Those that wait for an arrival; the one that was busy last is taken first, as its memory is still near.
+    idle: RefCell<Vec<Rc<Seat>>>,
+    tasks: RefCell<Vec<Task<()>>>,
+    is_over: Cell<bool>,
+}
+
+/// Where a worker waits for its next arrival.
+#[derive(Default)]
+struct Seat {
+    due: Cell<Option<Instant>>,
+    waker: Cell<Option<Waker>>,
+}
+
+/// Works off the arrivals of one core until the run is over.
+pub(super) async fn run_open(crew: Rc<Crew>, open: &OpenLoop, part: Part) {
+    let core = Rc::clone(&crew.core);
+    let arrivals =
+        Arrivals::new(open.spacing, core.run.config.mix.seed, open.ops_per_s(), part.core, part.cores);
+    if let Some(begin) = core.run.begin() {
+        crew.feed(begin, arrivals).await;
+    }
+    crew.dismiss().await;
+}
+
+impl Crew {
+    /// A crew with some workers ready, so that the first arrivals find memory.
+    pub(super) async fn new(core: &Rc<Core>, open: &OpenLoop, part: Part) -> Rc<Self> {
+        let config = &core.run.config;
+        // The decisions of a core are drawn in the order of its arrivals, whichever worker gets them.
+        let workload = Workload::new(config.mix, part.core as u64, part.cores as u64);
+        let crew = Rc::new(Self {
+            core: Rc::clone(core),
+            workload: Rc::new(RefCell::new(workload)),
+            workers_max: part.of(open.inflight_max).max(1),
+            idle: RefCell::default(),
+            tasks: RefCell::default(),
+            is_over: Cell::new(false),
+        });
+        for _ in 0..part.of(config.workers).min(crew.workers_max) {
+            let seat = crew.hire(None);
+            crew.idle.borrow_mut().push(seat);
+        }
+        yield_once().await;
+        crew
+    }
+
+    async fn feed(self: &Rc<Self>, begin: Instant, arrivals: Arrivals) {
+        let mut burst = 0u32;
+        for at in arrivals {
+            let Some(due) = begin.checked_add(at) else { break };
+            match self.wait_until(due).await {
+                Waited::Over => break,
+                Waited::Slept => burst = 0,
+                Waited::WasDue => burst = burst.saturating_add(1),
+            }
+            self.begin(due);
+            if burst >= BURST_MAX {
+                burst = 0;
+                yield_once().await;
+            }
+        }
+    }
+
+    /// Waits for an arrival's time, or for the end of the run if that is sooner.
+    async fn wait_until(&self, due: Instant) -> Waited {
+        let mut waited = Waited::WasDue;
+        loop {
+            let run = &self.core.run;
+            if run.is_halted() {
+                return Waited::Over;
+            }
+            let end = run.end();
+            let until = end.map_or(due, |end| end.min(due));
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return if end.is_some_and(|end| due >= end) { Waited::Over } else { waited };
+            }
+            waited = Waited::Slept;
+            let is_idle = self.in_flight() == 0;
+            if is_idle && left <= SPIN {
+                std::hint::spin_loop();
+                continue;
+            }
+            let lead = if is_idle { SPIN } else { Duration::ZERO };
+            self.core.driver().sleep(left.saturating_sub(lead).min(SLEEP_MAX)).await;
+        }
+    }
+
+    /// Gives an arrival to a worker, or drops it.
+    fn begin(self: &Rc<Self>, due: Instant) {
+        let idle = self.idle.borrow_mut().pop();
+        match idle {
+            Some(seat) => seat.give(due),
+            None if self.hired() < self.workers_max => drop(self.hire(Some(due))),
+            None => self.core.stats.borrow_mut().open.dropped(),
+        }
+        self.core.stats.borrow_mut().open.arrived(self.in_flight());
+    }
+
+    fn hire(self: &Rc<Self>, due: Option<Instant>) -> Rc<Seat> {
+        let seat = Rc::new(Seat { due: Cell::new(due), waker: Cell::default() });
+        let task = self.core.shard.spawn(work(Rc::clone(self), Rc::clone(&seat)));
+        self.tasks.borrow_mut().push(task);
+        seat
+    }
+
+    fn hired(&self) -> usize {
+        self.tasks.borrow().len()
+    }
+
+    /// Workers with an arrival.
+    fn in_flight(&self) -> u64 {
+        self.hired().saturating_sub(self.idle.borrow().len()) as u64
+    }
+
+    /// Waits for what is in flight, and ends all workers.
+    async fn dismiss(&self) {
+        self.is_over.set(true);
+        let idle = std::mem::take(&mut *self.idle.borrow_mut());
+        idle.iter().for_each(|seat| seat.wake());
+        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
+        for task in tasks {
+            task.await;
+        }
+    }
+}
+
+/// How waiting for an arrival ended.
+enum Waited {
+    /// The run is over, and the arrival not part of it.
+    Over,
+    /// It came after a while.
+    Slept,
+    /// It was due already.
+    WasDue,
+}
+
+impl Seat {
+    fn give(&self, due: Instant) {
+        self.due.set(Some(due));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    /// The next arrival; `None` when there will be none.
+    async fn next(&self, is_over: &Cell<bool>) -> Option<Instant> {
+        poll_fn(|cx| match self.due.take() {
+            Some(due) => Poll::Ready(Some(due)),
+            None if is_over.get() => Poll::Ready(None),
+            None => {
+                self.waker.set(Some(cx.waker().clone()));
+                Poll::Pending
+            }
+        })
+        .await
+    }
+}
+
+/// A worker, from its hire to its end.
+async fn work(crew: Rc<Crew>, seat: Rc<Seat>) {
+    let core = Rc::clone(&crew.core);
+    let slot = Rc::new(Slot::default());
+    core.slots.borrow_mut().push(Rc::clone(&slot));
+    let buf = core.driver().pool().alloc(receive_bytes(crew.workers_max)).await;
+    let mut worker = Worker::new(&core, slot, Rc::clone(&crew.workload), buf);
+    while let Some(due) = seat.next(&crew.is_over).await {
+        if !worker.one(Some(due)).await {
+            break;
+        }
+        crew.idle.borrow_mut().push(Rc::clone(&seat));
+    }
+}
+
+/// Lets everything else that can run on this core run first.
+fn yield_once() -> impl Future<Output = ()> {
+    struct Yield(bool);
+    impl Future for Yield {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+            if std::mem::replace(&mut self.0, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+    Yield(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_add_up_to_the_whole() {
+        for (whole, cores) in [(4096, 2), (7, 3), (1, 4), (0, 2), (10, 1)] {
+            let sum: usize = (0..cores).map(|core| Part { core, cores }.of(whole)).sum();
+            assert_eq!(sum, whole, "{whole} over {cores}");
+        }
+    }
+}
