@@ -7,9 +7,10 @@ use crate::findmax::{Ground, sweep};
 use crate::flags::{Parsed, usage};
 use crate::names::NameList;
 use crate::open_loop::{OpenLoop, Rate};
-use crate::record::Ndjson;
+use crate::record::Sinks;
 use crate::record::host::this_host;
-use crate::record::schema::{RunLine, SCHEMA};
+use crate::record::lines::{Detail, ops};
+use crate::record::schema::{FinalLine, RunLine, SCHEMA};
 use crate::report::Reporter;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -94,18 +95,20 @@ fn load(config: Config, words: &[String]) -> Result<bool, AnyError> {
         let ground = Ground { config: Arc::clone(&config), names, direct, interrupted };
         return load_sweep(&ground, &mut reporter);
     }
-    let mut ndjson = ndjson(&config, words, names.len())?;
+    let mut sinks = Sinks::open(&config.output, run_line(&config, words, names.len())?)?;
     reporter.begin(&config, names.len())?;
     let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
+    sinks.begin();
     let outcome = run(plan, &mut |interval| {
         reporter.interval(interval);
-        ndjson.iter_mut().for_each(|log| log.interval(interval));
+        sinks.interval(interval);
     });
     // The bucket goes even when the run could not be made.
     let cleaned = clean_up(&config);
     let end = outcome?;
     reporter.end(&config, &end)?;
-    ndjson.map_or(Ok(()), |log| log.end(&end))?;
+    sinks.rest(&end.rest, end.window);
+    sinks.end(&final_line(&end))?;
     cleaned?;
     Ok(judge(&end))
 }
@@ -121,14 +124,9 @@ fn load_sweep(ground: &Ground, reporter: &mut Reporter) -> Result<bool, AnyError
     Ok(end.best.is_some() || asked.slo.is_none())
 }
 
-/// The log that is asked for.
-fn ndjson(config: &Config, words: &[String], objects_known: u64) -> Result<Option<Ndjson>, AnyError> {
-    let path = &config.output.ndjson;
-    if path.is_empty() {
-        return Ok(None);
-    }
+fn run_line(config: &Config, words: &[String], objects_known: u64) -> Result<RunLine, AnyError> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let run = RunLine {
+    Ok(RunLine {
         schema: SCHEMA,
         started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -136,8 +134,19 @@ fn ndjson(config: &Config, words: &[String], objects_known: u64) -> Result<Optio
         config: serde_json::to_value(config)?,
         host: this_host(),
         objects_known,
-    };
-    Ok(Some(Ndjson::new(path, run)?))
+    })
+}
+
+fn final_line(end: &RunEnd) -> FinalLine {
+    FinalLine {
+        window_s: end.window.as_secs_f64(),
+        is_interrupted: end.is_interrupted,
+        ops: ops(&end.stats, Detail::Histogram),
+        own_cpu_s: end.cpu.own_s,
+        machine_cpu_s: end.cpu.machine_s,
+        dropped: end.stats.open.dropped,
+        ..FinalLine::default()
+    }
 }
 
 fn judge(end: &RunEnd) -> bool {

@@ -78,6 +78,12 @@ pub struct Output {
     pub is_json: bool,
     /// NDJSON log; empty: none.
     pub ndjson: String,
+    /// Table of seconds; empty: none.
+    pub csv: String,
+    /// Begin of the names of HdrHistogram logs; empty: none.
+    pub hdr_prefix: String,
+    /// `host:port` for Prometheus; empty: none.
+    pub prom_listen: String,
     /// No parameters at the start.
     pub is_quiet: bool,
     /// Print the parameters and end.
@@ -253,6 +259,9 @@ fn output(flags: &Parsed) -> Result<Output, FlagError> {
         file: flags.text("stats-output").to_owned(),
         is_json: flags.boolean("json"),
         ndjson: flags.text("ndjson").to_owned(),
+        csv: flags.text("csv").to_owned(),
+        hdr_prefix: flags.text("hdr-out").to_owned(),
+        prom_listen: flags.text("prom-listen").to_owned(),
         is_quiet: flags.boolean("quiet"),
         is_dry_run: flags.boolean("dry-run"),
     })

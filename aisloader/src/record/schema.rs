@@ -97,6 +97,18 @@ pub enum Phase {
     Drain,
 }
 
+impl Phase {
+    /// Its name, as it is written.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Warmup => "warmup",
+            Self::Steady => "steady",
+            Self::Drain => "drain",
+        }
+    }
+}
+
 /// One kind of operation. Latencies are of those that succeeded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

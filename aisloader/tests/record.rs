@@ -1,0 +1,86 @@
+//! What the program leaves behind: logs that add up, against a small server in this process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail loudly, as tests may"
+)]
+#![allow(dead_code, reason = "the common server does more than is asked of it here")]
+
+mod common;
+
+use aisloader::record::schema::{Line, SCHEMA};
+use common::{Manner, Responder};
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+struct Dir(PathBuf);
+
+impl Dir {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("aisloader-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn load(responder: &Responder, line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aisloader"));
+    command.env("AIS_ENDPOINT", format!("http://{}", responder.authority));
+    command.args(["-bucket=ais://b", "-cleanup=false", "-numworkers=2", "-seed=5"]);
+    command.args(line.split_whitespace()).output().unwrap()
+}
+
+#[test]
+fn the_log_adds_up_to_its_last_line() {
+    let responder = Responder::start(Manner::Serve);
+    responder.fill(20, 1000);
+    let dir = Dir::new("record");
+    let (ndjson, csv) = (dir.path("run.ndjson"), dir.path("run.csv"));
+    let line =
+        format!("-duration=2500ms -statsinterval=0 -ndjson={ndjson} -csv={csv} -hdr-out={}", dir.path("run"));
+    let output = load(&responder, &line);
+    let text = std::fs::read_to_string(&ndjson).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    let lines: Vec<Line> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let Line::Run(run) = &lines[0] else { panic!("{text}") };
+    assert_eq!((run.schema, run.objects_known), (SCHEMA, 20));
+    assert!(run.command.iter().any(|word| word == "-duration=2500ms") && run.config["mix"]["seed"] == 5);
+    let Some(Line::Final(whole)) = lines.last() else { panic!("{text}") };
+    let mut ops = 0;
+    let mut at_s = 0.0;
+    for line in &lines[1..lines.len() - 1] {
+        let Line::Interval(interval) = line else { panic!("{text}") };
+        assert!((interval.at_s - interval.span_s - at_s).abs() < 1e-6, "no gaps: {text}");
+        at_s = interval.at_s;
+        ops += interval.ops.get("get").map_or(0, |get| get.ops);
+    }
+    assert!(lines.len() >= 4 && (2.0..60.0).contains(&at_s), "{text}");
+    assert_eq!((ops, ops), (whole.ops["get"].ops, responder.object_requests()));
+    assert!(!whole.ops["get"].latency.hdr.is_empty() && whole.own_cpu_s > 0.0);
+    let rows = std::fs::read_to_string(&csv).unwrap();
+    let counted: u64 =
+        rows.lines().skip(1).map(|row| row.split(',').nth(4).unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(counted, ops, "{rows}");
+    assert!(std::fs::read_to_string(dir.path("run-get.hlog")).unwrap().lines().count() > 4);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let responder = Responder::start(Manner::Serve);
+    responder.fill(2, 1);
+    for flag in ["-ndjson=/nowhere/x", "-csv=/nowhere/x", "-prom-listen=256.0.0.1:1"] {
+        let output = load(&responder, &format!("-maxops=2 {flag}"));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(flag), "{flag}: {text}");
+    }
+}
