@@ -5,12 +5,12 @@ use crate::config::Config;
 use crate::engine::{DirectMap, Plan, RunEnd, run};
 use crate::findmax::{Ground, sweep};
 use crate::flags::{Parsed, usage};
+use crate::honesty::Judgement;
+use crate::honesty::witness::Witness;
 use crate::names::NameList;
 use crate::open_loop::{OpenLoop, Rate};
-use crate::record::Sinks;
-use crate::record::host::this_host;
-use crate::record::lines::{Detail, ops};
-use crate::record::schema::{FinalLine, RunLine, SCHEMA};
+use crate::record::ends::{final_line, run_line};
+use crate::record::{Progress, Sinks};
 use crate::report::Reporter;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const EXIT_FAILED: u8 = 1;
 /// The command line is wrong.
 const EXIT_USAGE: u8 = 2;
+/// Answers had the wrong bytes.
+const EXIT_VERIFICATION: u8 = 5;
 /// Longest wait for an answer to a control request other than the last one.
 const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -39,8 +41,7 @@ pub fn main(words: &[String]) -> ExitCode {
         }
     };
     match load(config, words) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Ok(code) => ExitCode::from(code),
         Err(e) => {
             eprintln!("aisloader: {e}");
             ExitCode::from(EXIT_FAILED)
@@ -76,8 +77,8 @@ fn configure(words: &[String]) -> Result<Option<Config>, String> {
 
 type AnyError = Box<dyn std::error::Error>;
 
-/// Prepares, runs, reports, cleans up. False when operations failed or none was done.
-fn load(config: Config, words: &[String]) -> Result<bool, AnyError> {
+/// Prepares, runs, reports, cleans up. The exit code of the result.
+fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // The second one ends the program at once.
@@ -90,70 +91,74 @@ fn load(config: Config, words: &[String]) -> Result<bool, AnyError> {
         Client::new(&config.gateway, Some(config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT)));
     let names = prepare(&config, &mut client)?;
     let config = Arc::new(Config { open: open_loop(&config, &mut client)?, ..(*config).clone() });
-    let direct = direct_map(&config, &mut client)?;
+    let map = cluster_map(&mut client);
+    let direct = direct_map(&config, &map)?;
     if config.sweep.is_some() {
         let ground = Ground { config: Arc::clone(&config), names, direct, interrupted };
         return load_sweep(&ground, &mut reporter);
     }
-    let mut sinks = Sinks::open(&config.output, run_line(&config, words, names.len())?)?;
+    let mut sinks = Sinks::open(&config, run_line(&config, words, names.len())?)?;
     reporter.begin(&config, names.len())?;
+    let targets = map.map_or_else(|_| vec![config.gateway.clone()], |map| map.targets());
     let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
-    sinks.begin();
-    let outcome = run(plan, &mut |interval| {
-        reporter.interval(interval);
-        sinks.interval(interval);
-    });
+    let outcome = measure(plan, targets, &mut reporter, &mut sinks);
     // The bucket goes even when the run could not be made.
     let cleaned = clean_up(&config);
-    let end = outcome?;
-    reporter.end(&config, &end)?;
-    sinks.rest(&end.rest, end.window);
-    sinks.end(&final_line(&end))?;
+    let (end, judgement) = outcome?;
+    reporter.end(&config, &end, &judgement)?;
+    sinks.end(&final_line(&end, &judgement))?;
     cleaned?;
-    Ok(judge(&end))
+    Ok(exit_code(&end, &judgement))
 }
 
-/// Measures rate after rate. False when no rate kept the promise.
-fn load_sweep(ground: &Ground, reporter: &mut Reporter) -> Result<bool, AnyError> {
-    let (Some(asked), Some(open)) = (&ground.config.sweep, &ground.config.open) else { return Ok(false) };
+/// The run and what to think of it. Looks at the servers before and after: destroying the bucket is no work of the run.
+fn measure(
+    plan: Plan,
+    targets: Vec<String>,
+    reporter: &mut Reporter,
+    sinks: &mut Sinks,
+) -> Result<(RunEnd, Judgement), AnyError> {
+    let (config, objects_known) = (Arc::clone(&plan.config), plan.names.len());
+    let mut progress = Progress::new(config.bounds);
+    let mut witness = Witness::begin(targets);
+    sinks.begin();
+    let mut end = run(plan, &mut |interval| {
+        progress.clear();
+        reporter.interval(interval);
+        progress.draw(interval);
+        witness.interval(interval);
+        sinks.interval(interval);
+    })?;
+    progress.clear();
+    sinks.rest(&end.rest, end.window);
+    let evidence = witness.end(&config, &mut end, objects_known);
+    Ok((end, Judgement::new(evidence, &config.terms)))
+}
+
+/// Measures rate after rate. It fails when no rate kept the promise.
+fn load_sweep(ground: &Ground, reporter: &mut Reporter) -> Result<u8, AnyError> {
+    let (Some(asked), Some(open)) = (&ground.config.sweep, &ground.config.open) else {
+        return Ok(EXIT_FAILED);
+    };
     let outcome = sweep(ground, open, asked, reporter.place());
     // The bucket goes even when a measurement could not be made.
     let cleaned = clean_up(&ground.config);
     let end = outcome?;
     cleaned?;
-    Ok(end.best.is_some() || asked.slo.is_none())
+    Ok(if end.best.is_some() || asked.slo.is_none() { 0 } else { EXIT_FAILED })
 }
 
-fn run_line(config: &Config, words: &[String], objects_known: u64) -> Result<RunLine, AnyError> {
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(RunLine {
-        schema: SCHEMA,
-        started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: words.to_vec(),
-        config: serde_json::to_value(config)?,
-        host: this_host(),
-        objects_known,
-    })
-}
-
-fn final_line(end: &RunEnd) -> FinalLine {
-    FinalLine {
-        window_s: end.window.as_secs_f64(),
-        is_interrupted: end.is_interrupted,
-        ops: ops(&end.stats, Detail::Histogram),
-        own_cpu_s: end.cpu.own_s,
-        machine_cpu_s: end.cpu.machine_s,
-        dropped: end.stats.open.dropped,
-        ..FinalLine::default()
-    }
-}
-
-fn judge(end: &RunEnd) -> bool {
+/// Failed operations weigh more than all rules but that of verification.
+fn exit_code(end: &RunEnd, judgement: &Judgement) -> u8 {
     if end.stats.ops() == 0 && !end.is_interrupted {
         eprintln!("aisloader: not one operation was done");
     }
-    end.stats.error_count() == 0 && end.stats.ops() > 0
+    let is_failed = end.stats.error_count() > 0 || end.stats.ops() == 0;
+    match judgement.exit_code {
+        EXIT_VERIFICATION => EXIT_VERIFICATION,
+        _ if is_failed => EXIT_FAILED,
+        code => code,
+    }
 }
 
 /// Sees to it that there is a bucket, and lists what there is to read.
@@ -196,11 +201,16 @@ fn open_loop(config: &Config, client: &mut Client) -> Result<Option<OpenLoop>, A
     Ok(Some(resolved.ok_or(why)?))
 }
 
-fn direct_map(config: &Config, client: &mut Client) -> Result<Option<DirectMap>, AnyError> {
+/// Who the targets are. Only `-direct` cannot do without.
+fn cluster_map(client: &mut Client) -> Result<DirectMap, AnyError> {
+    Ok(DirectMap::from_json(&client.cluster_map()?)?)
+}
+
+fn direct_map(config: &Config, map: &Result<DirectMap, AnyError>) -> Result<Option<DirectMap>, AnyError> {
     if !config.is_direct {
         return Ok(None);
     }
-    let map = DirectMap::from_json(&client.cluster_map()?)?;
+    let map = map.as_ref().map_err(ToString::to_string)?.clone();
     if !map.knows_cores() {
         eprintln!(
             "aisloader: warning: -direct: the targets do not publish their cores; using their public addresses"

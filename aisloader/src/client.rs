@@ -153,6 +153,18 @@ impl Client {
         }
     }
 
+    /// The counters of a target, as Prometheus text.
+    ///
+    /// # Errors
+    /// When it does not give them.
+    pub fn metrics(&mut self) -> Result<Vec<u8>, ClientError> {
+        let response = self.call("GET", "/metrics", b"")?;
+        match response.status {
+            200..300 => Ok(response.body),
+            _ => Err(refused("fetching the counters", &response)),
+        }
+    }
+
     /// One request and the redirects that it is sent along.
     fn call(&mut self, method: &str, target: &str, body: &[u8]) -> Result<Response, ClientError> {
         let mut target = target.to_owned();

@@ -2,8 +2,10 @@
 
 use crate::findmax::Sweep;
 use crate::flags::{FlagError, Parsed};
+use crate::honesty::rules::Terms;
 use crate::names::BucketName;
 use crate::open_loop::OpenLoop;
+use crate::units::parse_duration;
 use crate::workload::Mix;
 use serde::Serialize;
 use std::time::Duration;
@@ -50,8 +52,26 @@ pub struct Config {
     pub is_list_skipped: bool,
     /// Destroy the bucket at the end.
     pub is_cleaned_up: bool,
+    /// What is left out at the begin.
+    pub warmup: Warmup,
+    /// What the user says about the rules of admissible runs.
+    pub terms: Terms,
     /// Where and how results go.
     pub output: Output,
+}
+
+/// What of a run's begin does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Warmup {
+    /// What a test over the seconds finds.
+    #[default]
+    Auto,
+    /// What the user says.
+    Fixed {
+        /// Rounded up.
+        seconds: u64,
+    },
 }
 
 /// When a run ends; the first bound that is reached counts.
@@ -118,6 +138,8 @@ impl Config {
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
             is_list_skipped: flags.boolean("skiplist"),
             is_cleaned_up: cleanup(flags, &bucket)?,
+            warmup: warmup(flags)?,
+            terms: terms(flags)?,
             output: output(flags)?,
             bucket,
             mix,
@@ -250,6 +272,28 @@ fn cleanup(flags: &Parsed, bucket: &BucketName) -> Result<bool, FlagError> {
         ));
     }
     Ok(given && flags.boolean("cleanup"))
+}
+
+fn warmup(flags: &Parsed) -> Result<Warmup, FlagError> {
+    match flags.text("warmup") {
+        "auto" => Ok(Warmup::Auto),
+        text => match parse_duration(text) {
+            Some(set) => {
+                Ok(Warmup::Fixed { seconds: set.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX) })
+            }
+            None => refuse(format!("-warmup: {text:?} is neither auto nor a duration such as 5s")),
+        },
+    }
+}
+
+fn terms(flags: &Parsed) -> Result<Terms, FlagError> {
+    let text = flags.text("max-errors");
+    let share = text.trim_end_matches('%').parse::<f64>().ok().filter(|pct| (0.0..=100.0).contains(pct));
+    let Some(pct) = share else {
+        return refuse(format!("-max-errors: {text:?} is not a percentage such as 1 or 0.5%"));
+    };
+    let allowed = Terms::allow(flags.text("allow")).map_err(|why| FlagError(format!("-allow: {why}")))?;
+    Ok(Terms { allowed, is_hot: flags.boolean("hot"), errors_max: pct / 100.0 })
 }
 
 fn output(flags: &Parsed) -> Result<Output, FlagError> {

@@ -30,6 +30,31 @@ pub struct CpuUse {
     pub stolen_s: Option<f64>,
 }
 
+impl CpuUse {
+    /// Adds what was used in another time.
+    pub fn add(&mut self, other: &Self) {
+        self.own_s += other.own_s;
+        self.machine_s = sum(self.machine_s, other.machine_s);
+        self.stolen_s = sum(self.stolen_s, other.stolen_s);
+    }
+
+    /// What is left when a part is taken away; nothing is less than 0.
+    #[must_use]
+    pub fn minus(&self, part: &Self) -> Self {
+        let left = |whole: Option<f64>, part: Option<f64>| Some((whole? - part.unwrap_or(0.0)).max(0.0));
+        Self {
+            own_s: (self.own_s - part.own_s).max(0.0),
+            machine_s: left(self.machine_s, part.machine_s),
+            stolen_s: left(self.stolen_s, part.stolen_s),
+        }
+    }
+}
+
+/// What is known of two parts together.
+fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(|a, b| a + b)
+}
+
 impl CpuSample {
     /// Looks now.
     #[must_use]

@@ -14,6 +14,7 @@
 //! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
 //! * [`filelist`] reads names from a file;
+//! * [`honesty`] says which part of the run counts, what limited it, and what speaks against its figures;
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
 //! * [`s3`] is another protocol for the same work;
 //! * [`scale`] proves, or refutes, that N disks give N times the throughput;
@@ -27,6 +28,7 @@ pub mod engine;
 pub mod filelist;
 pub mod findmax;
 pub mod flags;
+pub mod honesty;
 pub mod listing;
 pub mod names;
 pub mod open_loop;

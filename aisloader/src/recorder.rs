@@ -285,6 +285,22 @@ impl Stats {
         stats.error_latency.record(span.duration());
     }
 
+    /// Takes the failures of another in place of its own.
+    pub fn take_errors_of(&mut self, other: &Self) {
+        for kind in OpKind::ALL {
+            let (mine, theirs) = (self.of_mut(kind), other.of(kind));
+            mine.errors = theirs.errors.clone();
+            mine.error_texts = theirs.error_texts.clone();
+            mine.error_latency = theirs.error_latency.clone();
+        }
+    }
+
+    /// Payload of all kinds of operations.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        OpKind::ALL.into_iter().map(|kind| self.of(kind).bytes).sum()
+    }
+
     /// Adds all of another.
     pub fn merge(&mut self, other: &Self) {
         for kind in OpKind::ALL {

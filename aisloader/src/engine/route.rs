@@ -87,6 +87,12 @@ impl DirectMap {
         self.nodes.iter().map(|node| node.authorities.as_slice())
     }
 
+    /// One address of every target.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        self.authorities().filter_map(|all| all.first().cloned()).collect()
+    }
+
     /// Where an object lives.
     pub(super) fn place(&self, bucket: BckRef<'_>, name: &str) -> Option<Place> {
         let digest = uname_digest(bucket, name);

@@ -136,6 +136,21 @@ pub const FLAGS: &[Flag] = &[
         "HdrHistogram interval logs, a line every second, in files PREFIX-get.hlog and so on (ours)",
     ),
     flag("prom-listen", Text, "", "answer Prometheus on this host:port while the run goes on (ours)"),
+    flag(
+        "warmup",
+        Text,
+        "auto",
+        "what of the begin does not count: auto (found by MSER over the seconds), or a duration; not in runs bounded by work (ours)",
+    ),
+    flag("hot", Bool, "false", "reads from the server's memory are what is asked for (ours)"),
+    flag("max-errors", Text, "1%", "more failed operations make the run inadmissible (ours)"),
+    flag(
+        "allow",
+        Text,
+        "",
+        "rules that the run may break, separated by commas: verification, errors, client-saturated, cache, \
+         not-steady, too-short, clock-step, steal; the result names them (ours)",
+    ),
     flag("quiet", Bool, "false", "do not print the parameters at the start"),
     flag("dry-run", Bool, "false", "print the effective parameters and end"),
     flag("version", Bool, "false", "print the version and end"),

@@ -17,10 +17,20 @@ Examples:
   aisloader -bucket=ais://bench -find-max -slo=p99=20ms -cleanup=false
 ";
 
+const EXIT_CODES: &str = "
+Exit codes:
+  0  the run is admissible            5  answers with the wrong bytes
+  1  operations failed                6  read from memory, not from devices (rule cache)
+  2  the command line is wrong        7  loaders of a fleet were missing
+  3  the loader was the limit         8  the clock or the machine was disturbed (clock-step, steal)
+  4  not steady, or too short to tell
+A run that a rule refuses prints its figures all the same, marked; -allow=RULE waives a rule.
+";
+
 /// All flags with their kinds, defaults and meanings, and a few examples.
 #[must_use]
 pub fn usage() -> String {
-    format!("Usage: aisloader -name=value ...\n\n{}{EXAMPLES}", flag_lines(FLAGS))
+    format!("Usage: aisloader -name=value ...\n\n{}{EXAMPLES}{EXIT_CODES}", flag_lines(FLAGS))
 }
 
 /// One entry for each flag of a table.
@@ -40,5 +50,7 @@ pub fn flag_lines(flags: &[Flag]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  -{}{kind}{default}\n        {}", flag.name, flag.help);
     }
+    out.push_str(EXAMPLES);
+    out.push_str(EXIT_CODES);
     out
 }

@@ -1,17 +1,21 @@
 //! What a run leaves behind for other programs, beside the tables of [`report`](crate::report).
 //!
-//! * [`schema`] is the NDJSON log as data; [`lines`] makes its lines, [`host`] says where the run was made;
+//! * [`schema`] is the NDJSON log as data; [`lines`] and [`ends`] make its lines, [`host`] says where the run was made;
 //! * [`Sinks`] feeds what the flags ask for, every second: `ndjson`, `csv`, `hdr_log` write files, `exporter` answers
-//!   Prometheus with the text of `prometheus`.
+//!   Prometheus with the text of `prometheus`;
+//! * [`Progress`] is the line on the terminal.
 
 mod csv;
+pub mod ends;
 mod exporter;
 mod hdr_log;
 pub mod host;
 pub mod lines;
 mod ndjson;
+mod progress;
 mod prometheus;
 pub mod schema;
 mod sink;
 
+pub use progress::Progress;
 pub use sink::Sinks;

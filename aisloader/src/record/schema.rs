@@ -193,6 +193,14 @@ pub struct FinalLine {
     pub dropped: u64,
     /// Bytes that the server's devices read; `None` when it cannot be known.
     pub device_read_bytes: Option<u64>,
+    /// Hits and misses of the server's cache; `None` when it does not tell.
+    pub cache_hits: Option<u64>,
+    /// See `cache_hits`.
+    pub cache_misses: Option<u64>,
+    /// Seconds at the begin that the figures leave out.
+    pub warmup_s: f64,
+    /// How the end of the warm-up was found, and whether the rest is steady.
+    pub steadiness: String,
     /// What to think of it.
     pub verdict: Verdict,
 }

@@ -5,7 +5,7 @@ use super::exporter::Exporter;
 use super::hdr_log::HdrLogs;
 use super::ndjson::Ndjson;
 use super::schema::{FinalLine, Phase, RunLine};
-use crate::config::Output;
+use crate::config::{Config, Warmup};
 use crate::cpu::{CpuSample, CpuUse};
 use crate::engine::{INTERVAL, Interval};
 use std::io;
@@ -43,6 +43,8 @@ pub struct Sinks {
     all: Vec<(Box<dyn Sink>, Option<io::Error>)>,
     cpu: CpuSample,
     at_s: f64,
+    /// Warm-up that is known beforehand.
+    warmup_s: f64,
 }
 
 impl Sinks {
@@ -50,7 +52,8 @@ impl Sinks {
     ///
     /// # Errors
     /// When a file cannot be made or an address not be listened on; the text names it.
-    pub fn open(output: &Output, run: RunLine) -> io::Result<Self> {
+    pub fn open(config: &Config, run: RunLine) -> io::Result<Self> {
+        let output = &config.output;
         let started = UNIX_EPOCH + Duration::from_millis(run.started_unix_ms);
         let mut all: Vec<Box<dyn Sink>> = Vec::new();
         if !output.hdr_prefix.is_empty() {
@@ -69,7 +72,11 @@ impl Sinks {
             all.push(Box::new(log.map_err(|e| named(&format!("-ndjson={}", output.ndjson), &e))?));
         }
         let all = all.into_iter().map(|sink| (sink, None)).collect();
-        Ok(Self { all, cpu: CpuSample::now(), at_s: 0.0 })
+        let warmup_s = match config.warmup {
+            Warmup::Auto => 0.0,
+            Warmup::Fixed { seconds } => seconds as f64,
+        };
+        Ok(Self { all, cpu: CpuSample::now(), at_s: 0.0, warmup_s })
     }
 
     /// At the begin, lest what came before it be counted.
@@ -80,7 +87,8 @@ impl Sinks {
     /// After an interval of the engine.
     pub fn interval(&mut self, interval: &Interval) {
         let at_s = interval.number as f64 * INTERVAL.as_secs_f64();
-        self.push(interval, at_s, Phase::Steady);
+        let phase = if at_s <= self.warmup_s { Phase::Warmup } else { Phase::Steady };
+        self.push(interval, at_s, phase);
     }
 
     /// What came after the last whole interval, in a run whose window is so long.

@@ -7,6 +7,8 @@ mod summary;
 
 use crate::config::Config;
 use crate::engine::{INTERVAL, Interval, RunEnd};
+use crate::honesty::Judgement;
+use crate::honesty::text::text;
 use crate::recorder::Stats;
 use std::fs::File;
 use std::io::{self, Write};
@@ -101,11 +103,16 @@ impl Reporter {
     ///
     /// # Errors
     /// When nothing can be written.
-    pub fn end(&mut self, config: &Config, end: &RunEnd) -> io::Result<()> {
+    pub fn end(&mut self, config: &Config, end: &RunEnd, judgement: &Judgement) -> io::Result<()> {
         let text = if self.is_json {
-            format!("{}\n]\n", json::end(config, end))
+            let mut row = json::end(config, end);
+            if let Some(fields) = row.as_object_mut() {
+                fields.insert("verdict".into(), serde_json::to_value(&judgement.verdict)?);
+                fields.insert("steadiness".into(), judgement.evidence.steadiness.text.as_str().into());
+            }
+            format!("{row}\n]\n")
         } else {
-            summary::table(config, end)
+            format!("{}{}", summary::table(config, end), text(judgement))
         };
         self.out.write_all(text.as_bytes())?;
         self.out.flush()

@@ -52,6 +52,8 @@ impl Loader<'_> {
             command.arg("-direct");
         }
         command.args(["-cleanup=false", "-json", "-quiet", "-statsinterval", "0"]).args(bounds);
+        // The scenario watches machine and caches itself, and repeats.
+        command.args(["-warmup", "0", "-hot", "-allow", "client-saturated,not-steady,clock-step,steal"]);
         command
     }
 

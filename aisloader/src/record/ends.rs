@@ -1,0 +1,47 @@
+//! The first and the last line of a log.
+
+use super::host::this_host;
+use super::lines::{Detail, ops};
+use super::schema::{FinalLine, RunLine, SCHEMA};
+use crate::config::Config;
+use crate::engine::RunEnd;
+use crate::honesty::Judgement;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What is about to run, here and now; `words` are the program's arguments.
+///
+/// # Errors
+/// When the configuration cannot be written as JSON.
+pub fn run_line(config: &Config, words: &[String], objects_known: u64) -> serde_json::Result<RunLine> {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(RunLine {
+        schema: SCHEMA,
+        started_unix_ms: u64::try_from(started.as_millis()).unwrap_or(u64::MAX),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command: words.to_vec(),
+        config: serde_json::to_value(config)?,
+        host: this_host(),
+        objects_known,
+    })
+}
+
+/// What came out.
+#[must_use]
+pub fn final_line(end: &RunEnd, judgement: &Judgement) -> FinalLine {
+    let (reads, steadiness) = (&judgement.evidence.reads, &judgement.evidence.steadiness);
+    FinalLine {
+        window_s: end.window.as_secs_f64(),
+        is_interrupted: end.is_interrupted,
+        ops: ops(&end.stats, Detail::Histogram),
+        own_cpu_s: end.cpu.own_s,
+        machine_cpu_s: end.cpu.machine_s,
+        dropped: end.stats.open.dropped,
+        device_read_bytes: reads.device_bytes,
+        cache_hits: reads.cache.map(|(hits, _)| hits),
+        cache_misses: reads.cache.map(|(_, misses)| misses),
+        warmup_s: steadiness.warmup_s as f64,
+        steadiness: steadiness.text.clone(),
+        verdict: judgement.verdict.clone(),
+        ..FinalLine::default()
+    }
+}
