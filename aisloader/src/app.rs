@@ -97,7 +97,8 @@ fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
         let ground = Ground { config: Arc::clone(&config), names, direct, interrupted };
         return load_sweep(&ground, &mut reporter);
     }
-    let mut sinks = Sinks::open(&config, run_line(&config, words, names.len())?)?;
+    let ids = map.as_ref().map(DirectMap::ids).unwrap_or_default();
+    let mut sinks = Sinks::open(&config, run_line(&config, words, names.len())?, &ids)?;
     reporter.begin(&config, names.len())?;
     let targets = map.map_or_else(|_| vec![config.gateway.clone()], |map| map.targets());
     let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
@@ -106,7 +107,7 @@ fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
     let cleaned = clean_up(&config);
     let (end, judgement) = outcome?;
     reporter.end(&config, &end, &judgement)?;
-    sinks.end(&final_line(&end, &judgement))?;
+    sinks.end(&final_line(&end, &judgement, &ids))?;
     cleaned?;
     Ok(exit_code(&end, &judgement))
 }

@@ -11,7 +11,7 @@
 //! * [`open_loop`] says when operations begin if not one after another;
 //! * [`engine`] does it, on the cores of [`shard`];
 //! * [`findmax`] runs it at rate after rate, [`responder`] is a server to measure the loader itself with;
-//! * [`recorder`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
+//! * [`recorder`], [`places`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
 //! * [`filelist`] reads names from a file;
 //! * [`honesty`] says which part of the run counts, what limited it, and what speaks against its figures;
@@ -33,6 +33,7 @@ pub mod listing;
 pub mod names;
 pub mod open_loop;
 pub mod pick;
+pub mod places;
 pub mod random;
 pub mod record;
 pub mod recorder;

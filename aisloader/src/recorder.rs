@@ -1,6 +1,7 @@
 //! What happened, per kind of operation: counts, bytes, and histograms that merge without loss.
 
 use crate::engine::{ErrorKind, OpError};
+use crate::places::ByPlace;
 use crate::workload::OpKind;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -203,6 +204,10 @@ pub struct Stats {
     list: OpStats,
     /// What the open loop counts.
     pub open: OpenStats,
+    /// By server that answered, `host:port`.
+    pub targets: ByPlace,
+    /// By mountpath, `ID:/path`, as far as it is known.
+    pub mountpaths: ByPlace,
 }
 
 /// What a finished operation moved.
@@ -307,6 +312,8 @@ impl Stats {
             self.of_mut(kind).merge(other.of(kind));
         }
         self.open.merge(&other.open);
+        self.targets.merge(&other.targets);
+        self.mountpaths.merge(&other.mountpaths);
     }
 
     /// Failures of all kinds of operations.

@@ -3,13 +3,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "helpers of tests may fail loudly, as tests may"
 )]
 #![allow(dead_code, reason = "the common server does more than is asked of it here")]
 
 mod common;
 
-use aisloader::record::schema::{Line, SCHEMA};
+use aisloader::record::schema::{FinalLine, Line, SCHEMA};
 use common::{Manner, Responder};
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -83,4 +84,59 @@ fn a_place_that_cannot_be_written_is_named() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(flag), "{flag}: {text}");
     }
+}
+
+/// The last line of a run's log, its exit code, and what it printed.
+fn judged(responder: &Responder, name: &str, line: &str) -> (FinalLine, Option<i32>, String) {
+    let dir = Dir::new(name);
+    let path = dir.path("run.ndjson");
+    // What the machine under the test does is not what is tested.
+    let output = load(
+        responder,
+        &format!("-statsinterval=0 -ndjson={path} -allow=client-saturated,steal,clock-step {line}"),
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    let Ok(Line::Final(whole)) = serde_json::from_str(text.lines().last().unwrap()) else { panic!("{text}") };
+    (*whole, output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn refusals_are_printed_logged_and_returned() {
+    let responder = Responder::start(Manner::Serve);
+    responder.fill(20, 1000);
+    let (whole, code, text) = judged(&responder, "refused", "-duration=1s");
+    let rules: Vec<&str> = whole.verdict.refusals.iter().map(|refusal| refusal.rule.as_str()).collect();
+    assert!(rules.contains(&"cache") && rules.contains(&"too-short"), "{rules:?}");
+    assert!(!whole.verdict.is_admissible && code == Some(6), "{code:?}: {text}");
+    assert!(text.contains("REFUSED cache") && text.contains("not admissible"), "{text}");
+    let (whole, code, text) = judged(&responder, "short", "-duration=1s -hot");
+    assert!(!whole.verdict.is_admissible && code == Some(4), "{code:?}: {text}");
+    let (whole, code, text) = judged(&responder, "set", "-duration=1s -hot -warmup=0");
+    assert!(whole.verdict.is_admissible && code == Some(0), "{code:?}: {text}");
+    // A job is no measurement.
+    let (whole, code, text) = judged(&responder, "job", "-maxops=50 -hot");
+    assert!(whole.verdict.is_admissible && code == Some(0), "{code:?}: {text}");
+}
+
+#[test]
+fn wrong_bytes_and_failures_have_exit_codes_of_their_own() {
+    let responder = Responder::start(Manner::Lie);
+    responder.fill(3, 100);
+    let (whole, code, text) = judged(&responder, "lie", "-maxops=9 -hot -verifyhash");
+    assert!(!whole.verdict.is_admissible && code == Some(5), "{code:?}: {text}");
+    let responder = Responder::start(Manner::Fail(503, "busy"));
+    responder.fill(3, 100);
+    let (whole, code, text) = judged(&responder, "fail", "-maxops=9 -hot");
+    assert_eq!((whole.verdict.refusals[0].rule.as_str(), code), ("errors", Some(1)), "{text}");
+}
+
+#[test]
+fn a_warm_up_that_is_set_is_left_out_of_the_result() {
+    let responder = Responder::start(Manner::Serve);
+    responder.fill(20, 1000);
+    let (whole, _, text) = judged(&responder, "warm", "-duration=3200ms -hot -warmup=2s");
+    assert!((1.0..10.0).contains(&whole.window_s) && whole.warmup_s == 2.0, "{whole:?}");
+    let get = &whole.ops["get"];
+    assert!(get.ops > 0 && get.ops < responder.object_requests(), "{text}");
+    assert_eq!(whole.targets.values().map(|target| target.ops).sum::<u64>(), get.ops);
 }

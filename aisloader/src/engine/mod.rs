@@ -14,6 +14,7 @@ mod open;
 mod operation;
 mod payload;
 mod peers;
+mod places;
 mod route;
 mod run;
 mod watch;

@@ -56,6 +56,8 @@ pub(super) struct Operator {
     pub(super) core: Rc<Core>,
     pub(super) slot: Rc<Slot>,
     pub(super) room: Room,
+    /// Whom the last request went to.
+    pub(super) asked: Option<PeerId>,
 }
 
 impl Operator {
@@ -65,6 +67,7 @@ impl Operator {
         for _ in 0..=REDIRECTS_MAX {
             // Made when the answer's head says of which type the checksum is.
             let mut hasher = None;
+            self.asked = Some(peer);
             let (answer, body_bytes) = self.request(peer, call, &mut hasher).await?;
             match answer.status {
                 200..=299 => return self.accept(call, body_bytes, hasher),

@@ -14,6 +14,11 @@ pub struct DirectMap {
 
 #[derive(Clone, Debug)]
 struct Node {
+    id: String,
+    /// `host:port` of the node as a whole.
+    public: Option<String>,
+    /// `ID:/path` of each mountpath, in the order of the layout.
+    mountpaths: Vec<String>,
     id_digest: u64,
     layout: Option<NodeLayout>,
     /// `host:port`: one of every core, in core order, or the node's only one.
@@ -67,7 +72,15 @@ impl DirectMap {
                     "the cluster map: target {id} has an address that is not plain http: {urls:?}"
                 ));
             }
-            nodes.push(Node { id_digest: snode.id_digest, layout, authorities });
+            let paths = layout.iter().flat_map(|layout| &layout.mountpaths);
+            nodes.push(Node {
+                id: id.clone(),
+                public: authority_of(&snode.public_net.direct_url),
+                mountpaths: paths.map(|mountpath| format!("{id}:{}", mountpath.path)).collect(),
+                id_digest: snode.id_digest,
+                layout,
+                authorities,
+            });
         }
         if nodes.is_empty() {
             return Err("the cluster map has no active target".to_owned());
@@ -91,6 +104,24 @@ impl DirectMap {
     #[must_use]
     pub fn targets(&self) -> Vec<String> {
         self.authorities().filter_map(|all| all.first().cloned()).collect()
+    }
+
+    /// The id of every target under each of its addresses, `host:port`.
+    #[must_use]
+    pub fn ids(&self) -> BTreeMap<String, String> {
+        let all = self.nodes.iter().flat_map(|node| {
+            node.authorities.iter().chain(&node.public).map(|authority| (authority.clone(), node.id.clone()))
+        });
+        all.collect()
+    }
+
+    /// The mountpath of an object, `ID:/path`; `None` when its target does not tell.
+    pub(super) fn mountpath(&self, bucket: BckRef<'_>, name: &str) -> Option<&str> {
+        let digest = uname_digest(bucket, name);
+        let all = self.nodes.iter().enumerate().map(|(at, node)| (node.id_digest, at));
+        let node = self.nodes.get(pick(all, digest)?)?;
+        let route = node.layout.as_ref()?.route(digest)?;
+        node.mountpaths.get(route.mountpath).map(String::as_str)
     }
 
     /// Where an object lives.
@@ -168,6 +199,11 @@ mod tests {
             .map(|place| map.authorities().nth(place.node).unwrap()[place.port].clone())
             .collect();
         assert_eq!(seen.len(), 6, "{seen:?}");
+        let disks: std::collections::HashSet<&str> =
+            (0..200).filter_map(|n| map.mountpath(BckRef::ais("b"), &format!("o{n}"))).collect();
+        assert_eq!(disks, ["tAAAAAAA:/mnt/0", "tAAAAAAA:/mnt/1", "tBBBBBBB:/mnt/0"].into());
+        let ids = map.ids();
+        assert_eq!((ids["h:9002"].as_str(), ids["g:2"].as_str(), ids.len()), ("tAAAAAAA", "tBBBBBBB", 8));
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Worker {
             facts: Facts::default(),
         };
         Self {
-            operator: Operator { core: Rc::clone(core), slot, room },
+            operator: Operator { core: Rc::clone(core), slot, room, asked: None },
             workload,
             name: String::new(),
             rest: REST_FIRST,
@@ -73,6 +73,8 @@ impl Worker {
         };
         self.operator.slot.end();
         let span = Span { due, begin, end: Instant::now(), run_end: core.run.end() };
+        let name = (kind != OpKind::List).then_some(self.name.as_str());
+        self.operator.asked.take().into_iter().for_each(|peer| core.note_place(peer, name, &span, &result));
         match result {
             Ok(moved) => {
                 self.rest = REST_FIRST;

@@ -1,11 +1,12 @@
 //! The first and the last line of a log.
 
 use super::host::this_host;
-use super::lines::{Detail, ops};
+use super::lines::{Detail, ops, places};
 use super::schema::{FinalLine, RunLine, SCHEMA};
 use crate::config::Config;
 use crate::engine::RunEnd;
 use crate::honesty::Judgement;
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What is about to run, here and now; `words` are the program's arguments.
@@ -25,14 +26,16 @@ pub fn run_line(config: &Config, words: &[String], objects_known: u64) -> serde_
     })
 }
 
-/// What came out.
+/// What came out; `ids` are the servers' by their addresses.
 #[must_use]
-pub fn final_line(end: &RunEnd, judgement: &Judgement) -> FinalLine {
+pub fn final_line(end: &RunEnd, judgement: &Judgement, ids: &BTreeMap<String, String>) -> FinalLine {
     let (reads, steadiness) = (&judgement.evidence.reads, &judgement.evidence.steadiness);
     FinalLine {
         window_s: end.window.as_secs_f64(),
         is_interrupted: end.is_interrupted,
         ops: ops(&end.stats, Detail::Histogram),
+        targets: places(&end.stats.targets, ids),
+        mountpaths: places(&end.stats.mountpaths, ids),
         own_cpu_s: end.cpu.own_s,
         machine_cpu_s: end.cpu.machine_s,
         dropped: end.stats.open.dropped,
@@ -42,6 +45,5 @@ pub fn final_line(end: &RunEnd, judgement: &Judgement) -> FinalLine {
         warmup_s: steadiness.warmup_s as f64,
         steadiness: steadiness.text.clone(),
         verdict: judgement.verdict.clone(),
-        ..FinalLine::default()
     }
 }

@@ -1,6 +1,7 @@
 //! From what was recorded to what is logged.
 
-use super::schema::{LatencyLine, OpLine};
+use super::schema::{LatencyLine, OpLine, PlaceLine};
+use crate::places::{ByPlace, PlaceStats};
 use crate::recorder::{Latency, OpStats, Stats};
 use crate::workload::OpKind;
 use base64::Engine as _;
@@ -33,6 +34,21 @@ fn op(stats: &OpStats, detail: Detail) -> OpLine {
         latency: latency(&stats.latency, detail),
         intended: (stats.intended.count() > 0).then(|| latency(&stats.intended, detail)),
     }
+}
+
+/// Every place. Servers are named by the id that `ids` has for their address.
+#[must_use]
+pub fn places(all: &ByPlace, ids: &BTreeMap<String, String>) -> BTreeMap<String, PlaceLine> {
+    let named = all.renamed(|place| ids.get(place).map_or(place, String::as_str).to_owned());
+    let line = |stats: &PlaceStats| PlaceLine {
+        ops: stats.ops,
+        bytes: stats.bytes,
+        errors: stats.errors,
+        p50_ns: stats.quantile_ns(0.5),
+        p99_ns: stats.quantile_ns(0.99),
+        max_ns: stats.max_ns,
+    };
+    named.iter().map(|(place, stats)| (place.to_owned(), line(stats))).collect()
 }
 
 /// The quantiles of a distribution.

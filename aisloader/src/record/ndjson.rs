@@ -1,20 +1,23 @@
 //! The NDJSON log: a line at the begin, one each second, one at the end.
 
-use super::lines::{Detail, ops};
+use super::lines::{Detail, ops, places};
 use super::schema::{FinalLine, IntervalLine, Line, RunLine};
 use super::sink::{Moment, Sink};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 /// Writes the log of one run.
 pub(super) struct Ndjson {
     out: BufWriter<File>,
+    /// Ids of servers, by address.
+    ids: BTreeMap<String, String>,
 }
 
 impl Ndjson {
     /// Makes the file and writes the first line.
-    pub(super) fn new(path: &str, run: RunLine) -> io::Result<Self> {
-        let mut log = Self { out: BufWriter::new(File::create(path)?) };
+    pub(super) fn new(path: &str, run: RunLine, ids: BTreeMap<String, String>) -> io::Result<Self> {
+        let mut log = Self { out: BufWriter::new(File::create(path)?), ids };
         log.write(&Line::Run(run))?;
         Ok(log)
     }
@@ -38,11 +41,12 @@ impl Sink for Ndjson {
             span_s: moment.span_s,
             phase: moment.phase,
             ops: ops(&moment.interval.stats, Detail::Quantiles),
+            targets: places(&moment.interval.stats.targets, &self.ids),
+            mountpaths: places(&moment.interval.stats.mountpaths, &self.ids),
             own_cpu_s: moment.cpu.own_s,
             machine_cpu_s: moment.cpu.machine_s,
             inflight: moment.interval.inflight,
             dropped: moment.interval.stats.open.dropped,
-            ..IntervalLine::default()
         }))
     }
 

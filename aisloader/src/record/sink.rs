@@ -8,6 +8,7 @@ use super::schema::{FinalLine, Phase, RunLine};
 use crate::config::{Config, Warmup};
 use crate::cpu::{CpuSample, CpuUse};
 use crate::engine::{INTERVAL, Interval};
+use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -48,11 +49,11 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// Opens what the flags ask for.
+    /// Opens what the flags ask for; `ids` are the servers' by their addresses.
     ///
     /// # Errors
     /// When a file cannot be made or an address not be listened on; the text names it.
-    pub fn open(config: &Config, run: RunLine) -> io::Result<Self> {
+    pub fn open(config: &Config, run: RunLine, ids: &BTreeMap<String, String>) -> io::Result<Self> {
         let output = &config.output;
         let started = UNIX_EPOCH + Duration::from_millis(run.started_unix_ms);
         let mut all: Vec<Box<dyn Sink>> = Vec::new();
@@ -68,7 +69,7 @@ impl Sinks {
             all.push(Box::new(Exporter::new(&output.prom_listen).map_err(|e| named(&name, &e))?));
         }
         if !output.ndjson.is_empty() {
-            let log = Ndjson::new(&output.ndjson, run);
+            let log = Ndjson::new(&output.ndjson, run, ids.clone());
             all.push(Box::new(log.map_err(|e| named(&format!("-ndjson={}", output.ndjson), &e))?));
         }
         let all = all.into_iter().map(|sink| (sink, None)).collect();
