@@ -44,6 +44,8 @@ pub struct Config {
     /// Checksum computed for PUT.
     #[serde(serialize_with = "cksum_name")]
     pub cksum: CksumType,
+    /// Have the kernel drop what GET returns, uncopied.
+    pub is_dropped: bool,
     /// Compare the checksum of what GET returns.
     pub is_verified: bool,
     /// Prefix of GET and LIST, directory of PUT.
@@ -134,6 +136,7 @@ impl Config {
             is_direct: flags.boolean("direct"),
             list_page_names: flags.uint("list-pagesize"),
             cksum: cksum(flags)?,
+            is_dropped: flags.boolean("drop"),
             is_verified: flags.boolean("verifyhash"),
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
             is_list_skipped: flags.boolean("skiplist"),
@@ -145,6 +148,9 @@ impl Config {
             mix,
         };
         config.check_reader(flags)?;
+        if config.is_dropped && config.is_verified {
+            return refuse("-drop and -verifyhash exclude each other: dropped bytes cannot be looked at".to_owned());
+        }
         if config.is_list_skipped && config.mix.pct_put != 100 {
             return refuse(format!(
                 "-skiplist needs -pctput=100, not {}: GET must know names",

@@ -7,11 +7,15 @@ use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
 /// A body that is kept may not be larger.
 const KEPT_BYTES_MAX: usize = 256 << 20;
+/// What the kernel is told to drop in one operation, at most.
+const DROP_BYTES_MAX: u32 = 64 << 20;
 
 /// What becomes of the bytes.
 pub(super) enum Sink<'a> {
     /// Nothing.
     Discard,
+    /// Nothing, and the kernel may drop them without a copy.
+    Drop,
     /// They are hashed, once it is known how.
     Hash(&'a mut Option<Hasher>),
     /// They are kept.
@@ -21,7 +25,7 @@ pub(super) enum Sink<'a> {
 impl Sink<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), OpError> {
         match self {
-            Self::Discard => {}
+            Self::Discard | Self::Drop => {}
             Self::Hash(hasher) => {
                 if let Some(hasher) = hasher {
                     hasher.update(bytes);
@@ -58,6 +62,9 @@ impl Line<'_> {
             None => return Err(OpError::protocol("bytes follow the end of the answer")),
         };
         sink.take(self.bytes(answer.received.clone()))?;
+        if matches!(sink, Sink::Drop) {
+            return self.drop_rest(left).await.map(|()| bytes);
+        }
         let room = self.room.buf.as_deref().map_or(0, <[u8]>::len);
         while left > 0 {
             // The length is known: the kernel completes only full buffers, so that large bodies cost few turns.
@@ -70,6 +77,20 @@ impl Line<'_> {
             left = left.saturating_sub(got as u64);
         }
         Ok(bytes)
+    }
+
+    /// Has the kernel drop what is left of a body.
+    async fn drop_rest(&mut self, bytes: u64) -> Result<(), OpError> {
+        let mut left = bytes;
+        while left > 0 {
+            let len = u32::try_from(left).unwrap_or(u32::MAX).min(DROP_BYTES_MAX);
+            let got = self.driver.recv_discard(&self.conn.socket, len).await;
+            match got.map_err(|e| OpError::broken(&e, false))? {
+                0 => return Err(OpError::ended(false)),
+                got => left = left.saturating_sub(got as u64),
+            }
+        }
+        Ok(())
     }
 
     async fn read_chunked(&mut self, answer: &Answer, sink: &mut Sink<'_>) -> Result<u64, OpError> {

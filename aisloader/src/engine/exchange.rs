@@ -85,6 +85,8 @@ pub(super) struct Line<'a> {
     pub(super) room: &'a mut Room,
     pub(super) limits: &'a HeadLimits,
     pub(super) method: Method,
+    /// What is received together with a head, at most.
+    pub(super) first_bytes_max: usize,
     /// Whether headers are looked at even when the answer is a plain success.
     pub(super) wants_facts: bool,
 }
@@ -130,7 +132,7 @@ impl Line<'_> {
         }
         let head = std::mem::take(&mut self.room.head);
         let (len, buf) = (head.len(), self.take_buf()?);
-        let room_bytes = buf.len();
+        let room_bytes = buf.len().min(self.first_bytes_max);
         let send = self.driver.send(&self.conn.socket, head, 0..len, false);
         let recv = self.driver.recv(&self.conn.socket, buf, 0..room_bytes, false);
         let (sent, head) = send.await;

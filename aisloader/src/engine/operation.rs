@@ -18,6 +18,8 @@ use wire::http1::{HeadWriter, Method};
 const REDIRECTS_MAX: usize = 4;
 /// A smaller body goes out with the head even to a server that may redirect it: a second exchange would cost more.
 const ASK_BYTES_MIN: u64 = 64 << 10;
+/// With `-drop`: what is received before the kernel is told to drop the rest.
+const HEAD_BYTES_MAX: usize = 4 << 10;
 /// Bytes of an error's text that are shown.
 const TEXT_BYTES_MAX: usize = 300;
 
@@ -128,6 +130,7 @@ impl Operator {
         let mut sink = match call {
             Call::Get if is_verified => Sink::Hash(hasher),
             Call::List { .. } => Sink::Collect(&mut kept),
+            Call::Get if core.run.config.is_dropped => Sink::Drop,
             _ => Sink::Discard,
         };
         let method = if matches!(call, Call::Put(_)) { Method::Put } else { Method::Get };
@@ -138,6 +141,7 @@ impl Operator {
             room: &mut self.room,
             limits: &core.limits,
             method,
+            first_bytes_max: if matches!(sink, Sink::Drop) { HEAD_BYTES_MAX } else { usize::MAX },
             wants_facts: is_verified,
         };
         let result = line.exchange(&outgoing, &mut sink).await;

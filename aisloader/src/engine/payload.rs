@@ -7,11 +7,12 @@ use std::ops::Range;
 use std::rc::Rc;
 use wire::cksum::{CksumType, Hasher};
 
-/// Objects start anywhere in this much, on a page's boundary.
+/// Objects start anywhere in this much, at a multiple of the step: few enough places that a run with objects of one size
+/// has all their checksums after a moment.
 const STARTS_BYTES: usize = 16 << 20;
+const START_STEP_BYTES: usize = 64 << 10;
 /// The longest piece that is sent at once; the pool is that much longer, so that every piece is contiguous.
 const PIECE_BYTES_MAX: usize = 4 << 20;
-const PAGE_BYTES: usize = 4096;
 
 /// The payload pool of one core.
 #[derive(Clone)]
@@ -42,8 +43,8 @@ impl Payload {
 
     /// The pieces of an object, in order: ranges of the pool.
     pub(super) fn pieces(&self, place: u64, size_bytes: u64) -> Pieces {
-        let pages = (STARTS_BYTES / PAGE_BYTES) as u64;
-        let start = crate::random::scale(place, pages) as usize * PAGE_BYTES;
+        let starts = (STARTS_BYTES / START_STEP_BYTES) as u64;
+        let start = crate::random::scale(place, starts) as usize * START_STEP_BYTES;
         // A pool without memory has no pieces either.
         let left_bytes = if self.bytes.is_empty() { 0 } else { size_bytes };
         Pieces { at: start, left_bytes }
@@ -55,8 +56,8 @@ impl Payload {
     }
 }
 
-/// Checksums kept. Objects of one size have one for each page that they can start at; that many fit.
-const CKSUMS_MAX: usize = 2 * STARTS_BYTES / PAGE_BYTES;
+/// Checksums kept: of objects of this many sizes, at every place where they can start.
+const CKSUMS_MAX: usize = 32 * STARTS_BYTES / START_STEP_BYTES;
 
 /// Checksums of objects. Where an object starts and how long it is decides what is in it; so a run with objects of one
 /// size soon has all checksums that it will ever need, and spends nothing on them.
@@ -145,7 +146,7 @@ mod tests {
     #[test]
     fn the_bytes_do_not_repeat() {
         let payload = Payload::new(3);
-        let pages: std::collections::HashSet<&[u8]> = payload.bytes.chunks(PAGE_BYTES).collect();
-        assert_eq!(pages.len(), payload.bytes.len() / PAGE_BYTES);
+        let pages: std::collections::HashSet<&[u8]> = payload.bytes.chunks(4096).collect();
+        assert_eq!(pages.len(), payload.bytes.len() / 4096);
     }
 }

@@ -109,6 +109,12 @@ pub const FLAGS: &[Flag] = &[
         "false",
         "compute the checksum of what GET returns and compare it with the header",
     ),
+    flag(
+        "drop",
+        Bool,
+        "false",
+        "count what GET returns and have the kernel drop it, without copying it to this program (ours)",
+    ),
     flag("seed", Int, "0", "seed of every random decision; 0: from the clock"),
     flag("randomname", Bool, "true", "PUT under random names of 32 characters; false: consecutive numbers"),
     flag("subdir", Text, "", "GET and LIST: only names with this prefix; PUT: virtual directory to write to"),

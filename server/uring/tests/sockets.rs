@@ -43,6 +43,23 @@ fn received_bytes_land_in_their_range_and_all_means_all() {
 }
 
 #[test]
+fn discarded_bytes_are_counted_and_what_follows_them_is_kept() {
+    let (driver, (socket, peer)) = (driver(), connection());
+    let mut sent = vec![7; 3 * BODY];
+    sent.extend_from_slice(b"next");
+    let thread = writer(peer, sent, 50_000);
+    let mut left = 3 * BODY;
+    while left > 0 {
+        left -= block_on(&driver, driver.recv_discard(&socket, left as u32)).unwrap();
+    }
+    let (n, bytes) = block_on(&driver, driver.recv_append(&socket, Vec::new(), 100));
+    assert_eq!((n.unwrap(), &bytes[..]), (4, &b"next"[..]));
+    drop(thread.join().unwrap());
+    assert_eq!(block_on(&driver, driver.recv_discard(&socket, 10)).unwrap(), 0, "the peer has ended");
+    settle(&driver);
+}
+
+#[test]
 fn appending_keeps_what_is_there_and_takes_no_more_than_the_room() {
     let (driver, (socket, mut peer)) = (driver(), connection());
     peer.write_all(b"0123456789").unwrap();

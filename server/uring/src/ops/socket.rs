@@ -25,6 +25,12 @@ pub struct RecvVec {
     room: usize,
 }
 
+/// Receive and forget.
+pub struct RecvDiscard {
+    socket: Rc<OwnedFd>,
+    len: u32,
+}
+
 /// Send a range of bytes.
 pub struct Send<B: StableBytes> {
     socket: Rc<OwnedFd>,
@@ -60,6 +66,12 @@ impl Driver {
     pub fn recv_append(&self, socket: &Rc<OwnedFd>, mut bytes: Vec<u8>, room: usize) -> Op<RecvVec> {
         bytes.reserve(room);
         Op::submit(self, RecvVec { socket: Rc::clone(socket), bytes, room })
+    }
+
+    /// Takes up to `len` bytes out of a TCP connection without copying them anywhere; gives their number, 0 when the peer
+    /// has ended. (The kernel cannot wait for all of them: it counts what it has copied.)
+    pub fn recv_discard(&self, socket: &Rc<OwnedFd>, len: u32) -> Op<RecvDiscard> {
+        Op::submit(self, RecvDiscard { socket: Rc::clone(socket), len })
     }
 
     /// Sends `range` of the bytes; `more` tells the kernel that the message goes on. Short counts happen.
@@ -134,6 +146,22 @@ unsafe impl Operation for RecvVec {
             unsafe { self.bytes.set_len(self.bytes.len() + n) };
         }
         (result, self.bytes)
+    }
+}
+
+// SAFETY: the address is null: TCP drops the bytes without looking at it (`MSG_TRUNC`), and a socket that would copy them
+// fails with EFAULT at the first byte.
+unsafe impl Operation for RecvDiscard {
+    type Output = io::Result<usize>;
+
+    fn entry(&mut self) -> Entry {
+        opcode::Recv::new(types::Fd(self.socket.as_raw_fd()), std::ptr::null_mut(), self.len)
+            .flags(libc::MSG_TRUNC)
+            .build()
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        result.map(|n| n as usize)
     }
 }
 
