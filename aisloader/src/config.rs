@@ -149,7 +149,9 @@ impl Config {
         };
         config.check_reader(flags)?;
         if config.is_dropped && config.is_verified {
-            return refuse("-drop and -verifyhash exclude each other: dropped bytes cannot be looked at".to_owned());
+            return refuse(
+                "-drop and -verifyhash exclude each other: dropped bytes cannot be looked at".to_owned(),
+            );
         }
         if config.is_list_skipped && config.mix.pct_put != 100 {
             return refuse(format!(

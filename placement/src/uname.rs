@@ -1,6 +1,6 @@
 //! Fully qualified names: `<provider>/<namespace>/<bucket>/<object>`, the bytes that placement hashes.
 
-use xxhash_rust::xxh64::Xxh64;
+use xxhash_rust::xxh64::{Xxh64, xxh64};
 
 use crate::hrw::SEED;
 
@@ -83,6 +83,21 @@ pub fn write_uname(out: &mut Vec<u8>, bck: BckRef<'_>, object: &str) {
 /// The placement digest of an object, without building its uname in memory.
 #[must_use]
 pub fn uname_digest(bck: BckRef<'_>, object: &str) -> u64 {
+    // Most names hash twice as fast in one piece.
+    let mut whole = [0; SHORT_BYTES];
+    let mut len = 0;
+    for piece in pieces(bck, object) {
+        let Some(room) = whole.get_mut(len..len + piece.len()) else { return long_digest(bck, object) };
+        room.copy_from_slice(piece.as_bytes());
+        len += piece.len();
+    }
+    xxh64(whole.get(..len).unwrap_or_default(), SEED)
+}
+
+/// Unames up to this size are put together before they are hashed.
+const SHORT_BYTES: usize = 192;
+
+fn long_digest(bck: BckRef<'_>, object: &str) -> u64 {
     let mut hash = Xxh64::new(SEED);
     for piece in pieces(bck, object) {
         hash.update(piece.as_bytes());
@@ -132,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parse_undoes_write(bucket in "[a-zA-Z0-9._-]{1,20}", object in "\\PC{0,40}", uuid in "[A-Za-z0-9]{0,9}") {
+        fn parse_undoes_write(bucket in "[a-zA-Z0-9._-]{1,20}", object in "\\PC{0,120}", uuid in "[A-Za-z0-9]{0,9}") {
             let bck = BckRef { ns: NsRef { uuid: &uuid, name: "" }, ..BckRef::ais(&bucket) };
             let text = written(bck, &object);
             prop_assert_eq!(Uname::parse(&text), Some(Uname { bck, object: &object }));

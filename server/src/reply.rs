@@ -21,7 +21,8 @@ pub(crate) enum Payload {
     /// A larger one: its first piece, verified already, and the rest.
     Stream {
         first: Piece,
-        rest: Reader,
+        // Boxed: an answer is moved several times on its way, and most have no reader.
+        rest: Box<Reader>,
     },
 }
 
@@ -30,6 +31,8 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// Header fields as they will be sent: one buffer instead of a string for each.
     fields: Vec<u8>,
+    /// More of them, kept with the object.
+    kept_fields: Option<Rc<[u8]>>,
     pub(crate) content_type: &'static str,
     /// What `Content-Length` says; without a body for the answers to `HEAD`.
     pub(crate) size_bytes: u64,
@@ -43,6 +46,7 @@ impl Reply {
         Self {
             status,
             fields: Vec::new(),
+            kept_fields: None,
             content_type: "",
             size_bytes: 0,
             body: Payload::Empty,
@@ -71,6 +75,17 @@ impl Reply {
         self
     }
 
+    /// Adds fields that are written already, see [`Reply::into_fields`].
+    pub(crate) fn with_kept(mut self, fields: Rc<[u8]>) -> Self {
+        self.kept_fields = Some(fields);
+        self
+    }
+
+    /// The fields that were added, in the form that goes out.
+    pub(crate) fn into_fields(self) -> Vec<u8> {
+        self.fields
+    }
+
     fn writer(&mut self) -> HeadWriter<'_> {
         if self.fields.capacity() == 0 {
             self.fields.reserve(FIELDS_BYTES_USUAL);
@@ -91,12 +106,13 @@ impl Reply {
     }
 
     fn head(&self, without_body: bool, keep_alive: bool) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL + self.fields.len());
+        let kept = self.kept_fields.as_deref().unwrap_or_default();
+        let mut bytes = Vec::with_capacity(HEAD_BYTES_USUAL + kept.len() + self.fields.len());
         let mut head = HeadWriter::response(&mut bytes, self.status);
         if !self.content_type.is_empty() {
             head.header("Content-Type", self.content_type);
         }
-        head.append(&self.fields);
+        head.append(kept).append(&self.fields);
         // 204 and 304 must not announce a body; HEAD announces the one that GET would send.
         if !matches!(self.status, 204 | 304) || (without_body && self.size_bytes > 0) {
             head.content_length(self.size_bytes);

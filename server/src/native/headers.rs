@@ -9,16 +9,20 @@ use wire::cksum::CksumType;
 use wire::http1::{Validators, format_http_date};
 
 impl Reply {
-    /// Adds what AIStore tells of an object with `GET`, `PUT` and the first form of `HEAD`.
+    /// Adds what AIStore tells of an object with `GET`, `PUT` and the first form of `HEAD`, [`Reply::with_atime`] apart.
     pub(super) fn with_object(mut self, entry: &Entry, versioned: bool) -> Self {
         if entry.cksum_type != CksumType::None {
             self = self.with_checksum(entry);
         }
-        self = self.with_number("Ais-Atime", entry.atime_ns.get().cast_unsigned());
         if versioned {
             self = self.with_number("Ais-Version", entry.version);
         }
         self.with_custom(entry).with_display("ETag", format_args!("\"{}\"", entry.etag()))
+    }
+
+    /// Adds the time of the last access, the one thing about an object that changes with every read.
+    pub(super) fn with_atime(self, entry: &Entry) -> Self {
+        self.with_number("Ais-Atime", entry.atime_ns.get().cast_unsigned())
     }
 
     pub(super) fn with_checksum(self, entry: &Entry) -> Self {

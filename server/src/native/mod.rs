@@ -21,6 +21,7 @@ mod summary;
 pub(crate) use errors::{error_reply, head_error_reply};
 
 use crate::error::{Error, Kind, Result};
+use crate::object;
 use crate::reply::Reply;
 use crate::shard::{Body, Shard};
 use route::{Route, route};
@@ -35,27 +36,52 @@ const MESSAGE_BYTES_MAX: usize = 8 << 20;
 pub(super) struct Request<'r, 'h> {
     pub(super) shard: &'r Rc<Shard>,
     pub(super) head: &'r RequestHead<'h>,
-    pub(super) query: Query,
+    pub(super) query: Query<'r>,
 }
 
-/// The core that owns the object a request is about; `None` when any core will do.
-pub(crate) fn owner_core(shard: &Shard, head: &RequestHead<'_>) -> Option<usize> {
-    let Ok(Route::Object { bucket, name }) = route(head.path()) else { return None };
-    let digest = placement::uname_digest(placement::BckRef::ais(&bucket), &name);
-    shard.node.view.load().layout.route(digest).map(|route| route.core)
+/// What a request's path names, and for an object where that lies.
+pub(crate) struct Routed<'h> {
+    route: Result<Route<'h>>,
+    /// Placement digest; 0 for what is no object.
+    digest: u64,
+}
+
+impl<'h> Routed<'h> {
+    pub(crate) fn new(head: &RequestHead<'h>) -> Self {
+        let route = route(head.path());
+        let digest = match &route {
+            Ok(Route::Object { bucket, name }) => {
+                placement::uname_digest(placement::BckRef::ais(bucket), name)
+            }
+            _ => 0,
+        };
+        Self { route, digest }
+    }
+
+    /// The core that owns the object; `None` when any core will do.
+    pub(crate) fn owner_core(&self, shard: &Shard) -> Option<usize> {
+        let Ok(Route::Object { .. }) = &self.route else { return None };
+        shard.node.view.load().layout.route(self.digest).map(|route| route.core)
+    }
 }
 
 /// Serves a request.
-pub(crate) async fn handle(shard: &Rc<Shard>, head: &RequestHead<'_>, body: &mut Body<'_>) -> Result<Reply> {
+pub(crate) async fn handle(
+    shard: &Rc<Shard>,
+    head: &RequestHead<'_>,
+    routed: Routed<'_>,
+    body: &mut Body<'_>,
+) -> Result<Reply> {
     if head.method == Method::Options {
         return Ok(Reply::empty(200));
     }
     let query = Query::parse(head.query()).map_err(|e| Error::bad(e.to_string()))?;
     let request = Request { shard, head, query };
-    match route(head.path())? {
+    match routed.route? {
         Route::Object { bucket, name } => {
             check_provider(&request.query)?;
-            objects::handle(&request, &bucket, &name, body).await
+            let object = object::locate_digest(&shard.node.view.load(), &bucket, &name, routed.digest)?;
+            objects::handle(&request, &object, body).await
         }
         Route::Buckets { bucket, prefix } => buckets::handle(&request, &bucket, &prefix, body).await,
         Route::Daemon { item } => daemon::handle(&request, None, &item, body).await,
@@ -74,7 +100,7 @@ pub(crate) async fn handle(shard: &Rc<Shard>, head: &RequestHead<'_>, body: &mut
 }
 
 /// Only AIStore's own buckets exist here so far.
-fn check_provider(query: &Query) -> Result<()> {
+fn check_provider(query: &Query<'_>) -> Result<()> {
     match query.text("provider") {
         "" | "ais" => Ok(()),
         other => Err(Error::not_implemented(format!("the provider {other:?}"))),

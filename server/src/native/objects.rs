@@ -12,22 +12,20 @@ use wire::api::actmsg::{ActMsg, action};
 use wire::api::bck::Bck;
 use wire::api::bprops::access;
 use wire::api::custom;
-use wire::http1::{Method, Precondition, RangeOutcome, evaluate_conditions, parse_range};
+use wire::http1::{Method, Precondition, RangeOutcome, evaluate_conditions, is_conditional, parse_range};
 
 pub(super) async fn handle(
     request: &Request<'_, '_>,
-    bucket: &str,
-    name: &str,
+    object: &ObjectRef,
     body: &mut Body<'_>,
 ) -> Result<Reply> {
-    let object = object::locate(&request.shard.node.view(), bucket, name)?;
     match request.head.method {
-        Method::Get => get(request, &object).await,
-        Method::Head => super::status::head_object(request, &object),
-        Method::Put => put(request, &object, body).await,
-        Method::Delete => delete(request, &object, body).await,
-        Method::Patch => patch(request, &object, body).await,
-        Method::Post => post(request, &object, body).await,
+        Method::Get => get(request, object).await,
+        Method::Head => super::status::head_object(request, object),
+        Method::Put => put(request, object, body).await,
+        Method::Delete => delete(request, object, body).await,
+        Method::Patch => patch(request, object, body).await,
+        Method::Post => post(request, object, body).await,
         Method::Options | Method::Other => Err(request.wrong_method()),
     }
 }
@@ -53,14 +51,17 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
         }
     }
     let entry = find(request, object)?;
-    let tag = entry.etag();
-    let condition =
-        evaluate_conditions(&request.head.headers, Method::Get, &validators(Some(&entry), &tag), true);
+    let headers = &request.head.headers;
+    let condition = if is_conditional(headers) {
+        evaluate_conditions(headers, Method::Get, &validators(Some(&entry), &entry.etag()), true)
+    } else {
+        Precondition::Proceed
+    };
     let range = match condition {
-        Precondition::NotModified => return Ok(described(304, object, &entry)),
+        Precondition::NotModified => return Ok(described(request, 304, object, &entry)),
         Precondition::Failed => return Err(Error::client(Kind::PreconditionFailed, "precondition failed")),
         Precondition::IgnoreRange => None,
-        Precondition::Proceed => request.head.headers.get_str("Range"),
+        Precondition::Proceed => headers.get_str("Range"),
     };
     let size = entry.size_bytes;
     let (status, wanted) = match parse_range(range, size) {
@@ -69,7 +70,7 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
         RangeOutcome::Unsatisfiable | RangeOutcome::Multiple => return Ok(unsatisfiable(request, size)),
     };
     let len = wanted.end - wanted.start;
-    let mut reply = described(status, object, &entry);
+    let mut reply = described(request, status, object, &entry);
     if status == 206 {
         reply = reply.with("Content-Range", format!("bytes {}-{}/{size}", wanted.start, wanted.end - 1));
     }
@@ -82,12 +83,12 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
     Ok(reply)
 }
 
-fn described(status: u16, object: &ObjectRef, entry: &Entry) -> Reply {
+fn described(request: &Request<'_, '_>, status: u16, object: &ObjectRef, entry: &Entry) -> Reply {
     let versioned = object.bucket.props.versioning.enabled;
-    Reply::empty(status)
-        .with_object(entry, versioned)
-        .with_last_modified(entry)
-        .with("Accept-Ranges", "bytes")
+    let write = || Reply::empty(status).with_object(entry, versioned).with_last_modified(entry);
+    let kept = request.shard.store.kept_fields(entry, versioned, || write().into_fields());
+    let reply = kept.map_or_else(write, |fields| Reply::empty(status).with_kept(fields));
+    reply.with_atime(entry).with("Accept-Ranges", "bytes")
 }
 
 fn unsatisfiable(request: &Request<'_, '_>, size: u64) -> Reply {
@@ -130,7 +131,7 @@ async fn put(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>)
     let entry = object::put(request.shard, object, new, body).await?;
     request.shard.counters.put.add(1);
     request.shard.counters.put_bytes.add(entry.size_bytes);
-    Ok(Reply::empty(200).with_object(&entry, object.bucket.props.versioning.enabled))
+    Ok(Reply::empty(200).with_object(&entry, object.bucket.props.versioning.enabled).with_atime(&entry))
 }
 
 async fn copy(request: &Request<'_, '_>, object: &ObjectRef, to: &str) -> Result<Reply> {
@@ -158,7 +159,9 @@ async fn append(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'
         ("flush", Some(session)) => {
             let expected = expected_checksum(request)?;
             let entry = object::flush(request.shard, object, session, expected).await?;
-            Ok(Reply::empty(200).with_object(&entry, object.bucket.props.versioning.enabled))
+            Ok(Reply::empty(200)
+                .with_object(&entry, object.bucket.props.versioning.enabled)
+                .with_atime(&entry))
         }
         ("flush", None) => Err(Error::bad("flush without append_handle")),
         (other, _) => Err(Error::bad(format!("invalid append_type {other:?}: append or flush"))),

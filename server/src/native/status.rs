@@ -31,6 +31,7 @@ fn all(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry) -> Reply {
     let versioned = object.bucket.props.versioning.enabled;
     Reply::empty(200)
         .with_object(entry, versioned)
+        .with_atime(entry)
         .with_last_modified(entry)
         .with("Ais-Name", header_safe(&object.key.name))
         .with("Ais-Bucket-Name", object.key.bucket.name.clone())

@@ -26,9 +26,14 @@ pub(crate) fn bucket(view: &View, name: &str) -> Result<Arc<BucketView>> {
 
 /// Finds where an object is or would be.
 pub(crate) fn locate(view: &View, bucket_name: &str, name: &str) -> Result<ObjectRef> {
+    locate_digest(view, bucket_name, name, uname_digest(BckRef::ais(bucket_name), name))
+}
+
+/// As [`locate`], for a name whose placement digest is known already.
+pub(crate) fn locate_digest(view: &View, bucket_name: &str, name: &str, digest: u64) -> Result<ObjectRef> {
     validate_object_name(name, false).map_err(Error::bad)?;
     let bucket = bucket(view, bucket_name)?;
-    let route = view.layout.route(uname_digest(BckRef::ais(bucket_name), name));
+    let route = view.layout.route(digest);
     let no_disk = || Error { kind: Kind::NoSpace, ..Error::internal("no mountpath is enabled") };
     let route = route.ok_or_else(no_disk)?;
     let key = Key { bucket: Arc::clone(&bucket.bucket), name: name.to_owned(), mountpath: route.mountpath };

@@ -15,7 +15,7 @@ pub(crate) use append::{AppendHandle, AppendSessions, append, flush};
 pub(crate) use bucket::{Usage, change_cluster, destroy_bucket, usage};
 pub(crate) use copy::{copy_object, rename_object};
 pub(crate) use list::{list_page, location};
-pub(crate) use locate::{ObjectRef, bucket, locate};
+pub(crate) use locate::{ObjectRef, bucket, locate, locate_digest};
 pub(crate) use many::{copy_bucket, delete_many, rename_bucket};
 pub(crate) use read::payload;
 pub(crate) use write::put;

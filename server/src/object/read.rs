@@ -17,7 +17,7 @@ pub(crate) async fn payload(shard: &Shard, key: &Key, entry: &Entry, wanted: Ran
         let range = wanted.start as usize..wanted.end as usize;
         return Ok(Payload::Piece(Piece { chunk: whole.chunk, range }));
     }
-    let mut rest = shard.store.read(key, entry, wanted)?;
+    let mut rest = Box::new(shard.store.read(key, entry, wanted)?);
     let first = rest.next().await.inspect_err(|e| shard.store.count_corrupt(e))?;
     let first = first.ok_or_else(|| Error::internal("an object without bytes was read"))?;
     Ok(Payload::Stream { first, rest })

@@ -5,7 +5,7 @@ use super::context::Shard;
 use super::parcel::Parcel;
 use super::stream::{HeadEnd, Stream};
 use crate::error::{Error, Kind};
-use crate::native;
+use crate::native::{self, Routed};
 use crate::reply::{self, Reply};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -14,14 +14,15 @@ use wire::http1::{HeadError, Method, RequestHead, parse_request};
 
 /// What is left to do with the connection after a request.
 enum Next {
-    Continue(Stream),
+    // Boxed: a connection changes hands several times for each request.
+    Continue(Box<Stream>),
     Close,
 }
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(shard: Rc<Shard>, socket: OwnedFd) {
     let Ok(peer) = uring::sock::peer_address(&socket) else { return };
-    let mut stream = Stream::new(&shard, socket, peer);
+    let mut stream = Box::new(Stream::new(&shard, socket, peer));
     while !shard.is_stopping() {
         let next = match stream.read_head().await {
             Ok(head) => serve_request(&shard, stream, head).await,
@@ -35,7 +36,7 @@ pub(super) async fn serve(shard: Rc<Shard>, socket: OwnedFd) {
     }
 }
 
-async fn serve_request(shard: &Rc<Shard>, mut stream: Stream, head_bytes: Vec<u8>) -> Next {
+async fn serve_request(shard: &Rc<Shard>, mut stream: Box<Stream>, head_bytes: Vec<u8>) -> Next {
     let head = match parse_request(&head_bytes, &shard.limits.head) {
         Ok(Some(head)) => head,
         Ok(None) => return Next::Close,
@@ -44,11 +45,12 @@ async fn serve_request(shard: &Rc<Shard>, mut stream: Stream, head_bytes: Vec<u8
             return Next::Close;
         }
     };
-    let owner = native::owner_core(shard, &head).unwrap_or(shard.core);
+    let routed = Routed::new(&head);
+    let owner = routed.owner_core(shard).unwrap_or(shard.core);
     if owner != shard.core {
         return lend(shard, stream, head_bytes, owner).await;
     }
-    match answer(shard, stream, &head).await {
+    match answer(shard, stream, &head, routed).await {
         Next::Continue(mut stream) => {
             stream.recycle(head_bytes);
             Next::Continue(stream)
@@ -58,31 +60,36 @@ async fn serve_request(shard: &Rc<Shard>, mut stream: Stream, head_bytes: Vec<u8
 }
 
 /// Lends the socket to the core that owns the object, and takes it back afterwards.
-async fn lend(shard: &Rc<Shard>, stream: Stream, head: Vec<u8>, owner: usize) -> Next {
+async fn lend(shard: &Rc<Shard>, stream: Box<Stream>, head: Vec<u8>, owner: usize) -> Next {
     shard.counters.lent.add(1);
     let Ok(parcel) = stream.pack() else { return Next::Close };
     let there = move |shard: Rc<Shard>| async move { serve_guest(&shard, parcel, head).await };
     match shard.call(owner, there).await {
-        Ok(Some(parcel)) => Next::Continue(Stream::unpack(shard, parcel)),
+        Ok(Some(parcel)) => Next::Continue(Box::new(Stream::unpack(shard, parcel))),
         // The parcel went with the call: the client sees the connection close and may retry.
         Ok(None) | Err(_) => Next::Close,
     }
 }
 
 async fn serve_guest(shard: &Rc<Shard>, parcel: Parcel, head_bytes: Vec<u8>) -> Option<Parcel> {
-    let stream = Stream::unpack(shard, parcel);
+    let stream = Box::new(Stream::unpack(shard, parcel));
     let Ok(Some(head)) = parse_request(&head_bytes, &shard.limits.head) else { return None };
-    match answer(shard, stream, &head).await {
+    match answer(shard, stream, &head, Routed::new(&head)).await {
         Next::Continue(stream) => stream.pack().ok(),
         Next::Close => None,
     }
 }
 
 /// Answers a request on the core that owns what it is about.
-async fn answer(shard: &Rc<Shard>, mut stream: Stream, head: &RequestHead<'_>) -> Next {
+async fn answer(
+    shard: &Rc<Shard>,
+    mut stream: Box<Stream>,
+    head: &RequestHead<'_>,
+    routed: Routed<'_>,
+) -> Next {
     let started = std::time::Instant::now();
     let mut body = Body::new(&mut stream, head.framing, head.expect_continue);
-    let outcome = native::handle(shard, head, &mut body).await;
+    let outcome = native::handle(shard, head, routed, &mut body).await;
     let disconnected = matches!(&outcome, Err(e) if e.kind == Kind::Disconnected);
     let drained = !disconnected && body.drain().await;
     if disconnected {

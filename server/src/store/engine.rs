@@ -46,12 +46,20 @@ pub(crate) struct StoreStats {
     pub(crate) corrupt_reads: u64,
 }
 
+/// A small object in memory.
+#[derive(Clone)]
+struct Body {
+    piece: Rc<Piece>,
+    /// The fields of its answer as a façade has written them, with the variant they were written for.
+    fields: Option<(bool, Rc<[u8]>)>,
+}
+
 #[derive(Clone)]
 struct BodyWeight;
 
-impl quick_cache::Weighter<u64, Piece> for BodyWeight {
-    fn weight(&self, _: &u64, piece: &Piece) -> u64 {
-        piece.chunk.len() as u64
+impl quick_cache::Weighter<u64, Body> for BodyWeight {
+    fn weight(&self, _: &u64, body: &Body) -> u64 {
+        body.piece.chunk.len() as u64
     }
 }
 
@@ -64,7 +72,7 @@ pub(crate) struct Store {
     mountpaths: Arc<[Arc<Mountpath>]>,
     committers: Vec<Rc<Committer>>,
     index: RefCell<Index>,
-    bodies: RefCell<Cache<u64, Piece, BodyWeight>>,
+    bodies: RefCell<Cache<u64, Body, BodyWeight>>,
     /// Buckets destroyed since the start: a write that was under way must not bring one back.
     destroyed: RefCell<HashSet<u64>>,
     last_generation: Cell<u64>,
@@ -132,15 +140,37 @@ impl Store {
     pub(crate) async fn read_small(&self, key: &Key, entry: &Entry) -> Result<Piece> {
         if let Some(body) = self.bodies.borrow_mut().get(&entry.generation) {
             self.count(|c| c.cache_hits += 1);
-            return Ok(Piece { chunk: Rc::clone(&body.chunk), range: body.range.clone() });
+            return Ok(body.piece.share());
         }
         self.count(|c| c.cache_misses += 1);
         let mut reader = self.read(key, entry, 0..entry.size_bytes)?;
         let piece = reader.next().await.inspect_err(|e| self.count_corrupt(e))?;
         let piece = piece.ok_or_else(|| Error::internal("an object without bytes was read"))?;
-        let body = Piece { chunk: Rc::clone(&piece.chunk), range: piece.range.clone() };
+        let body = Body { piece: Rc::new(piece.share()), fields: None };
         self.bodies.borrow_mut().insert(entry.generation, body);
         Ok(piece)
+    }
+
+    /// What `write` makes of an object that is in memory, kept beside it; `None` for one that is not.
+    pub(crate) fn kept_fields(
+        &self,
+        entry: &Entry,
+        variant: bool,
+        write: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Rc<[u8]>> {
+        if !self.is_small(entry.size_bytes) {
+            return None;
+        }
+        let mut bodies = self.bodies.borrow_mut();
+        let mut body = bodies.get_mut(&entry.generation)?;
+        match &body.fields {
+            Some((kept, fields)) if *kept == variant => Some(Rc::clone(fields)),
+            _ => {
+                let fields: Rc<[u8]> = write().into();
+                body.fields = Some((variant, Rc::clone(&fields)));
+                Some(fields)
+            }
+        }
     }
 
     /// Whether objects of this size are cached whole.
@@ -195,6 +225,9 @@ impl Store {
         let changed = Rc::new(Entry { has_sidecar, ..Entry::from_meta(&meta, entry.mountpath) });
         changed.atime_ns.set(entry.atime_ns.get());
         self.index.borrow_mut().insert(key.bucket.id, &key.name, Rc::clone(&changed));
+        if let Some(mut body) = self.bodies.borrow_mut().get_mut(&entry.generation) {
+            body.fields = None;
+        }
         self.committer(entry.mountpath)?.commit(Rc::clone(file.fd()), durability).await?;
         Ok(changed)
     }

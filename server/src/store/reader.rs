@@ -24,6 +24,13 @@ pub(crate) struct Piece {
     pub(crate) range: Range<usize>,
 }
 
+impl Piece {
+    /// The same bytes once more.
+    pub(super) fn share(&self) -> Self {
+        Self { chunk: Rc::clone(&self.chunk), range: self.range.clone() }
+    }
+}
+
 /// A read in progress.
 pub(crate) struct Reader {
     driver: Driver,

@@ -27,6 +27,11 @@ pub enum Precondition {
     IgnoreRange,
 }
 
+/// Whether there is any header that [`evaluate_conditions`] would judge.
+pub fn is_conditional(headers: &Headers<'_>) -> bool {
+    headers.iter().any(|(name, _)| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("if-")))
+}
+
 /// Judges the conditional headers in the order of RFC 9110 section 13.2.2. `v` is looked at only when the
 /// object `exists`. A request that would be answered 404 has no conditions to fail, so for an object that is
 /// not there only methods that can make one are judged. Dates that do not parse count as absent.

@@ -25,6 +25,10 @@ fn is_target_byte(byte: u8) -> bool {
 
 /// Splits an absolute-form target into authority and the rest (from the first `/` or `?`).
 fn split_absolute(target: &str) -> Option<(&str, &str)> {
+    // Nearly every target starts so, and looking for a scheme in it would be a search through all of it.
+    if target.starts_with('/') {
+        return None;
+    }
     let (scheme, after) = target.split_once("://")?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return None;

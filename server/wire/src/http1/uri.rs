@@ -11,6 +11,9 @@ const PATH_ESCAPES: AsciiSet =
 /// Decodes `%XX` escapes. `None` when an escape is cut short or not hexadecimal, or when the result is not
 /// UTF-8: such a name could not be written back the way it came. `+` stays `+`, as in paths.
 pub fn percent_decode(text: &str) -> Option<Cow<'_, str>> {
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return Some(Cow::Borrowed(text));
+    }
     // The first piece precedes every `%`.
     let escapes_ok = text.split('%').skip(1).all(|after| {
         after.as_bytes().first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
