@@ -1,6 +1,6 @@
 //! What the three levels of durability cost: PUT of 64 KiB, and how many flushes a PUT takes.
 
-use super::put_large::settle;
+use super::put_large::in_new_bucket;
 use super::{Context, NODE_PORT, Outcome};
 use crate::Result;
 use crate::figures::Figures;
@@ -14,17 +14,18 @@ const LEVELS: [&str; 3] = ["none", "group", "always"];
 
 /// Measures; every round starts with an empty bucket.
 pub(crate) fn run(context: &Context) -> Result<Outcome> {
-    context.work.require_gib(context.options.seconds.min(30) + 2)?;
+    context.work.require_gib((context.options.seconds * context.options.rounds).min(48) + 2)?;
     let node = Node::start(context, None, NODE_PORT)?;
-    let loader = |bucket| Loader {
+    let loader = |level: &str| Loader {
         context,
         port: node.port,
         server: node.group(),
-        bucket,
+        bucket: level.to_owned(),
         op: Op::Put,
         op_bytes: SIZE,
         workers: WORKERS,
         is_direct: false,
+        is_dropped: false,
         cpus: String::new(),
     };
     let node = &node;
@@ -58,13 +59,10 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
 
 fn round(node: &Node, loader: &Loader<'_>, level: &str) -> Result<Figures> {
     const COUNTERS: [&str; 2] = ["straightline_flushes_total", "straightline_commits_total"];
-    node.create_bucket(level, level)?;
     let [flushes, commits] = COUNTERS.map(|name| node.counter(name));
     let (flushes, commits) = (flushes?, commits?);
-    let result = loader.round();
+    let result = in_new_bucket(node, loader, level);
     let [flushes_after, commits_after] = COUNTERS.map(|name| node.counter(name));
-    node.destroy_bucket(level)?;
-    settle();
     let mut figures = result?;
     let puts = figures.get("ops").copied().unwrap_or_default().max(1.0);
     figures.insert("flushes_per_put", (flushes_after? - flushes) / puts);

@@ -40,12 +40,27 @@ fn loader<'a>(context: &'a Context, node: &Node) -> Loader<'a> {
         context,
         port: node.port,
         server: node.group(),
-        bucket: BUCKET,
+        bucket: BUCKET.to_owned(),
         op: Op::Get,
         op_bytes: MIB,
         workers: DEPTH,
         is_direct: false,
+        is_dropped: false,
         cpus: String::new(),
+    }
+}
+
+/// The disk itself, at the same depth.
+fn random_read(context: &Context) -> Fio<'_> {
+    let data = context.work.path().join("fio.data");
+    Fio {
+        context,
+        args: ["--rw=randread", "--bs=1M", "--direct=1", "--ioengine=io_uring", "--norandommap"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain([format!("--iodepth={DEPTH}"), format!("--filename={}", data.display())])
+            .collect(),
+        op_bytes: MIB as f64,
     }
 }
 
@@ -63,16 +78,8 @@ fn measure(context: &Context, node: &Node, nginx: &Nginx, loader: &Loader<'_>) -
     let (before, after) = ("/".to_owned(), String::new());
     let theirs = wrk::Wrk { port: nginx.port, server: nginx.group(), before, after, ..ours.clone() };
     let direct = Loader { is_direct: true, ..loader.clone() };
-    let data = context.work.path().join("fio.data");
-    let disk = Fio {
-        context,
-        args: ["--rw=randread", "--bs=1M", "--direct=1", "--ioengine=io_uring", "--norandommap"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain([format!("--iodepth={DEPTH}"), format!("--filename={}", data.display())])
-            .collect(),
-        op_bytes: MIB as f64,
-    };
+    let dropped = Loader { is_dropped: true, ..direct.clone() };
+    let disk = random_read(context);
     ours.warm_up()?;
     theirs.warm_up()?;
     let contenders = vec![
@@ -85,6 +92,11 @@ fn measure(context: &Context, node: &Node, nginx: &Nginx, loader: &Loader<'_>) -
             command: direct.line(),
             round: Box::new(|| direct.round()),
         },
+        Contender {
+            name: "aisnode, loader -direct -drop",
+            command: dropped.line(),
+            round: Box::new(|| dropped.round()),
+        },
     ];
     let series = alternate(contenders, context.options.rounds)?;
     let pairs = [
@@ -92,6 +104,7 @@ fn measure(context: &Context, node: &Node, nginx: &Nginx, loader: &Loader<'_>) -
         ("aisnode, wrk", "fio"),
         ("aisnode, loader", "fio"),
         ("aisnode, loader -direct", "fio"),
+        ("aisnode, loader -direct -drop", "fio"),
         ("nginx, wrk", "fio"),
     ];
     let compared = ["gib_per_s", "server_cpu_s_per_gib", "machine_cpu_s_per_gib"];

@@ -24,11 +24,12 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
         context,
         port: node.port,
         server: node.group(),
-        bucket: BUCKET,
+        bucket: BUCKET.to_owned(),
         op: Op::Get,
         op_bytes: SIZE,
         workers: CONNECTIONS,
         is_direct: false,
+        is_dropped: false,
         cpus: other_cpus(),
     };
     Loader { op: Op::Put, workers: 4, ..loader.clone() }.fill(OBJECTS)?;

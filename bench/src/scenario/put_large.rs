@@ -10,29 +10,33 @@ use crate::tools::node::Node;
 use crate::tools::{files, require};
 use crate::work::MIB;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const WORKERS: usize = 8;
-const BUCKET: &str = "put";
-/// What the fastest disk is taken to write at most, to ask for enough room: GiB/s.
-const WRITE_GIB_PER_S_MAX: u64 = 3;
+/// What PUT is taken to write at most, to ask for enough room: GiB/s.
+const WRITE_GIB_PER_S_MAX: u64 = 2;
 
 /// Measures; every round starts with an empty bucket or directory.
 pub(crate) fn run(context: &Context) -> Result<Outcome> {
     require(&["fio"])?;
-    context.work.require_gib((context.options.seconds * WRITE_GIB_PER_S_MAX).min(32) + 2)?;
+    let seconds = context.options.seconds * (context.options.rounds + 1);
+    context.work.require_gib((seconds * WRITE_GIB_PER_S_MAX).min(48) + 2)?;
     let node = Node::start(context, None, NODE_PORT)?;
     let loader = Loader {
         context,
         port: node.port,
         server: node.group(),
-        bucket: BUCKET,
+        bucket: "put".to_owned(),
         op: Op::Put,
         op_bytes: MIB,
         workers: WORKERS,
         is_direct: false,
+        is_dropped: false,
         cpus: String::new(),
     };
-    let [whole, eighths] = [("1M", 1), ("128k", 8)].map(|(block, sync)| fio(context, block, sync));
+
+    let [whole, eighths, each] =
+        [("1M", 1), ("128k", 8), ("128k", 1)].map(|(block, sync)| fio(context, block, sync));
     let dir = &context.work.path().join("fio");
     let files = || files::round(context, dir, WORKERS);
     let told = format!(
@@ -49,16 +53,22 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
             command: eighths.line(),
             round: Box::new(|| in_dir(dir, || eighths.round())),
         },
+        Contender {
+            name: "fio 128k, sync each",
+            command: each.line(),
+            round: Box::new(|| in_dir(dir, || each.round())),
+        },
         Contender { name: "new 1M files", command: told, round: Box::new(|| in_dir(dir, files)) },
         Contender {
             name: "aisnode, loader",
             command: loader.line(),
-            round: Box::new(|| put_round(&node, &loader)),
+            round: Box::new(|| in_new_bucket(&node, &loader, "group")),
         },
     ];
     let series = alternate(contenders, context.options.rounds)?;
     let of = "aisnode, loader";
-    let pairs = [(of, "fio 1M"), (of, "fio 128k, sync each 8"), (of, "new 1M files")];
+    let pairs =
+        [(of, "fio 1M"), (of, "fio 128k, sync each 8"), (of, "fio 128k, sync each"), (of, "new 1M files")];
     Ok(Outcome {
         scenario: "put-large",
         what: format!(
@@ -98,15 +108,18 @@ fn in_dir(dir: &Path, round: impl FnOnce() -> Result<Figures>) -> Result<Figures
     figures
 }
 
-fn put_round(node: &Node, loader: &Loader<'_>) -> Result<Figures> {
-    node.create_bucket(BUCKET, "group")?;
-    let figures = loader.round();
-    node.destroy_bucket(BUCKET)?;
+/// A round of PUT into a new bucket. It stays until the end of the run: for minutes ext4 steps over every inode that was
+/// freed where it looks for a new one, and the next round would measure that.
+pub(super) fn in_new_bucket(node: &Node, loader: &Loader<'_>, durability: &str) -> Result<Figures> {
+    static BUCKETS: AtomicUsize = AtomicUsize::new(0);
+    let bucket = format!("{}-{}", loader.bucket, BUCKETS.fetch_add(1, Ordering::Relaxed));
+    node.create_bucket(&bucket, durability)?;
+    let figures = Loader { bucket, ..loader.clone() }.round();
     settle();
     figures
 }
 
 /// Removing files leaves work for the journal; the next round should not pay for it.
-pub(super) fn settle() {
+fn settle() {
     rustix::fs::sync();
 }

@@ -24,12 +24,14 @@ pub(crate) struct Loader<'a> {
     pub(crate) port: u16,
     /// The server's process group.
     pub(crate) server: u32,
-    pub(crate) bucket: &'static str,
+    pub(crate) bucket: String,
     pub(crate) op: Op,
     pub(crate) op_bytes: usize,
     pub(crate) workers: usize,
     /// Straight to the owner cores, with the cluster map.
     pub(crate) is_direct: bool,
+    /// What is read is dropped by the kernel.
+    pub(crate) is_dropped: bool,
     /// The processors of the load, as for `taskset`; empty: all.
     pub(crate) cpus: String,
 }
@@ -50,6 +52,9 @@ impl Loader<'_> {
         }
         if self.is_direct {
             command.arg("-direct");
+        }
+        if self.is_dropped {
+            command.arg("-drop");
         }
         command.args(["-cleanup=false", "-json", "-quiet", "-statsinterval", "0"]).args(bounds);
         // The scenario watches machine and caches itself, and repeats.

@@ -49,13 +49,6 @@ impl Node {
         request(self.port, "POST", &target, &body.to_string()).map(|_| ())
     }
 
-    /// Destroys a bucket and all in it.
-    pub(crate) fn destroy_bucket(&self, name: &str) -> Result<()> {
-        let body = json!({"action": "destroy-bck"});
-        let target = format!("/v1/buckets/{name}?provider=ais");
-        request(self.port, "DELETE", &target, &body.to_string()).map(|_| ())
-    }
-
     /// All names in a bucket.
     pub(crate) fn names(&self, bucket: &str) -> Result<Vec<String>> {
         let target = format!("/v1/buckets/{bucket}?provider=ais");
