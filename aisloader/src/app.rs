@@ -178,7 +178,7 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
         }
         client.create_bucket(&config.bucket)?;
     }
-    if !exists || !is_read || config.is_list_skipped {
+    if !exists || !is_read || config.is_list_skipped || config.trace.is_some() {
         return Ok(NameList::default());
     }
     let names = client.list_names(&config.bucket, &config.subdir_prefix())?;

@@ -5,6 +5,7 @@ use crate::flags::{FlagError, Parsed};
 use crate::honesty::rules::Terms;
 use crate::names::BucketName;
 use crate::open_loop::OpenLoop;
+use crate::trace::TraceFile;
 use crate::units::parse_duration;
 use crate::workload::Mix;
 use serde::Serialize;
@@ -31,6 +32,10 @@ pub struct Config {
     pub workers: usize,
     /// When operations begin if not one after another; `None`: a closed loop.
     pub open: Option<OpenLoop>,
+    /// The trace that says when to do what.
+    pub trace: Option<TraceFile>,
+    /// File to write a trace of the run to; empty: none.
+    pub record_trace: String,
     /// Measurements at rate after rate instead of one run.
     pub sweep: Option<Sweep>,
     /// When to stop.
@@ -130,6 +135,8 @@ impl Config {
             is_bucket_random,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
             open: OpenLoop::from_flags(flags)?,
+            trace: TraceFile::from_flags(flags)?,
+            record_trace: flags.text("record-trace").to_owned(),
             sweep: Sweep::from_flags(flags)?,
             bounds: bounds(flags, &mix)?,
             timeout: Some(flags.duration("timeout")).filter(|limit| !limit.is_zero()),
@@ -259,7 +266,7 @@ fn bounds(flags: &Parsed, mix: &Mix) -> Result<Bounds, FlagError> {
             return refuse(format!("-{name}={value} would never be reached: -pctput is 0"));
         }
     }
-    let counted = puts_max > 0 || ops_max > 0 || put_bytes_max > 0;
+    let counted = puts_max > 0 || ops_max > 0 || put_bytes_max > 0 || flags.text("arrival") == "trace";
     let given = Some(flags.duration("duration")).filter(|limit| !limit.is_zero());
     let duration = if flags.is_given("duration") || !counted { given } else { None };
     Ok(Bounds { duration, puts_max, ops_max, put_bytes_max })

@@ -8,7 +8,7 @@
 //!
 //! * [`flags`] is the command line as a table, [`config`] a run with its rules checked;
 //! * [`workload`] says what comes next, from [`random`] numbers, about [`names`]; [`pick`] which one, and how large;
-//! * [`open_loop`] says when operations begin if not one after another;
+//! * [`open_loop`] says when operations begin if not one after another, [`trace`] plays and writes what ran when;
 //! * [`engine`] does it, on the cores of [`shard`];
 //! * [`findmax`] runs it at rate after rate, [`responder`] is a server to measure the loader itself with;
 //! * [`recorder`], [`places`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
@@ -42,5 +42,6 @@ pub mod responder;
 pub mod s3;
 pub mod scale;
 pub mod shard;
+pub mod trace;
 pub mod units;
 pub mod workload;

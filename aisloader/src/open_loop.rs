@@ -17,6 +17,8 @@ pub enum Spacing {
     Uniform,
     /// At exponentially distributed distances, as independent users come.
     Poisson,
+    /// When a trace says.
+    Trace,
 }
 
 /// How much arrives, over all cores.
@@ -27,6 +29,8 @@ pub enum Rate {
     OpsPerS(f64),
     /// Bytes a second; becomes operations when the mean size of an operation is known.
     BytesPerS(f64),
+    /// As much as a trace has.
+    Traced,
 }
 
 /// An open loop.
@@ -60,7 +64,15 @@ impl OpenLoop {
             }
             "uniform" => Spacing::Uniform,
             "poisson" => Spacing::Poisson,
-            other => return Err(FlagError(format!("-arrival: {other:?} is not closed, uniform or poisson"))),
+            "trace" if is_sweep || flags.is_given("rate") => {
+                return Err(FlagError("-arrival=trace has a rate of its own".into()));
+            }
+            "trace" => Spacing::Trace,
+            other => {
+                return Err(FlagError(format!(
+                    "-arrival: {other:?} is not closed, uniform, poisson or trace"
+                )));
+            }
         };
         let inflight_max = flags.uint("max-inflight");
         let fits = (1..=INFLIGHT_MAX).contains(&inflight_max);
@@ -70,18 +82,19 @@ impl OpenLoop {
             )));
         };
         let rate = match flags.text("rate") {
+            _ if spacing == Spacing::Trace => Rate::Traced,
             "" if is_sweep => Rate::OpsPerS(SWEEP_START),
             text => Rate::parse(text)?,
         };
         Ok(Some(Self { spacing, rate, inflight_max }))
     }
 
-    /// Operations a second over all cores; 0 as long as only the bytes are known.
+    /// Operations a second over all cores; 0 as long as only the bytes are known, or where a trace decides.
     #[must_use]
     pub fn ops_per_s(&self) -> f64 {
         match self.rate {
             Rate::OpsPerS(rate) => rate,
-            Rate::BytesPerS(_) => 0.0,
+            Rate::BytesPerS(_) | Rate::Traced => 0.0,
         }
     }
 
@@ -90,7 +103,7 @@ impl OpenLoop {
     #[must_use]
     pub fn resolved(&self, mean_bytes: f64) -> Option<Self> {
         match self.rate {
-            Rate::OpsPerS(_) => Some(*self),
+            Rate::OpsPerS(_) | Rate::Traced => Some(*self),
             Rate::BytesPerS(rate) if mean_bytes > 0.0 => {
                 Some(Self { rate: Rate::OpsPerS(rate / mean_bytes), ..*self })
             }
@@ -104,6 +117,7 @@ impl OpenLoop {
         let spacing = match self.spacing {
             Spacing::Uniform => "uniform",
             Spacing::Poisson => "Poisson",
+            Spacing::Trace => "traced",
         };
         format!(
             "open loop, {spacing} arrivals at {}, at most {} in flight",
@@ -139,6 +153,7 @@ impl Rate {
         match self {
             Self::OpsPerS(rate) if *rate < 10.0 => format!("{rate:.3} ops/s"),
             Self::OpsPerS(rate) => format!("{rate:.1} ops/s"),
+            Self::Traced => "their own times".to_owned(),
             Self::BytesPerS(rate) => format!("{}/s", show_size(*rate)),
         }
     }
@@ -178,6 +193,7 @@ mod tests {
             ("-rate=5", "-rate is for an open loop"),
             ("-arrival=uniform", "-rate: an open loop needs one"),
             ("-arrival=sometimes -rate=5", "-arrival: \"sometimes\""),
+            ("-arrival=trace -rate=5", "a rate of its own"),
             ("-find-max -arrival=closed", "-arrival=closed has no rate"),
             ("-arrival=uniform -rate=5 -max-inflight=0", "-max-inflight: 0"),
         ];

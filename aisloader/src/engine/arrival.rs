@@ -47,6 +47,8 @@ impl Iterator for Arrivals {
                 let place = self.count.wrapping_mul(self.cores).wrapping_add(self.core);
                 place as f64 * self.gap_ns
             }
+            // Of a trace, the times themselves are known.
+            Spacing::Trace => return None,
             Spacing::Poisson => self.at_ns + self.draw_exponential() * self.gap_ns * self.cores as f64,
         };
         self.count = self.count.wrapping_add(1);

@@ -5,12 +5,14 @@ use super::open::{Crew, Part, receive_bytes, run_open};
 use super::payload::{Cksums, Payload};
 use super::peers::{PeerId, Peers};
 use super::run::{Interval, Letter, Outbox, Run};
+use super::tapes::Tape;
 use super::watch::Slot;
 use super::worker::Worker;
 use crate::config::Config;
 use crate::names::NameList;
 use crate::recorder::Stats;
 use crate::shard::Shard;
+use crate::trace::TraceNote;
 use crate::workload::Workload;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -36,6 +38,8 @@ pub(super) struct Core {
     pub(super) limits: HeadLimits,
     pub(super) stats: RefCell<Stats>,
     pub(super) last_end: Cell<Option<Instant>>,
+    /// The trace that is written.
+    pub(super) note: Option<TraceNote>,
     /// What each worker is doing.
     pub(super) slots: RefCell<Vec<Rc<Slot>>>,
     /// Names that this core has PUT; a run that also reads reads them too.
@@ -54,8 +58,14 @@ pub(super) fn pool_bytes(config: &Config, part: Part) -> usize {
 }
 
 /// Runs one core's part to its end and posts what it measured.
-pub(super) async fn run_core(shard: Shard, run: Arc<Run>, part: Part, outbox: Outbox) -> Result<(), OpError> {
-    let core = Rc::new(Core::new(shard, Arc::clone(&run))?);
+pub(super) async fn run_core(
+    shard: Shard,
+    run: Arc<Run>,
+    part: Part,
+    tape: Tape,
+    outbox: Outbox,
+) -> Result<(), OpError> {
+    let core = Rc::new(Core::new(shard, Arc::clone(&run), tape.note)?);
     let crew = match &run.config.open {
         None => None,
         Some(open) => Some((Crew::new(&core, open, part).await, open)),
@@ -66,7 +76,7 @@ pub(super) async fn run_core(shard: Shard, run: Arc<Run>, part: Part, outbox: Ou
     let watch = core.shard.spawn(watch(Rc::clone(&core), Rc::clone(&outbox)));
     match crew {
         None => run_closed(&core, part).await,
-        Some((crew, open)) => run_open(crew, open, part).await,
+        Some((crew, open)) => run_open(crew, open, tape.feed).await,
     }
     watch.cancel().await;
     let stats = core.stats.take();
@@ -101,6 +111,9 @@ async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
         for slot in &*core.slots.borrow() {
             slot.check(now, core.run.cut_at(), core.driver());
         }
+        if let (Some(note), Some(begin)) = (&core.note, core.run.begin()) {
+            note.flush(now.saturating_duration_since(begin));
+        }
         // Every core posts every number once, whatever held it up; the main thread counts on that.
         while interval < core.run.intervals_passed(now) {
             interval = interval.saturating_add(1);
@@ -112,7 +125,7 @@ async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
 }
 
 impl Core {
-    fn new(shard: Shard, run: Arc<Run>) -> Result<Self, OpError> {
+    fn new(shard: Shard, run: Arc<Run>, note: Option<TraceNote>) -> Result<Self, OpError> {
         let config = &run.config;
         let peers = Peers::default();
         let gateway = peers.find(&config.gateway)?;
@@ -121,7 +134,11 @@ impl Core {
             let found: Result<Vec<PeerId>, OpError> = authorities.iter().map(|one| peers.find(one)).collect();
             direct_peers.push(found?);
         }
-        let payload = if config.mix.pct_put > 0 { Payload::new(config.mix.seed) } else { Payload::empty() };
+        let payload = if config.mix.pct_put > 0 || config.trace.is_some() {
+            Payload::new(config.mix.seed)
+        } else {
+            Payload::empty()
+        };
         Ok(Self {
             shard,
             peers,
@@ -131,6 +148,7 @@ impl Core {
             limits: HeadLimits::default(),
             stats: RefCell::default(),
             last_end: Cell::new(None),
+            note,
             slots: RefCell::default(),
             own_names: RefCell::default(),
             direct_peers,

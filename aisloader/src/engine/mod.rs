@@ -17,6 +17,8 @@ mod peers;
 mod places;
 mod route;
 mod run;
+mod source;
+mod tapes;
 mod watch;
 mod worker;
 

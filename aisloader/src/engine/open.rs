@@ -6,10 +6,12 @@
 
 use super::arrival::Arrivals;
 use super::core::Core;
+use super::source::{Due, Source};
 use super::watch::Slot;
 use super::worker::Worker;
 use crate::open_loop::OpenLoop;
 use crate::shard::Task;
+use crate::trace::Feed;
 use crate::workload::Workload;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -57,23 +59,26 @@ pub(super) struct Crew {
     /// Those that wait for an arrival; the one that was busy last is taken first, as its memory is still near.
     idle: RefCell<Vec<Rc<Seat>>>,
     tasks: RefCell<Vec<Task<()>>>,
+    part: Part,
     is_over: Cell<bool>,
 }
 
 /// Where a worker waits for its next arrival.
 #[derive(Default)]
 struct Seat {
-    due: Cell<Option<Instant>>,
+    due: Cell<Option<Due>>,
     waker: Cell<Option<Waker>>,
 }
 
 /// Works off the arrivals of one core until the run is over.
-pub(super) async fn run_open(crew: Rc<Crew>, open: &OpenLoop, part: Part) {
-    let core = Rc::clone(&crew.core);
+pub(super) async fn run_open(crew: Rc<Crew>, open: &OpenLoop, feed: Option<Feed>) {
+    let (core, part) = (Rc::clone(&crew.core), crew.part);
     let arrivals =
         Arrivals::new(open.spacing, core.run.config.mix.seed, open.ops_per_s(), part.core, part.cores);
     if let Some(begin) = core.run.begin() {
-        crew.feed(begin, arrivals).await;
+        let speed = core.run.config.trace.as_ref().map_or(1.0, |trace| trace.speed);
+        let source = feed.map_or(Source::Clock(arrivals), |feed| Source::Trace { feed, speed });
+        crew.feed(begin, source).await;
     }
     crew.dismiss().await;
 }
@@ -90,6 +95,7 @@ impl Crew {
             workers_max: part.of(open.inflight_max).max(1),
             idle: RefCell::default(),
             tasks: RefCell::default(),
+            part,
             is_over: Cell::new(false),
         });
         for _ in 0..part.of(config.workers).min(crew.workers_max) {
@@ -100,11 +106,10 @@ impl Crew {
         crew
     }
 
-    async fn feed(self: &Rc<Self>, begin: Instant, arrivals: Arrivals) {
+    async fn feed(self: &Rc<Self>, begin: Instant, mut source: Source) {
         let mut burst = 0u32;
-        for at in arrivals {
-            let Some(due) = begin.checked_add(at) else { break };
-            match self.wait_until(due).await {
+        while let Some(due) = source.next(&self.core, begin).await {
+            match self.wait_until(due.at).await {
                 Waited::Over => break,
                 Waited::Slept => burst = 0,
                 Waited::WasDue => burst = burst.saturating_add(1),
@@ -143,7 +148,7 @@ impl Crew {
     }
 
     /// Gives an arrival to a worker, or drops it.
-    fn begin(self: &Rc<Self>, due: Instant) {
+    fn begin(self: &Rc<Self>, due: Due) {
         let idle = self.idle.borrow_mut().pop();
         match idle {
             Some(seat) => seat.give(due),
@@ -153,7 +158,7 @@ impl Crew {
         self.core.stats.borrow_mut().open.arrived(self.in_flight());
     }
 
-    fn hire(self: &Rc<Self>, due: Option<Instant>) -> Rc<Seat> {
+    fn hire(self: &Rc<Self>, due: Option<Due>) -> Rc<Seat> {
         let seat = Rc::new(Seat { due: Cell::new(due), waker: Cell::default() });
         let task = self.core.shard.spawn(work(Rc::clone(self), Rc::clone(&seat)));
         self.tasks.borrow_mut().push(task);
@@ -192,7 +197,7 @@ enum Waited {
 }
 
 impl Seat {
-    fn give(&self, due: Instant) {
+    fn give(&self, due: Due) {
         self.due.set(Some(due));
         self.wake();
     }
@@ -204,7 +209,7 @@ impl Seat {
     }
 
     /// The next arrival; `None` when there will be none.
-    async fn next(&self, is_over: &Cell<bool>) -> Option<Instant> {
+    async fn next(&self, is_over: &Cell<bool>) -> Option<Due> {
         poll_fn(|cx| match self.due.take() {
             Some(due) => Poll::Ready(Some(due)),
             None if is_over.get() => Poll::Ready(None),
@@ -225,7 +230,7 @@ async fn work(crew: Rc<Crew>, seat: Rc<Seat>) {
     let buf = core.driver().pool().alloc(receive_bytes(crew.workers_max)).await;
     let mut worker = Worker::new(&core, slot, Rc::clone(&crew.workload), buf);
     while let Some(due) = seat.next(&crew.is_over).await {
-        if !worker.one(Some(due)).await {
+        if !worker.one(Some(due.at), due.op.as_ref()).await {
             break;
         }
         crew.idle.borrow_mut().push(Rc::clone(&seat));

@@ -5,6 +5,7 @@ use super::core::{pool_bytes, run_core};
 use super::error::OpError;
 use super::open::Part;
 use super::route::DirectMap;
+use super::tapes::Tapes;
 use crate::config::Config;
 use crate::cpu::{CpuSample, CpuUse};
 use crate::names::NameList;
@@ -179,6 +180,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     let cpus = allowed_cpus()?;
     let at_once = plan.config.open.map_or(plan.config.workers, |open| open.inflight_max);
     let cores = cpus.len().min(at_once).max(1);
+    let mut tapes = Tapes::open(&plan.config, cores)?;
     let interrupted = Arc::clone(&plan.interrupted);
     let run = Arc::new(Run {
         budget: Budget::new(plan.config.bounds),
@@ -192,7 +194,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
         config: plan.config,
     });
     let (outbox, inbox) = channel();
-    let handles = start_cores(&run, &cpus, cores, &outbox);
+    let handles = start_cores(&run, &cpus, cores, &outbox, &mut tapes);
     drop(outbox);
     let are_all_ready = handles.is_ok() && await_ready(&inbox, cores);
     if !are_all_ready {
@@ -209,8 +211,9 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     for handle in handles {
         handle.join()?.map_err(|e| io::Error::other(format!("{}: {}", e.kind, e.text)))?;
     }
-    // An open loop may have nothing to do in the end, and lasts all the same.
-    let is_lasting = run.config.open.is_some() && !run.is_halted();
+    tapes.finish()?;
+    // An open loop may have nothing to do in the end, and lasts all the same; but a trace has an end of its own.
+    let is_lasting = run.config.open.is_some() && run.config.trace.is_none() && !run.is_halted();
     let has_lasted = |end: &Instant| is_lasting || last_end.is_none_or(|last| *end <= last);
     let end = run.end().filter(has_lasted).or(last_end).unwrap_or(begin);
     Ok(RunEnd {
@@ -235,12 +238,14 @@ fn start_cores(
     cpus: &[usize],
     cores: usize,
     outbox: &Sender<Letter>,
+    tapes: &mut Tapes,
 ) -> io::Result<Vec<Handle>> {
     let mut handles = Vec::with_capacity(cores);
     for (core, cpu) in cpus.iter().take(cores).enumerate() {
         let part = Part { core, cores };
         let (run, outbox, pool) = (Arc::clone(run), Outbox(outbox.clone()), pool_bytes(&run.config, part));
-        handles.push(start(*cpu, pool, move |shard| run_core(shard, run, part, outbox))?);
+        let tape = tapes.of_core(core);
+        handles.push(start(*cpu, pool, move |shard| run_core(shard, run, part, tape, outbox))?);
     }
     Ok(handles)
 }

@@ -8,7 +8,9 @@ use super::peers::PeerId;
 use super::watch::Slot;
 use crate::names::push_path_encoded;
 use crate::recorder::Span;
-use crate::workload::{OpKind, Workload};
+use crate::trace::TraceOp;
+use crate::workload::{NewObject, OpKind, Workload};
+use placement::mix;
 use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -54,17 +56,24 @@ impl Worker {
     /// Works until the run is over.
     pub(super) async fn run(mut self) {
         let core = Rc::clone(&self.operator.core);
-        while !core.run.is_stopping() && self.one(None).await {}
+        while !core.run.is_stopping() && self.one(None, None).await {}
     }
 
-    /// One operation; in an open loop, one that was due at `due`. False: none may begin any more.
-    pub(super) async fn one(&mut self, due: Option<Instant>) -> bool {
+    /// One operation; in an open loop one that was due at `due`, of a trace if that says what to do. False: none may begin
+    /// any more.
+    pub(super) async fn one(&mut self, due: Option<Instant>, op: Option<&TraceOp>) -> bool {
         let core = Rc::clone(&self.operator.core);
-        let kind = self.next_kind(&core);
-        let Some((peer, mut call)) = self.prepare(&core, kind) else { return false };
+        let kind = match op {
+            None => self.next_kind(&core),
+            Some(op) => op.kind,
+        };
+        let Some((peer, mut call)) = self.prepare(&core, kind, op) else { return false };
         let begin = Instant::now();
         if due.is_none() && core.run.planned_end().is_some_and(|end| begin >= end) {
             return false;
+        }
+        if let (Some(note), Some(since)) = (&core.note, core.run.begin()) {
+            note.add(self.traced(kind, begin.saturating_duration_since(since), &call));
         }
         self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
         let result = match peer {
@@ -97,18 +106,30 @@ impl Worker {
     }
 
     /// Everything that can be done before the clock starts. `None`: the run's bounds are reached.
-    fn prepare(&mut self, core: &Core, kind: OpKind) -> Option<(Result<PeerId, OpError>, Call)> {
+    fn prepare(
+        &mut self,
+        core: &Core,
+        kind: OpKind,
+        op: Option<&TraceOp>,
+    ) -> Option<(Result<PeerId, OpError>, Call)> {
         let call = match kind {
             OpKind::Put => {
-                let object = self.workload.borrow_mut().next_put(&core.run.config.subdir, &mut self.name);
+                let object = match op {
+                    None => self.workload.borrow_mut().next_put(&core.run.config.subdir, &mut self.name),
+                    Some(op) => self.traced_object(op),
+                };
                 self.admit(core, kind, object.size_bytes)?;
                 let pieces = core.payload.pieces(object.payload, object.size_bytes);
                 Call::Put(PutBody::new(core, pieces, object.size_bytes))
             }
             OpKind::Get => {
                 self.admit(core, kind, 0)?;
-                let index = self.workload.borrow_mut().next_get(core.names_known());
-                core.copy_name(index, &mut self.name);
+                if let Some(op) = op {
+                    self.name.clone_from(&op.name);
+                } else {
+                    let index = self.workload.borrow_mut().next_get(core.names_known());
+                    core.copy_name(index, &mut self.name);
+                }
                 Call::Get
             }
             OpKind::List => {
@@ -124,6 +145,20 @@ impl Worker {
             OpKind::Put | OpKind::Get => core.peer_of(&self.name),
         };
         Some((peer, call))
+    }
+
+    /// The object that a trace writes: the same name has the same bytes whenever the trace is played.
+    fn traced_object(&mut self, op: &TraceOp) -> NewObject {
+        self.name.clone_from(&op.name);
+        let payload = op.name.bytes().fold(op.bytes, |hash, byte| mix(hash ^ u64::from(byte)));
+        NewObject { size_bytes: op.bytes, payload }
+    }
+
+    /// The operation that begins now, as a trace has it.
+    fn traced(&self, kind: OpKind, at: Duration, call: &Call) -> TraceOp {
+        let bytes = if let Call::Put(body) = call { body.size_bytes } else { 0 };
+        let name = if kind == OpKind::List { String::new() } else { self.name.clone() };
+        TraceOp { at, kind, name, bytes }
     }
 
     fn admit(&self, core: &Core, kind: OpKind, size_bytes: u64) -> Option<()> {
@@ -164,7 +199,10 @@ impl Worker {
     fn remember(&mut self, core: &Core, kind: OpKind, call: Call) {
         match call {
             Call::List { uuid, token } => (self.list_uuid, self.list_token) = (uuid, token),
-            Call::Put(_) if core.run.config.mix.pct_put < 100 => core.add_name(&self.name),
+            // What a trace writes it also names when it is to be read.
+            Call::Put(_) if core.run.config.mix.pct_put < 100 && core.run.config.trace.is_none() => {
+                core.add_name(&self.name);
+            }
             Call::Put(_) | Call::Get => debug_assert_ne!(kind, OpKind::List),
         }
     }

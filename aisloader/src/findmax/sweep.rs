@@ -52,7 +52,7 @@ impl Sweep {
         let slo = Some(flags.text("slo")).filter(|text| !text.is_empty()).map(Slo::parse).transpose();
         let slo = slo.map_err(|why| FlagError(format!("-slo: {why}")))?;
         let step = flags.duration("find-step");
-        let stray = ["duration", "maxops", "maxputs", "totalputsize", "ndjson"];
+        let stray = ["duration", "maxops", "maxputs", "totalputsize", "ndjson", "record-trace"];
         if let Some(name) = stray.into_iter().find(|name| flags.is_given(name)) {
             return refuse(format!("-{name} is for one run; -find-step is how long each rate is measured"));
         }

@@ -59,7 +59,7 @@ pub const FLAGS: &[Flag] = &[
         "arrival",
         Text,
         "closed",
-        "when operations begin: closed (when the one before has ended), uniform or poisson (at -rate, whatever the server does) (ours)",
+        "when operations begin: closed (when the one before has ended), uniform or poisson (at -rate, whatever the server does), trace (ours)",
     ),
     flag("rate", Text, "", "open loop: arrivals a second over all cores, such as 5000 or 500MiB/s (ours)"),
     flag(
@@ -74,6 +74,14 @@ pub const FLAGS: &[Flag] = &[
         "1m",
         "how long to run; 0: until interrupted; not given together with -totalputsize, -maxputs or -maxops: unlimited",
     ),
+    flag(
+        "trace",
+        Text,
+        "",
+        "file for -arrival=trace: NDJSON, or CSV with a line of names, of at_us or at_ms, op, name, bytes (ours)",
+    ),
+    flag("trace-speed", Text, "1.0", "play -trace so many times as fast (ours)"),
+    flag("record-trace", Text, "", "write a trace of what this run does to this file (ours)"),
     flag(
         "find-max",
         Bool,
