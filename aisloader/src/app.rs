@@ -1,17 +1,21 @@
 //! The program from its arguments to its exit code.
 
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Detail};
 use crate::config::Config;
 use crate::engine::{DirectMap, Plan, RunEnd, run};
 use crate::findmax::{Ground, sweep};
 use crate::flags::{Parsed, usage};
+use crate::gateways::gateways;
 use crate::honesty::Judgement;
 use crate::honesty::witness::Witness;
 use crate::names::NameList;
 use crate::open_loop::{OpenLoop, Rate};
+use crate::range::RangeRead;
 use crate::record::ends::{final_line, run_line};
 use crate::record::{Progress, Sinks};
 use crate::report::Reporter;
+use crate::settings;
+use crate::workload::OpKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -63,6 +67,10 @@ fn configure(words: &[String]) -> Result<Option<Config>, String> {
     for warning in &flags.warnings {
         eprintln!("aisloader: warning: {warning}");
     }
+    if flags.boolean("getloaderid") {
+        println!("{:#x}", settings::loader_id(&flags).map_err(|e| e.to_string())?.id);
+        return Ok(None);
+    }
     let endpoint = std::env::var("AIS_ENDPOINT").ok();
     let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     // The low 64 bits of the nanoseconds are as good a seed as any.
@@ -85,10 +93,18 @@ fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
         signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&interrupted))?;
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
+    if config.is_cleanup_only {
+        clean_up(&config)?;
+        return Ok(0);
+    }
+    let limit = config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT);
+    let mut client = Client::new(&config.gateway, Some(limit)).with_token(config.token.clone());
+    let mut config = config;
+    if config.is_gateway_random {
+        config.gateways = gateways(&client.cluster_map()?)?;
+    }
     let config = Arc::new(config);
     let mut reporter = Reporter::new(&config)?;
-    let mut client =
-        Client::new(&config.gateway, Some(config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT)));
     let names = prepare(&config, &mut client)?;
     let config = Arc::new(Config { open: open_loop(&config, &mut client)?, ..(*config).clone() });
     let map = cluster_map(&mut client);
@@ -165,7 +181,7 @@ fn exit_code(end: &RunEnd, judgement: &Judgement) -> u8 {
 /// Sees to it that there is a bucket, and lists what there is to read.
 fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
     let uri = config.bucket.uri();
-    let is_read = config.mix.pct_put.saturating_add(config.mix.pct_list) < 100;
+    let is_read = config.mix.has(OpKind::needs_name);
     let exists = client.bucket_exists(&config.bucket)?;
     if !exists {
         if config.mix.pct_put == 0 {
@@ -176,12 +192,20 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
         if !config.bucket.is_ais() {
             return Err(format!("bucket {uri} does not exist").into());
         }
-        client.create_bucket(&config.bucket)?;
+        client.create_bucket_with(&config.bucket, config.bucket_props.as_ref())?;
+    } else if config.bucket_props.is_some() {
+        eprintln!("aisloader: warning: -bprops: bucket {uri} exists and keeps its own");
     }
     if !exists || !is_read || config.is_list_skipped || config.trace.is_some() {
         return Ok(NameList::default());
     }
-    let names = client.list_names(&config.bucket, &config.subdir_prefix())?;
+    let needs_sizes = config.range.as_ref().is_some_and(RangeRead::needs_sizes);
+    let detail = match (config.archives.is_read, needs_sizes) {
+        (true, _) => Detail::Members,
+        (false, true) => Detail::Sizes,
+        (false, false) => Detail::Names,
+    };
+    let names = client.list(&config.bucket, &config.subdir_prefix(), detail)?;
     if names.is_empty() && config.mix.pct_put == 0 {
         let place =
             if config.subdir.is_empty() { String::new() } else { format!(" under {:?}", config.subdir) };
@@ -225,5 +249,7 @@ fn clean_up(config: &Config) -> Result<(), ClientError> {
         return Ok(());
     }
     // A connection of its own: the first one may have been idle for hours.
-    Client::new(&config.gateway, config.timeout).destroy_bucket(&config.bucket)
+    Client::new(&config.gateway, config.timeout)
+        .with_token(config.token.clone())
+        .destroy_bucket(&config.bucket)
 }

@@ -1,5 +1,6 @@
 //! Control requests before and after a run: plain blocking sockets, one connection.
 
+use crate::archive::split;
 use crate::listing::{Entry, Page, Request};
 use crate::names::{BucketName, NameList};
 use std::fmt;
@@ -35,10 +36,22 @@ struct Response {
     body: Vec<u8>,
 }
 
+/// What a listing tells about each object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Its name.
+    Names,
+    /// Its name and its size.
+    Sizes,
+    /// The names of the files in it, when it is a shard; other objects are left out.
+    Members,
+}
+
 /// A connection to a gateway.
 pub struct Client {
     authority: String,
     timeout: Option<Duration>,
+    token: Option<String>,
     stream: Option<TcpStream>,
 }
 
@@ -46,7 +59,13 @@ impl Client {
     /// A client of the gateway at `host:port`; nothing is connected yet.
     #[must_use]
     pub fn new(authority: &str, timeout: Option<Duration>) -> Self {
-        Self { authority: authority.to_owned(), timeout, stream: None }
+        Self { authority: authority.to_owned(), timeout, token: None, stream: None }
+    }
+
+    /// The same client with a bearer token in every request.
+    #[must_use]
+    pub fn with_token(self, token: Option<String>) -> Self {
+        Self { token, ..self }
     }
 
     /// Whether the bucket exists.
@@ -67,8 +86,20 @@ impl Client {
     /// # Errors
     /// When the gateway refuses.
     pub fn create_bucket(&mut self, bucket: &BucketName) -> Result<(), ClientError> {
-        let body = br#"{"action":"create-bck","name":"","value":null}"#;
-        let response = self.call("POST", &bucket_target(bucket), body)?;
+        self.create_bucket_with(bucket, None)
+    }
+
+    /// As [`Client::create_bucket`], with properties of the bucket as AIStore's API takes them.
+    ///
+    /// # Errors
+    /// When the gateway refuses.
+    pub fn create_bucket_with(
+        &mut self,
+        bucket: &BucketName,
+        props: Option<&serde_json::Value>,
+    ) -> Result<(), ClientError> {
+        let body = serde_json::json!({"action": "create-bck", "name": "", "value": props}).to_string();
+        let response = self.call("POST", &bucket_target(bucket), body.as_bytes())?;
         match response.status {
             200..300 | 409 => Ok(()),
             _ => Err(refused("creating the bucket", &response)),
@@ -93,8 +124,31 @@ impl Client {
     /// # Errors
     /// When a page cannot be had or understood.
     pub fn list_names(&mut self, bucket: &BucketName, prefix: &str) -> Result<NameList, ClientError> {
+        self.list(bucket, prefix, Detail::Names)
+    }
+
+    /// As [`Client::list_names`], with the sizes of objects if `detail` says so.
+    ///
+    /// # Errors
+    /// When a page cannot be had or understood.
+    pub fn list(
+        &mut self,
+        bucket: &BucketName,
+        prefix: &str,
+        detail: Detail,
+    ) -> Result<NameList, ClientError> {
         let mut names = NameList::default();
-        self.list(bucket, Request::new(prefix, "", "", 0), |entry| names.push(&entry.name))?;
+        let request = Request::new(prefix, "", "", 0);
+        let request = match detail {
+            Detail::Names => request,
+            Detail::Sizes => request.with_sizes(),
+            Detail::Members => request.with_archives(),
+        };
+        self.walk(bucket, request, |entry| match detail {
+            Detail::Sizes => names.push_sized(&entry.name, entry.size),
+            Detail::Members if split(&entry.name).is_none() => {}
+            Detail::Names | Detail::Members => names.push(&entry.name),
+        })?;
         Ok(names)
     }
 
@@ -104,14 +158,14 @@ impl Client {
     /// When a page cannot be had or understood.
     pub fn mean_size(&mut self, bucket: &BucketName, prefix: &str) -> Result<f64, ClientError> {
         let (mut count, mut bytes) = (0u64, 0u64);
-        self.list(bucket, Request::new(prefix, "", "", 0).with_sizes(), |entry| {
+        self.walk(bucket, Request::new(prefix, "", "", 0).with_sizes(), |entry| {
             (count, bytes) = (count.saturating_add(1), bytes.saturating_add(entry.size));
         })?;
         Ok(bytes as f64 / count.max(1) as f64)
     }
 
     /// Walks over all pages of a listing.
-    fn list(
+    fn walk(
         &mut self,
         bucket: &BucketName,
         first: Request<'_>,
@@ -176,7 +230,9 @@ impl Client {
                 Some(stream) => stream,
                 None => dial(&self.authority, self.timeout).map_err(at)?,
             };
-            let response = exchange(&mut stream, method, &target, &self.authority, body).map_err(at)?;
+            let token = self.token.as_deref();
+            let response =
+                exchange(&mut stream, (method, &target, &self.authority), token, body).map_err(at)?;
             if response.keep_alive {
                 self.stream = Some(stream);
             }
@@ -227,13 +283,15 @@ fn dial(authority: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
 
 fn exchange(
     stream: &mut TcpStream,
-    method: &str,
-    target: &str,
-    host: &str,
+    (method, target, host): (&str, &str, &str),
+    token: Option<&str>,
     body: &[u8],
 ) -> io::Result<Response> {
     let mut out = Vec::with_capacity(512);
     let mut head = HeadWriter::request(&mut out, method, target, host);
+    if let Some(token) = token {
+        head.header("Authorization", &format!("Bearer {token}"));
+    }
     if !body.is_empty() {
         head.header("Content-Type", "application/json").content_length(body.len() as u64);
     }

@@ -1,13 +1,17 @@
 //! What a run is: the flags, checked against each other, with every default resolved.
 
+use crate::archive::Archives;
 use crate::findmax::Sweep;
 use crate::flags::{FlagError, Parsed};
 use crate::honesty::rules::Terms;
 use crate::names::BucketName;
+use crate::naming::Naming;
 use crate::open_loop::OpenLoop;
+use crate::range::RangeRead;
+use crate::settings;
 use crate::trace::TraceFile;
 use crate::units::parse_duration;
-use crate::workload::Mix;
+use crate::workload::{Mix, OpKind};
 use serde::Serialize;
 use std::time::Duration;
 use wire::cksum::CksumType;
@@ -22,8 +26,17 @@ const WORKERS_MAX: i64 = 1 << 16;
 pub struct Config {
     /// Authority (`host:port`) of the gateway.
     pub gateway: String,
+    /// Authorities of the gateways to choose from for each request; empty: only `gateway`.
+    pub gateways: Vec<String>,
+    /// Each request goes to a random gateway of the cluster map.
+    pub is_gateway_random: bool,
+    /// What every request carries as its bearer token.
+    #[serde(skip)]
+    pub token: Option<String>,
     /// The bucket that is worked on.
     pub bucket: BucketName,
+    /// What a bucket is created with; `None`: nothing.
+    pub bucket_props: Option<serde_json::Value>,
     /// True when the bucket's name was made up and it must be created.
     pub is_bucket_random: bool,
     /// Kinds, sizes and names.
@@ -55,10 +68,22 @@ pub struct Config {
     pub is_verified: bool,
     /// Prefix of GET and LIST, directory of PUT.
     pub subdir: String,
+    /// Where the payload goes through a file; `None`: it stays in memory.
+    pub payload_directory: Option<String>,
+    /// What new objects are called.
+    pub naming: Naming,
+    /// How shards are written and read.
+    pub archives: Archives,
+    /// Which parts of objects GET reads; `None`: all of them.
+    pub range: Option<RangeRead>,
+    /// Operations are traced from the start.
+    pub is_traced: bool,
     /// No listing at the start.
     pub is_list_skipped: bool,
     /// Destroy the bucket at the end.
     pub is_cleaned_up: bool,
+    /// Nothing but that.
+    pub is_cleanup_only: bool,
     /// What is left out at the begin.
     pub warmup: Warmup,
     /// What the user says about the rules of admissible runs.
@@ -132,6 +157,10 @@ impl Config {
         let bucket = bucket(flags, seed)?;
         let config = Self {
             gateway: gateway(flags, env_endpoint)?,
+            gateways: Vec::new(),
+            is_gateway_random: flags.boolean("randomproxy"),
+            token: settings::token(flags)?,
+            bucket_props: settings::bucket_props(flags)?,
             is_bucket_random,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
             open: OpenLoop::from_flags(flags)?,
@@ -146,8 +175,14 @@ impl Config {
             is_dropped: flags.boolean("drop"),
             is_verified: flags.boolean("verifyhash"),
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
+            payload_directory: (flags.text("readertype") == "file").then(|| flags.text("tmpdir").to_owned()),
+            naming: settings::naming(flags)?,
+            archives: settings::archives(flags)?,
+            range: settings::range(flags)?,
+            is_traced: flags.boolean("trace-http"),
             is_list_skipped: flags.boolean("skiplist"),
             is_cleaned_up: cleanup(flags, &bucket)?,
+            is_cleanup_only: is_cleanup_only(flags),
             warmup: warmup(flags)?,
             terms: terms(flags)?,
             output: output(flags)?,
@@ -177,11 +212,8 @@ impl Config {
 
     fn check_reader(&self, flags: &Parsed) -> Result<(), FlagError> {
         match flags.text("readertype") {
-            "sg" | "rand" => Ok(()),
-            "file" | "tar" => {
-                refuse(format!("-readertype: {:?} is not in this version yet", flags.text("readertype")))
-            }
-            other => refuse(format!("-readertype: {other:?} is not sg or rand")),
+            "sg" | "rand" | "file" | "tar" => Ok(()),
+            other => refuse(format!("-readertype: {other:?} is not sg, rand, file or tar")),
         }
     }
 }
@@ -200,10 +232,13 @@ fn within<T: TryFrom<i64>>(name: &str, value: i64, least: i64, most: i64) -> Res
 }
 
 fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
-    let pct_put: u32 = within("pctput", flags.int("pctput"), 0, 100)?;
-    let pct_list: u32 = within("pctlist", flags.int("pctlist"), 0, 100)?;
-    if pct_put.saturating_add(pct_list) > 100 {
-        return refuse(format!("-pctput={pct_put} and -pctlist={pct_list} are more than 100 together"));
+    let pct = |name: &str| within::<u32>(name, flags.int(name), 0, 100);
+    let (pct_put, pct_list, pct_head, pct_delete) =
+        (pct("pctput")?, pct("pctlist")?, pct("pcthead")?, pct("pctdel")?);
+    if pct_put.saturating_add(pct_list).saturating_add(pct_head).saturating_add(pct_delete) > 100 {
+        return refuse(format!(
+            "-pctput={pct_put}, -pctlist={pct_list}, -pcthead={pct_head} and -pctdel={pct_delete} are more than 100 together"
+        ));
     }
     let size_min_bytes = flags.size("minsize").unwrap_or(SIZE_MIN_DEFAULT);
     let size_max_bytes = flags.size("maxsize").unwrap_or(SIZE_MAX_DEFAULT);
@@ -216,9 +251,11 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
         seed,
         pct_put,
         pct_list,
+        pct_head,
+        pct_delete,
+        pct_update: pct("pctupdate")?,
         size_min_bytes,
         size_max_bytes,
-        is_name_random: flags.boolean("randomname"),
     })
 }
 
@@ -262,8 +299,8 @@ fn bounds(flags: &Parsed, mix: &Mix) -> Result<Bounds, FlagError> {
     let (puts_max, ops_max) = (flags.uint("maxputs"), flags.uint("maxops"));
     let put_bytes_max = flags.size("totalputsize").unwrap_or(0);
     for (name, value) in [("maxputs", puts_max), ("totalputsize", put_bytes_max)] {
-        if value > 0 && mix.pct_put == 0 {
-            return refuse(format!("-{name}={value} would never be reached: -pctput is 0"));
+        if value > 0 && !mix.has(OpKind::sends_object) && !flags.is_given("duration") {
+            return refuse(format!("-{name}={value} would never be reached: -pctput and -pctupdate are 0"));
         }
     }
     let counted = puts_max > 0 || ops_max > 0 || put_bytes_max > 0 || flags.text("arrival") == "trace";
@@ -287,6 +324,14 @@ fn cleanup(flags: &Parsed, bucket: &BucketName) -> Result<bool, FlagError> {
         ));
     }
     Ok(given && flags.boolean("cleanup"))
+}
+
+/// AIStore's way to destroy a bucket and do nothing else: no time, no bound, no wish to stop it by hand.
+fn is_cleanup_only(flags: &Parsed) -> bool {
+    let is_timeless = flags.is_given("duration") && flags.duration("duration").is_zero();
+    let is_bounded = ["maxputs", "maxops"].iter().any(|name| flags.uint(name) > 0)
+        || flags.size("totalputsize").is_some_and(|bytes| bytes > 0);
+    is_timeless && !is_bounded && flags.boolean("cleanup") && !flags.boolean("stoppable")
 }
 
 fn warmup(flags: &Parsed) -> Result<Warmup, FlagError> {

@@ -75,3 +75,17 @@ fn no_bucket_means_a_new_one() {
     assert!(config.is_bucket_random);
     assert!(config.bucket.uri().starts_with("ais://aisloader-"));
 }
+
+#[test]
+fn a_run_without_time_only_cleans_up() {
+    let is_cleanup_only = |line: &str| config(line, None).unwrap().is_cleanup_only;
+    assert!(is_cleanup_only("-bucket=ais://abc -duration 0s -totalputsize=0 -cleanup=true"));
+    for line in [
+        "-bucket=ais://abc -cleanup=true",
+        "-bucket=ais://abc -cleanup=false -duration=0",
+        "-bucket=ais://abc -cleanup=true -duration=0 -stoppable",
+        "-bucket=ais://abc -cleanup=true -duration=0 -pctput=100 -totalputsize=1K",
+    ] {
+        assert!(!is_cleanup_only(line), "{line}");
+    }
+}

@@ -7,7 +7,8 @@
 //! interval, as values in the main thread's inbox.
 //!
 //! * [`flags`] is the command line as a table, [`config`] a run with its rules checked;
-//! * [`workload`] says what comes next, from [`random`] numbers, about [`names`]; [`pick`] which one, and how large;
+//! * [`workload`] says what of which of the [`kinds`] comes next, from [`random`] numbers, about [`names`]; [`pick`] which
+//!   one, and how large;
 //! * [`open_loop`] says when operations begin if not one after another, [`trace`] plays and writes what ran when;
 //! * [`engine`] does it, on the cores of [`shard`];
 //! * [`findmax`] runs it at rate after rate, [`responder`] is a server to measure the loader itself with;
@@ -16,11 +17,15 @@
 //! * [`filelist`] reads names from a file;
 //! * [`honesty`] says which part of the run counts, what limited it, and what speaks against its figures;
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
+//! * [`phases`] says where the time of an operation goes;
+//! * [`naming`] says what new objects are called, [`range`] which part of one is read, [`archive`] what shards are,
+//!   [`gateways`] who can be asked;
 //! * [`s3`] is another protocol for the same work;
 //! * [`scale`] proves, or refutes, that N disks give N times the throughput;
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
 pub mod app;
+pub mod archive;
 pub mod client;
 pub mod config;
 pub mod cpu;
@@ -28,19 +33,25 @@ pub mod engine;
 pub mod filelist;
 pub mod findmax;
 pub mod flags;
+pub mod gateways;
 pub mod honesty;
+pub mod kinds;
 pub mod listing;
 pub mod names;
+pub mod naming;
 pub mod open_loop;
+pub mod phases;
 pub mod pick;
 pub mod places;
 pub mod random;
+pub mod range;
 pub mod record;
 pub mod recorder;
 pub mod report;
 pub mod responder;
 pub mod s3;
 pub mod scale;
+mod settings;
 pub mod shard;
 pub mod trace;
 pub mod units;

@@ -9,6 +9,8 @@ use std::fmt;
 const FLAGS: &str = "8208";
 /// The same without the bit for names only.
 const FLAGS_WITH_PROPS: &str = "8192";
+/// Names, those of files in archives (bit 3) included.
+const FLAGS_IN_ARCHIVES: &str = "8216";
 
 #[derive(Serialize)]
 struct Act<'a> {
@@ -37,6 +39,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(prefix: &'a str, uuid: &'a str, continuation_token: &'a str, pagesize: u64) -> Self {
         Self { uuid, continuation_token, prefix, pagesize, props: "name", flags: FLAGS }
+    }
+
+    /// The same page with the files in archives, as `archive/path`.
+    #[must_use]
+    pub fn with_archives(self) -> Self {
+        Self { flags: FLAGS_IN_ARCHIVES, ..self }
     }
 
     /// The same page with the sizes of its objects.
@@ -151,6 +159,10 @@ mod tests {
         assert_eq!(json["value"]["continuation_token"], "t\"");
         assert_eq!(json["value"]["pagesize"], 7);
         assert_eq!(json["value"]["flags"], "8208");
+        out.clear();
+        Request::new("", "", "", 0).with_sizes().write(&mut out);
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!((&json["value"]["flags"], &json["value"]["props"]), (&"8192".into(), &"name,size".into()));
     }
 
     #[test]

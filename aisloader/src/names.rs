@@ -72,6 +72,8 @@ impl BucketName {
 pub struct NameList {
     text: String,
     ends: Vec<usize>,
+    /// Sizes in bytes, where they are kept: as many as names, or fewer.
+    sizes: Vec<u64>,
 }
 
 impl NameList {
@@ -79,6 +81,18 @@ impl NameList {
     pub fn push(&mut self, name: &str) {
         self.text.push_str(name);
         self.ends.push(self.text.len());
+    }
+
+    /// Adds a name and the size of its object. Sizes are kept for all names of a list or for none.
+    pub fn push_sized(&mut self, name: &str, size_bytes: u64) {
+        self.push(name);
+        self.sizes.push(size_bytes);
+    }
+
+    /// The size of the object at a place; `None`: not kept.
+    #[must_use]
+    pub fn size_bytes(&self, index: u64) -> Option<u64> {
+        self.sizes.get(usize::try_from(index).ok()?).copied()
     }
 
     /// The name at a place.
@@ -110,6 +124,21 @@ pub fn push_path_encoded(out: &mut String, name: &str) {
         out.push_str(name);
     } else {
         out.push_str(&wire::http1::percent_encode_path(name));
+    }
+}
+
+/// Appends `value` as it stands in a query.
+pub fn push_query_encoded(out: &mut String, value: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |four: u8| char::from(HEX.get(usize::from(four)).copied().unwrap_or(b'0'));
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/') {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
+        }
     }
 }
 
@@ -149,6 +178,10 @@ mod tests {
         let all: Vec<&str> = (0..names.len()).filter_map(|i| names.get(i)).collect();
         assert_eq!(all, ["a", "", "long/er", "é"]);
         assert_eq!(names.get(4), None);
+        assert_eq!(names.size_bytes(0), None);
+        let mut sized = NameList::default();
+        sized.push_sized("a", 7);
+        assert_eq!((sized.get(0), sized.size_bytes(0), sized.size_bytes(1)), (Some("a"), Some(7), None));
     }
 
     #[test]
@@ -157,5 +190,8 @@ mod tests {
         push_path_encoded(&mut out, "a/b-1.2_~");
         push_path_encoded(&mut out, " ?#%é");
         assert_eq!(out, "/a/b-1.2_~%20%3F%23%25%C3%A9");
+        out.clear();
+        push_query_encoded(&mut out, "a/b-1.2_~&=+ é");
+        assert_eq!(out, "a/b-1.2_~%26%3D%2B%20%C3%A9");
     }
 }

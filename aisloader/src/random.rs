@@ -27,6 +27,22 @@ pub enum Stream {
     Payload = 5,
     /// The order in which names are visited.
     Order = 6,
+    /// Whether a read becomes an UPDATE.
+    Update = 7,
+    /// How large the object that an UPDATE writes is.
+    UpdateSize = 8,
+    /// Where its payload starts.
+    UpdatePayload = 9,
+    /// Which object is deleted.
+    Delete = 10,
+    /// Which part of an object is read.
+    Range = 11,
+    /// Which gateway is asked.
+    Gateway = 12,
+    /// Whether a new object is a shard.
+    Shard = 13,
+    /// How large a file of a shard is.
+    Member = 14,
     /// Which names are the hot ones.
     Scatter = 32,
     /// When an operation of an open loop is due.

@@ -1,6 +1,7 @@
 //! What happened, per kind of operation: counts, bytes, and histograms that merge without loss.
 
 use crate::engine::{ErrorKind, OpError};
+use crate::phases::{Marks, Phases};
 use crate::places::ByPlace;
 use crate::workload::OpKind;
 use hdrhistogram::Histogram;
@@ -119,6 +120,8 @@ pub struct OpStats {
     pub intended: Latency,
     /// Latencies of those that failed: among the others they would make a broken server look fast, or slow.
     pub error_latency: Latency,
+    /// Where the time of those that succeeded and were traced went.
+    pub phases: Phases,
     /// Failures by kind.
     pub errors: BTreeMap<ErrorKind, u64>,
     /// The first texts of failures.
@@ -147,6 +150,7 @@ impl OpStats {
         self.latency.merge(&other.latency);
         self.intended.merge(&other.intended);
         self.error_latency.merge(&other.error_latency);
+        self.phases.merge(&other.phases);
         for (kind, count) in &other.errors {
             let mine = self.errors.entry(*kind).or_default();
             *mine = mine.saturating_add(*count);
@@ -201,6 +205,9 @@ impl OpenStats {
 pub struct Stats {
     put: OpStats,
     get: OpStats,
+    update: OpStats,
+    head: OpStats,
+    delete: OpStats,
     list: OpStats,
     /// What the open loop counts.
     pub open: OpenStats,
@@ -253,6 +260,9 @@ impl Stats {
         match kind {
             OpKind::Put => &self.put,
             OpKind::Get => &self.get,
+            OpKind::Update => &self.update,
+            OpKind::Head => &self.head,
+            OpKind::Delete => &self.delete,
             OpKind::List => &self.list,
         }
     }
@@ -261,6 +271,9 @@ impl Stats {
         match kind {
             OpKind::Put => &mut self.put,
             OpKind::Get => &mut self.get,
+            OpKind::Update => &mut self.update,
+            OpKind::Head => &mut self.head,
+            OpKind::Delete => &mut self.delete,
             OpKind::List => &mut self.list,
         }
     }
@@ -279,6 +292,11 @@ impl Stats {
             stats.intended.record(span.end.saturating_duration_since(due));
             self.open.late.record(span.begin.saturating_duration_since(due));
         }
+    }
+
+    /// Adds the phases of an operation that succeeded.
+    pub fn record_phases(&mut self, kind: OpKind, span: &Span, marks: &Marks) {
+        self.of_mut(kind).phases.record(marks, span.begin, span.end);
     }
 
     /// Adds an operation that failed.
@@ -316,16 +334,16 @@ impl Stats {
         self.mountpaths.merge(&other.mountpaths);
     }
 
-    /// Failures of all kinds of operations.
+    /// Failures of all kinds of operations; those of composite kinds are counted with their halves.
     #[must_use]
     pub fn error_count(&self) -> u64 {
-        OpKind::ALL.into_iter().map(|kind| self.of(kind).error_count()).sum()
+        OpKind::singles().map(|kind| self.of(kind).error_count()).sum()
     }
 
-    /// Successes of all kinds of operations.
+    /// Successes of all kinds of operations; those of composite kinds are counted with their halves.
     #[must_use]
     pub fn ops(&self) -> u64 {
-        OpKind::ALL.into_iter().map(|kind| self.of(kind).ops).sum()
+        OpKind::singles().map(|kind| self.of(kind).ops).sum()
     }
 }
 

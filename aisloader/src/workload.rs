@@ -1,34 +1,9 @@
 //! What to do next, as a pure function of (seed, worker, count).
 
+pub use crate::kinds::OpKind;
+use crate::naming::{Naming, NewName};
 use crate::random::{Stream, draw, permute, scale};
 use serde::Serialize;
-
-/// The kinds of operations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OpKind {
-    /// Write an object.
-    Put,
-    /// Read an object whole.
-    Get,
-    /// Read one page of names.
-    List,
-}
-
-impl OpKind {
-    /// Every kind, in the order of the report.
-    pub const ALL: [Self; 3] = [Self::Put, Self::Get, Self::List];
-
-    /// The label in tables.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Put => "PUT",
-            Self::Get => "GET",
-            Self::List => "LIST",
-        }
-    }
-}
 
 /// Shares of kinds, range of sizes, kind of names.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -37,25 +12,52 @@ pub struct Mix {
     pub seed: u64,
     /// Percentage of PUT.
     pub pct_put: u32,
-    /// Percentage of LIST; the rest is GET.
+    /// Percentage of LIST.
     pub pct_list: u32,
+    /// Percentage of HEAD.
+    pub pct_head: u32,
+    /// Percentage of DELETE; the rest reads.
+    pub pct_delete: u32,
+    /// Percentage of those that read which also write what they have read: UPDATE.
+    pub pct_update: u32,
     /// Smallest PUT.
     pub size_min_bytes: u64,
     /// Largest PUT.
     pub size_max_bytes: u64,
-    /// Random names instead of numbers.
-    pub is_name_random: bool,
 }
 
 impl Mix {
+    /// The percentage of every kind; UPDATE and GET share what the others leave.
+    #[must_use]
+    pub fn share(&self, kind: OpKind) -> f64 {
+        let others = self.pct_put.saturating_add(self.pct_list).saturating_add(self.pct_head);
+        let rest = f64::from(100u32.saturating_sub(others).saturating_sub(self.pct_delete));
+        let updated = f64::from(self.pct_update) / 100.0;
+        match kind {
+            OpKind::Put => f64::from(self.pct_put),
+            OpKind::List => f64::from(self.pct_list),
+            OpKind::Head => f64::from(self.pct_head),
+            OpKind::Delete => f64::from(self.pct_delete),
+            OpKind::Update => rest * updated,
+            OpKind::Get => rest * (1.0 - updated),
+        }
+    }
+
+    /// True when some operation is of a kind for which `is_so` holds.
+    #[must_use]
+    pub fn has(&self, is_so: fn(OpKind) -> bool) -> bool {
+        OpKind::ALL.into_iter().any(|kind| is_so(kind) && self.share(kind) > 0.0)
+    }
+
     /// Payload of an operation on average, where the objects to read have `listed_bytes`; without any, those that the
     /// run itself writes are read.
     #[must_use]
     pub fn mean_bytes(&self, listed_bytes: f64) -> f64 {
         let put_bytes = (self.size_min_bytes as f64 + self.size_max_bytes as f64) / 2.0;
         let get_bytes = if listed_bytes > 0.0 { listed_bytes } else { put_bytes };
-        let pct_get = 100u32.saturating_sub(self.pct_put).saturating_sub(self.pct_list);
-        (f64::from(self.pct_put) * put_bytes + f64::from(pct_get) * get_bytes) / 100.0
+        let both = self.share(OpKind::Update);
+        let (put, get) = (self.share(OpKind::Put) + both, self.share(OpKind::Get) + both);
+        (put * put_bytes + get * get_bytes) / 100.0
     }
 }
 
@@ -68,65 +70,106 @@ pub struct Workload {
     ops: u64,
     puts: u64,
     gets: u64,
+    updates: u64,
+    deletes: u64,
+    ranges: u64,
+    shards: u64,
 }
 
 impl Workload {
     /// The workload of `worker`, one of `workers`.
     #[must_use]
     pub fn new(mix: Mix, worker: u64, workers: u64) -> Self {
-        Self { mix, worker, workers: workers.max(1), ops: 0, puts: 0, gets: 0 }
+        Self {
+            mix,
+            worker,
+            workers: workers.max(1),
+            ops: 0,
+            puts: 0,
+            gets: 0,
+            updates: 0,
+            deletes: 0,
+            ranges: 0,
+            shards: 0,
+        }
     }
 
-    /// The kind of the next operation.
+    /// The kind of the next operation. Whether one that reads becomes an UPDATE is a decision of its own.
     pub fn next_kind(&mut self) -> OpKind {
-        let roll = scale(draw(self.mix.seed, Stream::Kind, self.worker, self.ops), 100);
-        self.ops = self.ops.wrapping_add(1);
-        let put_below = u64::from(self.mix.pct_put);
-        match roll {
-            roll if roll < put_below => OpKind::Put,
-            roll if roll < put_below.saturating_add(u64::from(self.mix.pct_list)) => OpKind::List,
-            _ => OpKind::Get,
+        let (mix, at) = (self.mix, self.ops);
+        self.ops = at.wrapping_add(1);
+        let roll = |stream| scale(draw(mix.seed, stream, self.worker, at), 100);
+        let mut left = roll(Stream::Kind);
+        let shares = [
+            (OpKind::Put, mix.pct_put),
+            (OpKind::List, mix.pct_list),
+            (OpKind::Head, mix.pct_head),
+            (OpKind::Delete, mix.pct_delete),
+        ];
+        for (kind, pct) in shares {
+            match left.checked_sub(u64::from(pct)) {
+                None => return kind,
+                Some(rest) => left = rest,
+            }
         }
+        if roll(Stream::Update) < u64::from(mix.pct_update) { OpKind::Update } else { OpKind::Get }
     }
 
     /// Size and name of the next object to PUT, and a number that places its payload.
-    pub fn next_put(&mut self, subdir: &str, name: &mut String) -> NewObject {
-        let at = self.puts;
-        self.puts = at.wrapping_add(1);
-        let seed = self.mix.seed;
-        let span = self.mix.size_max_bytes.saturating_sub(self.mix.size_min_bytes).saturating_add(1);
-        let offset_bytes = scale(draw(seed, Stream::Size, self.worker, at), span);
-        name.clear();
-        if !subdir.is_empty() {
-            name.push_str(subdir);
-            name.push('/');
-        }
-        if self.mix.is_name_random {
-            for part in 0..4u64 {
-                push_random(
-                    name,
-                    draw(seed, Stream::Name, self.worker, at.wrapping_mul(4).wrapping_add(part)),
-                    8,
-                );
-            }
-        } else {
-            push_number(name, at.wrapping_mul(self.workers).wrapping_add(self.worker));
-        }
+    pub fn next_put(&mut self, naming: &Naming, name: &mut String) -> NewObject {
+        let count = self.puts;
+        self.puts = count.wrapping_add(1);
+        let (seed, worker, workers) = (self.mix.seed, self.worker, self.workers);
+        naming.write(NewName { seed, worker, workers, count }, name);
+        self.object(Stream::Size, Stream::Payload, count)
+    }
+
+    /// What an UPDATE writes under the name that it has read.
+    pub fn next_update(&mut self) -> NewObject {
+        let at = self.updates;
+        self.updates = at.wrapping_add(1);
+        self.object(Stream::UpdateSize, Stream::UpdatePayload, at)
+    }
+
+    /// Which of `known` names to DELETE next: any, with the same chance.
+    pub fn next_delete(&mut self, known: u64) -> u64 {
+        let at = self.deletes;
+        self.deletes = at.wrapping_add(1);
+        scale(draw(self.mix.seed, Stream::Delete, self.worker, at), known)
+    }
+
+    /// Whether the next object that is written becomes a shard, as `pct` percent of them do.
+    pub fn next_is_shard(&mut self, pct: u32) -> bool {
+        let at = self.shards;
+        self.shards = at.wrapping_add(1);
+        scale(draw(self.mix.seed, Stream::Shard, self.worker, at), 100) < u64::from(pct)
+    }
+
+    /// What chooses the part of the next object that is read.
+    pub fn next_range(&mut self) -> u64 {
+        let at = self.ranges;
+        self.ranges = at.wrapping_add(1);
+        draw(self.mix.seed, Stream::Range, self.worker, at)
+    }
+
+    fn object(&self, size: Stream, payload: Stream, at: u64) -> NewObject {
+        let (seed, least) = (self.mix.seed, self.mix.size_min_bytes);
+        let span = self.mix.size_max_bytes.saturating_sub(least).saturating_add(1);
         NewObject {
-            size_bytes: self.mix.size_min_bytes.saturating_add(offset_bytes),
-            payload: draw(seed, Stream::Payload, self.worker, at),
+            size_bytes: least.saturating_add(scale(draw(seed, size, self.worker, at), span)),
+            payload: draw(seed, payload, self.worker, at),
         }
     }
 
-    /// Which of `known` names to GET next.
+    /// Which of `known` names to read next, by GET, UPDATE or HEAD.
     ///
     /// A run that only reads visits every name once before any twice, as far as its workers keep pace: all walk one
-    /// pseudo-random order, each every `workers`-th place of it, and none waits for the others. A run that also writes draws with replacement, as its set of names grows.
+    /// pseudo-random order, each every `workers`-th place of it, and none waits for the others. A run that also writes or deletes draws with replacement, as its set of names changes.
     pub fn next_get(&mut self, known: u64) -> u64 {
         let at = self.gets;
         self.gets = at.wrapping_add(1);
         let seed = self.mix.seed;
-        if self.mix.pct_put > 0 {
+        if self.mix.pct_put > 0 || self.mix.pct_delete > 0 {
             return scale(draw(seed, Stream::Pick, self.worker, at), known);
         }
         let place = at.wrapping_mul(self.workers).wrapping_add(self.worker);
@@ -144,23 +187,6 @@ pub struct NewObject {
     pub payload: u64,
 }
 
-/// Appends `digits` characters, five bits of `random` each.
-fn push_random(out: &mut String, mut random: u64, digits: u32) {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    for _ in 0..digits {
-        let letter = ALPHABET.get(usize::try_from(random & 31).unwrap_or(0)).copied().unwrap_or(b'a');
-        out.push(char::from(letter));
-        random >>= 5;
-    }
-}
-
-fn push_number(out: &mut String, number: u64) {
-    for shift in (0..64).step_by(4).rev() {
-        let digit = u32::try_from((number >> shift) & 15).unwrap_or(0);
-        out.push(char::from_digit(digit, 16).unwrap_or('0'));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,17 +197,23 @@ mod tests {
             seed: 11,
             pct_put,
             pct_list: 10,
+            pct_head: 10,
+            pct_delete: 10,
+            pct_update: 50,
             size_min_bytes: 100,
             size_max_bytes: 199,
-            is_name_random: true,
         }
     }
 
     fn puts(mix: Mix, worker: u64, count: usize) -> Vec<(OpKind, NewObject, String)> {
+        puts_named(&Naming { subdir: "d".into(), is_random: true, ..Naming::default() }, mix, worker, count)
+    }
+
+    fn puts_named(naming: &Naming, mix: Mix, worker: u64, count: usize) -> Vec<(OpKind, NewObject, String)> {
         let mut workload = Workload::new(mix, worker, 4);
         let one = |_| {
             let mut name = String::new();
-            (workload.next_kind(), workload.next_put("d", &mut name), name)
+            (workload.next_kind(), workload.next_put(naming, &mut name), name)
         };
         (0..count).map(one).collect()
     }
@@ -201,8 +233,10 @@ mod tests {
         let count = |kind, only_small: bool| {
             all.iter().filter(|(k, o, _)| *k == kind && (!only_small || small(o))).count() as f64
         };
-        assert!((count(OpKind::Put, false) / 20_000.0 - 0.3).abs() < 0.02);
-        assert!((count(OpKind::List, false) / 20_000.0 - 0.1).abs() < 0.02);
+        for kind in OpKind::ALL {
+            let (got, want) = (count(kind, false) / 20_000.0, mix(30).share(kind) / 100.0);
+            assert!((got - want).abs() < 0.02, "{kind:?}: {got}, not {want}");
+        }
         for kind in OpKind::ALL {
             // Half of the sizes are small, whatever the kind: the two decisions are independent.
             assert!((count(kind, true) / count(kind, false) - 0.5).abs() < 0.05, "{kind:?}");
@@ -211,8 +245,22 @@ mod tests {
 
     #[test]
     fn the_mean_size_is_that_of_the_mix() {
-        assert_eq!(mix(40).mean_bytes(1000.0), 0.4 * 149.5 + 0.5 * 1000.0);
-        assert_eq!(mix(40).mean_bytes(0.0), 0.9 * 149.5);
+        let plain = Mix { pct_head: 0, pct_delete: 0, pct_update: 0, ..mix(40) };
+        assert_eq!(plain.mean_bytes(1000.0), 0.4 * 149.5 + 0.5 * 1000.0);
+        assert_eq!(plain.mean_bytes(0.0), 0.9 * 149.5);
+        let updates = Mix { pct_update: 100, ..plain };
+        assert_eq!(updates.mean_bytes(1000.0), 0.4 * 149.5 + 0.5 * (1000.0 + 149.5));
+    }
+
+    #[test]
+    fn as_many_updates_as_asked_for_whatever_the_share_of_put() {
+        // AIStore's loader hashes one counter for both decisions: then no update is left when PUT has the larger share.
+        let mix = Mix { pct_list: 0, pct_head: 0, pct_delete: 0, pct_update: 30, ..mix(50) };
+        let mut workload = Workload::new(mix, 1, 4);
+        let updates = (0..20_000).filter(|_| workload.next_kind() == OpKind::Update).count();
+        assert!((2700..3300).contains(&updates), "{updates}");
+        assert!((mix.share(OpKind::Update) - 15.0).abs() < 1e-9);
+        assert!(mix.has(OpKind::sends_object) && !mix.has(|kind| kind == OpKind::Head));
     }
 
     #[test]
@@ -225,9 +273,13 @@ mod tests {
                 assert!(names.insert(name));
             }
         }
-        let numbers = Mix { is_name_random: false, ..mix(100) };
+        let numbers = Naming::default();
         for worker in 0..4 {
-            assert!(puts(numbers, worker, 100).into_iter().all(|(_, _, name)| names.insert(name)));
+            assert!(
+                puts_named(&numbers, mix(100), worker, 100)
+                    .into_iter()
+                    .all(|(_, _, name)| names.insert(name))
+            );
         }
     }
 
@@ -235,7 +287,8 @@ mod tests {
     fn readers_visit_every_name_once_before_any_twice() {
         let mut seen = vec![0u32; 1000];
         for worker in 0..4 {
-            let mut workload = Workload::new(mix(0), worker, 4);
+            let mix = Mix { pct_delete: 0, ..mix(0) };
+            let mut workload = Workload::new(mix, worker, 4);
             for _ in 0..500 {
                 seen[workload.next_get(1000) as usize] += 1;
             }

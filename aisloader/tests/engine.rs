@@ -134,7 +134,7 @@ fn a_mix_reads_what_it_has_written() {
     let responder = Responder::start(Manner::Serve);
     let end = load(&responder, "-pctput=30 -pctlist=10 -minsize=1K -maxsize=2K -maxops=400");
     assert_eq!((end.stats.ops(), end.stats.error_count()), (400, 0));
-    for kind in OpKind::ALL {
+    for kind in [OpKind::Put, OpKind::Get, OpKind::List] {
         assert!(end.stats.of(kind).ops > 10, "{kind:?}");
     }
 }

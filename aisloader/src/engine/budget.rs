@@ -23,13 +23,13 @@ impl Budget {
         let below = |count: &AtomicU64, step: u64, most: u64| {
             most == 0 || count.fetch_add(step, Ordering::Relaxed) < most
         };
-        if kind == OpKind::Put
+        if kind.sends_object()
             && !(below(&self.puts, 1, self.bounds.puts_max)
                 && below(&self.put_bytes, size_bytes, self.bounds.put_bytes_max))
         {
             return false;
         }
-        below(&self.ops, 1, self.bounds.ops_max)
+        below(&self.ops, if kind.is_composite() { 2 } else { 1 }, self.bounds.ops_max)
     }
 }
 
@@ -48,6 +48,9 @@ mod tests {
         assert_eq!(admitted(Bounds { ops_max: 7, ..none }, OpKind::Get), 7);
         assert_eq!(admitted(Bounds { puts_max: 7, ..none }, OpKind::Put), 7);
         assert_eq!(admitted(Bounds { puts_max: 7, ..none }, OpKind::Get), 100);
+        assert_eq!(admitted(Bounds { puts_max: 7, ..none }, OpKind::Update), 7);
+        // An UPDATE is a GET and a PUT.
+        assert_eq!(admitted(Bounds { ops_max: 8, ..none }, OpKind::Update), 4);
         // 75 bytes: the eighth PUT begins below the bound and ends above it.
         assert_eq!(admitted(Bounds { put_bytes_max: 75, ..none }, OpKind::Put), 8);
     }

@@ -1,6 +1,7 @@
 //! One core: its workers, its connections, its statistics.
 
 use super::error::OpError;
+use super::known::Known;
 use super::open::{Crew, Part, receive_bytes, run_open};
 use super::payload::{Cksums, Payload};
 use super::peers::{PeerId, Peers};
@@ -9,11 +10,11 @@ use super::tapes::Tape;
 use super::watch::Slot;
 use super::worker::Worker;
 use crate::config::Config;
-use crate::names::NameList;
+use crate::random::{Stream, draw, scale};
 use crate::recorder::Stats;
 use crate::shard::Shard;
 use crate::trace::TraceNote;
-use crate::workload::Workload;
+use crate::workload::{OpKind, Workload};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ pub(super) struct Core {
     pub(super) run: Arc<Run>,
     pub(super) shard: Shard,
     pub(super) peers: Peers,
-    pub(super) gateway: PeerId,
+    /// The `Authorization` header of every request.
+    pub(super) authorization: Option<String>,
     pub(super) payload: Payload,
     pub(super) cksums: Cksums,
     pub(super) limits: HeadLimits,
@@ -42,8 +44,12 @@ pub(super) struct Core {
     pub(super) note: Option<TraceNote>,
     /// What each worker is doing.
     pub(super) slots: RefCell<Vec<Rc<Slot>>>,
-    /// Names that this core has PUT; a run that also reads reads them too.
-    own_names: RefCell<NameList>,
+    /// Names to read and to delete, those that this core has PUT among them.
+    pub(super) known: Known,
+    /// At least one.
+    gateways: Vec<PeerId>,
+    /// Requests that chose a gateway.
+    gateway_draws: Cell<u64>,
     /// For each target of the cluster map, the servers of its cores.
     direct_peers: Vec<Vec<PeerId>>,
 }
@@ -94,7 +100,7 @@ async fn run_closed(core: &Rc<Core>, part: Part) {
         core.slots.borrow_mut().push(Rc::clone(&slot));
         let buf = core.driver().pool().alloc(RECEIVE_BYTES).await;
         let workload = Workload::new(config.mix, number as u64, config.workers as u64);
-        let worker = Worker::new(core, slot, Rc::new(RefCell::new(workload)), buf);
+        let worker = Worker::new(core, slot, number as u64, Rc::new(RefCell::new(workload)), buf);
         tasks.push(core.shard.spawn(worker.run()));
     }
     for task in tasks {
@@ -124,25 +130,40 @@ async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
     }
 }
 
+/// The pool, when something is sent; it goes through a file when that is asked for.
+fn payload(config: &Config) -> Result<Payload, OpError> {
+    if !config.mix.has(OpKind::sends_object) && config.trace.is_none() {
+        return Ok(Payload::empty());
+    }
+    let pool = Payload::new(config.mix.seed);
+    match &config.payload_directory {
+        Some(directory) => pool.through_file(directory).map_err(|e| OpError::protocol(e.to_string())),
+        None => Ok(pool),
+    }
+}
+
 impl Core {
     fn new(shard: Shard, run: Arc<Run>, note: Option<TraceNote>) -> Result<Self, OpError> {
         let config = &run.config;
         let peers = Peers::default();
-        let gateway = peers.find(&config.gateway)?;
+        let all = if config.gateways.is_empty() {
+            std::slice::from_ref(&config.gateway)
+        } else {
+            config.gateways.as_slice()
+        };
+        let gateways: Result<Vec<PeerId>, OpError> = all.iter().map(|one| peers.find(one)).collect();
         let mut direct_peers = Vec::new();
         for authorities in run.direct.iter().flat_map(|map| map.authorities()) {
             let found: Result<Vec<PeerId>, OpError> = authorities.iter().map(|one| peers.find(one)).collect();
             direct_peers.push(found?);
         }
-        let payload = if config.mix.pct_put > 0 || config.trace.is_some() {
-            Payload::new(config.mix.seed)
-        } else {
-            Payload::empty()
-        };
+        let payload = payload(config)?;
         Ok(Self {
             shard,
             peers,
-            gateway,
+            authorization: config.token.as_ref().map(|token| format!("Bearer {token}")),
+            gateways: gateways?,
+            gateway_draws: Cell::new(0),
             payload,
             cksums: Cksums::default(),
             limits: HeadLimits::default(),
@@ -150,7 +171,7 @@ impl Core {
             last_end: Cell::new(None),
             note,
             slots: RefCell::default(),
-            own_names: RefCell::default(),
+            known: Known::new(Arc::clone(&run.listed)),
             direct_peers,
             run,
         })
@@ -160,28 +181,18 @@ impl Core {
         self.shard.driver()
     }
 
-    /// How many names GET can choose from.
-    pub(super) fn names_known(&self) -> u64 {
-        self.run.names.len().saturating_add(self.own_names.borrow().len())
-    }
-
-    /// Copies the name at a place among those known.
-    pub(super) fn copy_name(&self, index: u64, out: &mut String) {
-        out.clear();
-        let listed = self.run.names.len();
-        match index.checked_sub(listed) {
-            None => out.push_str(self.run.names.get(index).unwrap_or_default()),
-            Some(own) => out.push_str(self.own_names.borrow().get(own).unwrap_or_default()),
-        }
-    }
-
-    pub(super) fn add_name(&self, name: &str) {
-        self.own_names.borrow_mut().push(name);
+    /// Whom to ask for what no target answers: the gateway, or any of them.
+    pub(super) fn gateway(&self) -> Result<PeerId, OpError> {
+        let turn = self.gateway_draws.get();
+        self.gateway_draws.set(turn.wrapping_add(1));
+        let random = draw(self.run.config.mix.seed, Stream::Gateway, 0, turn);
+        let at = usize::try_from(scale(random, self.gateways.len() as u64)).unwrap_or(0);
+        self.gateways.get(at).copied().ok_or_else(|| OpError::protocol("there is no gateway"))
     }
 
     /// Whom to ask for an object.
     pub(super) fn peer_of(&self, name: &str) -> Result<PeerId, OpError> {
-        let Some(map) = &self.run.direct else { return Ok(self.gateway) };
+        let Some(map) = &self.run.direct else { return self.gateway() };
         let place = map.place(self.run.config.bucket.as_placement(), name);
         let peer = place.and_then(|place| self.direct_peers.get(place.node)?.get(place.port));
         peer.copied().ok_or_else(|| OpError::protocol("the cluster map gives the object no place"))

@@ -20,6 +20,8 @@ pub enum ErrorKind {
     Protocol,
     /// The bytes do not have the checksum that the answer states.
     Checksum,
+    /// The answer is not the part of the object that was asked for.
+    Range,
     /// Too many redirects, or one that leads nowhere.
     Redirect,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for ErrorKind {
             Self::Status(status) => write!(out, "status-{status}"),
             Self::Protocol => out.write_str("protocol"),
             Self::Checksum => out.write_str("checksum"),
+            Self::Range => out.write_str("range"),
             Self::Redirect => out.write_str("redirect"),
         }
     }

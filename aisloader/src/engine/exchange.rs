@@ -2,8 +2,10 @@
 
 use super::body::Sink;
 use super::error::OpError;
+use super::payload::Piece;
 use super::peers::{Conn, PutManner};
 use super::watch::Slot;
+use crate::phases::Marks;
 use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::pin::Pin;
@@ -29,6 +31,8 @@ pub(super) struct Room {
     pub(super) kept: Vec<u8>,
     /// Headers of the answer that are kept.
     pub(super) facts: Facts,
+    /// Instants of the operation, when it is traced.
+    pub(super) marks: Marks,
 }
 
 /// Headers that outlive the receive buffer.
@@ -37,6 +41,7 @@ pub(super) struct Facts {
     pub(super) location: String,
     pub(super) cksum_type: String,
     pub(super) cksum_value: String,
+    pub(super) content_range: String,
 }
 
 impl Facts {
@@ -45,6 +50,7 @@ impl Facts {
             (&mut self.location, "Location"),
             (&mut self.cksum_type, "Ais-Checksum-Type"),
             (&mut self.cksum_value, "Ais-Checksum-Value"),
+            (&mut self.content_range, "Content-Range"),
         ] {
             field.clear();
             field.push_str(headers.get_str(name).unwrap_or_default());
@@ -66,12 +72,10 @@ pub(super) struct Answer {
 pub(super) enum Outgoing<'a> {
     /// Only `Room::head`.
     Head,
-    /// The head and an object: the pool and the ranges of it.
+    /// The head and an object.
     Object {
-        /// The pool.
-        bytes: &'a Rc<[u8]>,
-        /// The ranges, in order.
-        pieces: &'a [Range<usize>],
+        /// The object's bytes, in order.
+        pieces: &'a [Piece],
         /// Ask first whether the peer wants the body.
         is_asked: bool,
     },
@@ -102,10 +106,10 @@ impl Line<'_> {
         self.slot.uses(&self.conn.socket);
         let (answer, learned) = match outgoing {
             Outgoing::Head => (self.ask().await?, None),
-            Outgoing::Object { bytes, pieces, is_asked: false } => (self.push(bytes, pieces).await?, None),
-            Outgoing::Object { bytes, pieces, is_asked: true } => {
+            Outgoing::Object { pieces, is_asked: false } => (self.push(pieces).await?, None),
+            Outgoing::Object { pieces, is_asked: true } => {
                 self.send_head().await?;
-                self.ask_then_push(bytes, pieces).await?
+                self.ask_then_push(pieces).await?
             }
         };
         let body_bytes = if (200..300).contains(&answer.status) {
@@ -165,29 +169,29 @@ impl Line<'_> {
     }
 
     /// The head and the first piece in one call, then the other pieces.
-    async fn push(&mut self, bytes: &Rc<[u8]>, pieces: &[Range<usize>]) -> Result<Answer, OpError> {
+    async fn push(&mut self, pieces: &[Piece]) -> Result<Answer, OpError> {
         let Some((first, rest)) = pieces.split_first() else {
             self.send_head().await?;
             return self.read_head(0).await;
         };
         let head = std::mem::take(&mut self.room.head);
-        let whole = head.len().saturating_add(first.len());
-        let bytes_here = Rc::clone(bytes);
-        let (sent, head, _) = self.driver.send_pair(&self.conn.socket, head, bytes_here, first.clone()).await;
+        let whole = head.len().saturating_add(first.range.len());
+        let (bytes, range) = (Rc::clone(&first.bytes), first.range.clone());
+        let (sent, head, _) = self.driver.send_pair(&self.conn.socket, head, bytes, range).await;
         self.room.head = head;
         let outcome = match sent {
             Ok(sent) if sent < whole => Err(OpError::ended(true)),
-            Ok(_) => self.send_pieces(bytes, rest).await,
+            Ok(_) => self.send_pieces(rest).await,
             Err(e) => Err(OpError::broken(&e, true)),
         };
         self.answer_after(outcome).await
     }
 
-    async fn send_pieces(&mut self, bytes: &Rc<[u8]>, pieces: &[Range<usize>]) -> Result<(), OpError> {
+    async fn send_pieces(&mut self, pieces: &[Piece]) -> Result<(), OpError> {
         for piece in pieces {
-            let mut left = piece.clone();
+            let mut left = piece.range.clone();
             while !left.is_empty() {
-                let bytes = Rc::clone(bytes);
+                let bytes = Rc::clone(&piece.bytes);
                 let (sent, _) = self.driver.send(&self.conn.socket, bytes, left.clone(), false).await;
                 let sent = sent.map_err(|e| OpError::broken(&e, true))?;
                 left.start = left.start.saturating_add(sent);
@@ -210,11 +214,7 @@ impl Line<'_> {
     }
 
     /// Waits for leave to send the body; a redirect or an error comes instead of it.
-    async fn ask_then_push(
-        &mut self,
-        bytes: &Rc<[u8]>,
-        pieces: &[Range<usize>],
-    ) -> Result<(Answer, Option<PutManner>), OpError> {
+    async fn ask_then_push(&mut self, pieces: &[Piece]) -> Result<(Answer, Option<PutManner>), OpError> {
         let mut learned = PutManner::Stores;
         if self.answers_within(CONTINUE_WAIT).await? {
             let first = self.read_head_raw(0).await?;
@@ -230,7 +230,7 @@ impl Line<'_> {
             // It does not know the expectation; it may still redirect, so the next PUT asks again.
             learned = PutManner::Unknown;
         }
-        let outcome = self.send_pieces(bytes, pieces).await;
+        let outcome = self.send_pieces(pieces).await;
         Ok((self.answer_after(outcome).await?, Some(learned)))
     }
 
@@ -295,6 +295,9 @@ impl Line<'_> {
         let Some(head) = head else { return Ok(None) };
         if self.wants_facts || head.status >= 300 {
             self.room.facts.read(&head.headers);
+        }
+        if head.status >= 200 {
+            self.room.marks.head();
         }
         let received = head.head_bytes..filled;
         let (status, framing, keep_alive) = (head.status, head.framing, head.keep_alive);

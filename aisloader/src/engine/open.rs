@@ -39,6 +39,11 @@ pub(super) struct Part {
 }
 
 impl Part {
+    /// The number, over all cores, of this core's worker `at`.
+    pub(super) fn number(self, at: usize) -> u64 {
+        at.saturating_mul(self.cores).saturating_add(self.core) as u64
+    }
+
     /// This core's part of a whole number; the parts of all cores add up to it.
     pub(super) fn of(&self, whole: usize) -> usize {
         let rest = whole.saturating_sub(self.core);
@@ -55,6 +60,7 @@ pub(super) fn receive_bytes(workers_max: usize) -> usize {
 pub(super) struct Crew {
     core: Rc<Core>,
     workload: Rc<RefCell<Workload>>,
+    part: Part,
     workers_max: usize,
     /// Those that wait for an arrival; the one that was busy last is taken first, as its memory is still near.
     idle: RefCell<Vec<Rc<Seat>>>,
@@ -92,6 +98,7 @@ impl Crew {
         let crew = Rc::new(Self {
             core: Rc::clone(core),
             workload: Rc::new(RefCell::new(workload)),
+            part,
             workers_max: part.of(open.inflight_max).max(1),
             idle: RefCell::default(),
             tasks: RefCell::default(),
@@ -160,7 +167,8 @@ impl Crew {
 
     fn hire(self: &Rc<Self>, due: Option<Due>) -> Rc<Seat> {
         let seat = Rc::new(Seat { due: Cell::new(due), waker: Cell::default() });
-        let task = self.core.shard.spawn(work(Rc::clone(self), Rc::clone(&seat)));
+        let number = self.part.number(self.hired());
+        let task = self.core.shard.spawn(work(Rc::clone(self), Rc::clone(&seat), number));
         self.tasks.borrow_mut().push(task);
         seat
     }
@@ -223,12 +231,12 @@ impl Seat {
 }
 
 /// A worker, from its hire to its end.
-async fn work(crew: Rc<Crew>, seat: Rc<Seat>) {
+async fn work(crew: Rc<Crew>, seat: Rc<Seat>, number: u64) {
     let core = Rc::clone(&crew.core);
     let slot = Rc::new(Slot::default());
     core.slots.borrow_mut().push(Rc::clone(&slot));
     let buf = core.driver().pool().alloc(receive_bytes(crew.workers_max)).await;
-    let mut worker = Worker::new(&core, slot, Rc::clone(&crew.workload), buf);
+    let mut worker = Worker::new(&core, slot, number, Rc::clone(&crew.workload), buf);
     while let Some(due) = seat.next(&crew.is_over).await {
         if !worker.one(Some(due.at), due.op.as_ref()).await {
             break;

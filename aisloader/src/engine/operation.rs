@@ -1,57 +1,23 @@
 //! One operation: a request, the redirects that it is sent along, and the judgement of the answer.
 
 use super::body::Sink;
+use super::call::Call;
 use super::core::Core;
 use super::error::{ErrorKind, OpError};
-use super::exchange::{Answer, Line, Outgoing, Room};
-use super::payload::Pieces;
+use super::exchange::{Answer, Line, Room};
 use super::peers::{Conn, PeerId, PutManner};
 use super::route::authority_of;
 use super::watch::Slot;
-use crate::listing::{PageSummary, Request};
+use crate::listing::PageSummary;
 use crate::recorder::Moved;
-use std::ops::Range;
 use std::rc::Rc;
-use wire::cksum::{CksumType, Hasher};
-use wire::http1::{HeadWriter, Method};
+use wire::cksum::Hasher;
 
 const REDIRECTS_MAX: usize = 4;
-/// A smaller body goes out with the head even to a server that may redirect it: a second exchange would cost more.
-const ASK_BYTES_MIN: u64 = 64 << 10;
 /// With `-drop`: what is received before the kernel is told to drop the rest.
 const HEAD_BYTES_MAX: usize = 4 << 10;
 /// Bytes of an error's text that are shown.
 const TEXT_BYTES_MAX: usize = 300;
-
-/// An operation, complete but for its target, which lies in `Room::target`.
-pub(super) enum Call {
-    /// Read an object.
-    Get,
-    /// Write one.
-    Put(PutBody),
-    /// Read a page of names.
-    List {
-        /// The listing's id.
-        uuid: String,
-        /// Where the page starts.
-        token: String,
-    },
-}
-
-/// The body of a PUT, checksum included: all of it is computed before the clock starts.
-pub(super) struct PutBody {
-    pub(super) size_bytes: u64,
-    pub(super) pieces: Vec<Range<usize>>,
-    pub(super) cksum: Option<(CksumType, String)>,
-}
-
-impl PutBody {
-    pub(super) fn new(core: &Core, pieces: Pieces, size_bytes: u64) -> Self {
-        let pieces: Vec<Range<usize>> = pieces.collect();
-        let cksum = core.cksums.of(core.run.config.cksum, &core.payload, &pieces, size_bytes);
-        Self { size_bytes, pieces, cksum }
-    }
-}
 
 /// What one worker needs for its operations.
 pub(super) struct Operator {
@@ -70,9 +36,10 @@ impl Operator {
             // Made when the answer's head says of which type the checksum is.
             let mut hasher = None;
             self.asked = Some(peer);
+            self.room.marks.request();
             let (answer, body_bytes) = self.request(peer, call, &mut hasher).await?;
             match answer.status {
-                200..=299 => return self.accept(call, body_bytes, hasher),
+                200..=299 => return self.accept(call, answer.status, body_bytes, hasher),
                 301 | 302 | 307 | 308 => peer = self.redirected(peer)?,
                 status => return Err(OpError::new(ErrorKind::Status(status), shown(&self.room.kept))),
             }
@@ -116,33 +83,23 @@ impl Operator {
         hasher: &mut Option<Hasher>,
     ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
         let core = Rc::clone(&self.core);
-        let bytes = core.payload.bytes();
-        let is_asked = matches!(call, Call::Put(body) if body.size_bytes >= ASK_BYTES_MIN)
-            && core.peers.put_manner(conn.peer) != PutManner::Stores;
-        self.write_head(conn.peer, call, is_asked);
-        let outgoing = match call {
-            Call::Get | Call::List { .. } => Outgoing::Head,
-            Call::Put(body) => Outgoing::Object { bytes: &bytes, pieces: &body.pieces, is_asked },
-        };
+        let is_asked = call.is_worth_asking() && core.peers.put_manner(conn.peer) != PutManner::Stores;
+        let host = core.peers.authority(conn.peer);
+        call.write_head(&core, &mut self.room.head, &self.room.target, &host, is_asked);
+        let outgoing = call.outgoing(is_asked);
         let mut kept = std::mem::take(&mut self.room.kept);
         kept.clear();
         let is_verified = core.run.config.is_verified;
-        let mut sink = match call {
-            Call::Get if is_verified => Sink::Hash(hasher),
-            Call::List { .. } => Sink::Collect(&mut kept),
-            Call::Get if core.run.config.is_dropped => Sink::Drop,
-            _ => Sink::Discard,
-        };
-        let method = if matches!(call, Call::Put(_)) { Method::Put } else { Method::Get };
+        let mut sink = call.sink(&core.run.config, hasher, &mut kept);
         let mut line = Line {
             driver: core.driver(),
             slot: &self.slot,
             conn,
             room: &mut self.room,
             limits: &core.limits,
-            method,
+            method: call.method().1,
             first_bytes_max: if matches!(sink, Sink::Drop) { HEAD_BYTES_MAX } else { usize::MAX },
-            wants_facts: is_verified,
+            wants_facts: is_verified || matches!(call, Call::Get(Some(_))),
         };
         let result = line.exchange(&outgoing, &mut sink).await;
         // A failed answer's text is in `Room::kept` already.
@@ -152,44 +109,25 @@ impl Operator {
         result
     }
 
-    fn write_head(&mut self, peer: PeerId, call: &Call, is_asked: bool) {
-        let host = self.core.peers.authority(peer);
-        let Room { head, target, .. } = &mut self.room;
-        head.clear();
+    fn accept(
+        &self,
+        call: &mut Call,
+        status: u16,
+        body_bytes: u64,
+        hasher: Option<Hasher>,
+    ) -> Result<Moved, OpError> {
         match call {
-            Call::Get => HeadWriter::request(head, "GET", target, &host).finish(),
-            Call::List { uuid, token } => {
-                let config = &self.core.run.config;
-                let mut body = Vec::with_capacity(256);
-                Request::new(&config.subdir_prefix(), uuid, token, config.list_page_names).write(&mut body);
-                let mut writer = HeadWriter::request(head, "GET", target, &host);
-                writer.header("Content-Type", "application/json").content_length(body.len() as u64);
-                writer.finish();
-                head.extend_from_slice(&body);
+            Call::Get(Some(range)) => {
+                let checked = range.check(status, &self.room.facts.content_range, body_bytes);
+                checked.map_err(|text| OpError::new(ErrorKind::Range, text))?;
+                Ok(Moved { bytes: body_bytes, names: 0 })
             }
-            Call::Put(body) => {
-                let mut writer = HeadWriter::request(head, "PUT", target, &host);
-                if let Some((cksum_type, value)) = &body.cksum {
-                    writer
-                        .header("Ais-Checksum-Type", cksum_type.as_str())
-                        .header("Ais-Checksum-Value", value);
-                }
-                if is_asked {
-                    writer.header("Expect", "100-continue");
-                }
-                writer.content_length(body.size_bytes);
-                writer.finish();
-            }
-        }
-    }
-
-    fn accept(&self, call: &mut Call, body_bytes: u64, hasher: Option<Hasher>) -> Result<Moved, OpError> {
-        match call {
-            Call::Get => {
+            Call::Get(None) => {
                 self.verify(hasher)?;
                 Ok(Moved { bytes: body_bytes, names: 0 })
             }
             Call::Put(body) => Ok(Moved { bytes: body.size_bytes, names: 0 }),
+            Call::Head | Call::Delete => Ok(Moved::default()),
             Call::List { uuid, token } => {
                 let page: PageSummary<'_> = serde_json::from_slice(&self.room.kept)
                     .map_err(|e| OpError::protocol(format!("the page of names: {e}")))?;

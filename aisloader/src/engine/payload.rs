@@ -1,5 +1,6 @@
 //! What PUT sends: incompressible bytes made once, before any clock starts.
 
+use super::payload_file::through_file;
 use placement::mix;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,6 +14,20 @@ const STARTS_BYTES: usize = 16 << 20;
 const START_STEP_BYTES: usize = 64 << 10;
 /// The longest piece that is sent at once; the pool is that much longer, so that every piece is contiguous.
 const PIECE_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes to send: a range of the pool, or of memory beside it.
+#[derive(Clone, Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Rc<[u8]>,
+    pub(super) range: Range<usize>,
+}
+
+impl Piece {
+    /// The bytes.
+    pub(super) fn slice(&self) -> &[u8] {
+        self.bytes.get(self.range.clone()).unwrap_or_default()
+    }
+}
 
 /// The payload pool of one core.
 #[derive(Clone)]
@@ -29,6 +44,11 @@ impl Payload {
             bytes.extend_from_slice(&mix(seed ^ index).to_le_bytes());
         }
         Self { bytes: bytes.into() }
+    }
+
+    /// The same pool after its bytes went through a file in `directory`.
+    pub(super) fn through_file(self, directory: &str) -> std::io::Result<Self> {
+        Ok(Self { bytes: through_file(&self.bytes, directory)?.into() })
     }
 
     /// A pool of nothing, for runs without PUT.
@@ -49,11 +69,6 @@ impl Payload {
         let left_bytes = if self.bytes.is_empty() { 0 } else { size_bytes };
         Pieces { at: start, left_bytes }
     }
-
-    /// The bytes of a piece.
-    pub(super) fn slice(&self, range: Range<usize>) -> &[u8] {
-        self.bytes.get(range).unwrap_or_default()
-    }
 }
 
 /// Checksums kept: of objects of this many sizes, at every place where they can start.
@@ -71,26 +86,30 @@ impl Cksums {
     pub(super) fn of(
         &self,
         cksum_type: CksumType,
-        payload: &Payload,
-        pieces: &[Range<usize>],
+        pieces: &[Piece],
         size_bytes: u64,
     ) -> Option<(CksumType, String)> {
         if cksum_type == CksumType::None {
             return None;
         }
-        let key = (pieces.first().map_or(0, |first| first.start), size_bytes);
+        let key = (pieces.first().map_or(0, |first| first.range.start), size_bytes);
         if let Some(value) = self.known.borrow().get(&key) {
             return Some((cksum_type, value.clone()));
         }
-        let mut hasher = Hasher::new(cksum_type);
-        pieces.iter().for_each(|piece| hasher.update(payload.slice(piece.clone())));
-        let value = hasher.finish();
+        let value = hash(cksum_type, pieces);
         let mut known = self.known.borrow_mut();
         if known.len() < CKSUMS_MAX {
             known.insert(key, value.clone());
         }
         Some((cksum_type, value))
     }
+}
+
+/// The checksum of the bytes of all pieces.
+pub(super) fn hash(cksum_type: CksumType, pieces: &[Piece]) -> String {
+    let mut hasher = Hasher::new(cksum_type);
+    pieces.iter().for_each(|piece| hasher.update(piece.slice()));
+    hasher.finish()
 }
 
 /// Walks over the pool, and around to its start when an object is longer.
@@ -124,7 +143,7 @@ mod tests {
         let payload = Payload::new(3);
         for (place, size) in [(0, 0), (1 << 40, 1), (u64::MAX, 4 << 20), (u64::MAX / 2, 100 << 20)] {
             let pieces: Vec<_> = payload.pieces(place, size).collect();
-            assert_eq!(pieces.iter().map(|p| payload.slice(p.clone()).len() as u64).sum::<u64>(), size);
+            assert_eq!(pieces.iter().map(|p| payload.bytes[p.clone()].len() as u64).sum::<u64>(), size);
             assert!(pieces.iter().all(|p| p.end <= payload.bytes.len()));
         }
     }
@@ -133,14 +152,14 @@ mod tests {
     fn kept_checksums_are_those_of_the_bytes() {
         let (payload, cksums) = (Payload::new(3), Cksums::default());
         for place in (0..40).map(|n| mix(n % 20)) {
-            let pieces: Vec<_> = payload.pieces(place, 9 << 20).collect();
-            let bytes: Vec<u8> =
-                pieces.iter().flat_map(|piece| payload.slice(piece.clone()).to_vec()).collect();
+            let pieces: Vec<Piece> =
+                payload.pieces(place, 9 << 20).map(|range| Piece { bytes: payload.bytes(), range }).collect();
+            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.slice().to_vec()).collect();
             let value = wire::cksum::checksum(CksumType::Crc32c, &bytes);
-            let got = cksums.of(CksumType::Crc32c, &payload, &pieces, 9 << 20);
+            let got = cksums.of(CksumType::Crc32c, &pieces, 9 << 20);
             assert_eq!(got, Some((CksumType::Crc32c, value)));
         }
-        assert_eq!(cksums.of(CksumType::None, &payload, &[], 0), None);
+        assert_eq!(cksums.of(CksumType::None, &[], 0), None);
     }
 
     #[test]

@@ -148,7 +148,7 @@ impl Layouts {
 }
 
 /// `host:port` of an `http://` address.
-pub(super) fn authority_of(url: &str) -> Option<String> {
+pub(crate) fn authority_of(url: &str) -> Option<String> {
     let rest = url.strip_prefix("http://")?;
     let authority = rest.split(['/', '?']).next().filter(|text| !text.is_empty())?;
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());

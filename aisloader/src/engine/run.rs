@@ -3,12 +3,15 @@
 use super::budget::Budget;
 use super::core::{pool_bytes, run_core};
 use super::error::OpError;
+use super::known::Listed;
 use super::open::Part;
 use super::route::DirectMap;
 use super::tapes::Tapes;
+use super::tracing::Tracing;
 use crate::config::Config;
 use crate::cpu::{CpuSample, CpuUse};
 use crate::names::NameList;
+use crate::range::RangeRead;
 use crate::recorder::Stats;
 use crate::shard::{CoreHandle, allowed_cpus, start};
 use std::collections::BTreeMap;
@@ -88,7 +91,7 @@ pub(super) enum Letter {
 /// What cores and the main thread share.
 pub(super) struct Run {
     pub(super) config: Arc<Config>,
-    pub(super) names: NameList,
+    pub(super) listed: Arc<Listed>,
     pub(super) direct: Option<DirectMap>,
     pub(super) budget: Budget,
     /// Set when all cores are ready.
@@ -97,6 +100,7 @@ pub(super) struct Run {
     cut_at: OnceLock<Instant>,
     is_stopping: AtomicBool,
     is_interrupted: AtomicBool,
+    tracing: Tracing,
 }
 
 /// The way from a core to the main thread. Dropping it says that the core is gone, however that came about, so that
@@ -145,6 +149,10 @@ impl Run {
         self.is_stopping() && self.ended_at.get().is_none()
     }
 
+    pub(super) fn is_tracing(&self) -> bool {
+        self.tracing.is_on()
+    }
+
     /// When the run ends by its duration.
     pub(super) fn planned_end(&self) -> Option<Instant> {
         Some(*self.begin.get()? + self.config.bounds.duration?)
@@ -177,20 +185,25 @@ impl Run {
 /// # Errors
 /// When a core cannot be started or its ring breaks. Failed operations are no error here.
 pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<RunEnd> {
+    check_sizes(&plan)?;
     let cpus = allowed_cpus()?;
     let at_once = plan.config.open.map_or(plan.config.workers, |open| open.inflight_max);
     let cores = cpus.len().min(at_once).max(1);
     let mut tapes = Tapes::open(&plan.config, cores)?;
     let interrupted = Arc::clone(&plan.interrupted);
+    // Workers are numbered core by core, and no core has more than one above its part.
+    let seats = at_once.saturating_add(cores);
+    let is_deleting = plan.config.mix.pct_delete > 0;
     let run = Arc::new(Run {
         budget: Budget::new(plan.config.bounds),
-        names: plan.names,
+        listed: Arc::new(Listed::new(plan.names, seats, is_deleting)),
         direct: plan.direct,
         begin: OnceLock::new(),
         ended_at: OnceLock::new(),
         cut_at: OnceLock::new(),
         is_stopping: AtomicBool::new(false),
         is_interrupted: AtomicBool::new(false),
+        tracing: Tracing::new(plan.config.is_traced)?,
         config: plan.config,
     });
     let (outbox, inbox) = channel();
@@ -224,6 +237,15 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
         is_interrupted: run.is_interrupted(),
         cores,
     })
+}
+
+/// Parts at random places need to know how large objects are.
+fn check_sizes(plan: &Plan) -> io::Result<()> {
+    let needs_sizes = plan.config.range.as_ref().is_some_and(RangeRead::needs_sizes);
+    match needs_sizes && (0..plan.names.len()).any(|at| plan.names.size_bytes(at).is_none()) {
+        true => Err(io::Error::other("-range-mode: the sizes of the objects are not known")),
+        false => Ok(()),
+    }
 }
 
 /// False when a core is gone before all are ready.
@@ -322,6 +344,7 @@ impl<'a> Collector<'a> {
 
     /// Ends the run when it is time, or when the user wants.
     fn look(&mut self) {
+        self.run.tracing.look();
         let now = Instant::now();
         let timeout = self.run.config.timeout.unwrap_or(DRAIN_MAX);
         if self.interrupted.load(Ordering::Relaxed) && !self.run.is_interrupted() {

@@ -46,7 +46,7 @@ impl Step {
         let latency = due_latency(stats);
         let seconds = end.window.as_secs_f64().max(1e-9);
         let sum = |pick: fn(&crate::recorder::OpStats) -> f64| {
-            OpKind::ALL.into_iter().map(|kind| pick(stats.of(kind))).sum::<f64>() / seconds
+            OpKind::singles().map(|kind| pick(stats.of(kind))).sum::<f64>() / seconds
         };
         let late_p99_ns = stats.open.late.quantile_ns(0.99);
         let broken = slo.map(|slo| broken(slo, stats, &latency));
@@ -75,7 +75,7 @@ impl Step {
 
 fn due_latency(stats: &Stats) -> Latency {
     let mut all = Latency::default();
-    OpKind::ALL.into_iter().for_each(|kind| all.merge(&stats.of(kind).intended));
+    OpKind::singles().for_each(|kind| all.merge(&stats.of(kind).intended));
     all
 }
 

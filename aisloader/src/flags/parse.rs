@@ -1,5 +1,6 @@
 //! Go's `flag` syntax: `-name value`, `-name=value`, `--name`; a boolean never takes the next word.
 
+use super::refused::REFUSED;
 use super::table::{FLAGS, Flag, IGNORED, Kind, NOT_YET};
 use crate::units::{parse_duration, parse_size};
 use std::collections::BTreeMap;
@@ -64,7 +65,8 @@ impl Parsed {
         inline: Option<&str>,
         rest: &mut impl Iterator<Item = &'w str>,
     ) -> Result<(), FlagError> {
-        let known = self.table.iter().find(|flag| flag.name == name);
+        let refused = REFUSED.iter().find(|refused| refused.flag.name == name);
+        let known = self.table.iter().find(|flag| flag.name == name).or(refused.map(|refused| &refused.flag));
         let kind = known.map(|flag| flag.kind);
         let ignored = IGNORED.iter().find(|(other, _)| *other == name).map(|(_, kind)| *kind);
         let Some(kind) = kind.or(ignored) else { return Err(unknown(self.table, name)) };
@@ -76,6 +78,9 @@ impl Parsed {
         match known {
             Some(flag) => {
                 check(flag, value)?;
+                if let Some(refused) = refused.filter(|_| !is_default(flag, value)) {
+                    return Err(FlagError(format!("-{name}={value}: {}", refused.why)));
+                }
                 self.given.insert(flag.name, value.to_owned());
             }
             None => self.warnings.push(format!("-{name} has no effect in this loader")),
@@ -139,6 +144,15 @@ fn check(flag: &Flag, value: &str) -> Result<(), FlagError> {
     if fits { Ok(()) } else { Err(FlagError(format!("-{}: {value:?} is not {wanted}", flag.name))) }
 }
 
+/// Whether a value, of the right kind, says what leaving it out would say.
+fn is_default(flag: &Flag, value: &str) -> bool {
+    match flag.kind {
+        Kind::Bool => parse_bool(value) == parse_bool(flag.default),
+        Kind::Int => parse_int(value) == parse_int(flag.default),
+        _ => value == flag.default,
+    }
+}
+
 /// The spellings that Go's `strconv.ParseBool` knows.
 fn parse_bool(text: &str) -> Option<bool> {
     match text {
@@ -156,7 +170,8 @@ fn unknown(table: &[Flag], name: &str) -> FlagError {
     if NOT_YET.contains(&name) {
         return FlagError(format!("-{name}: this version of the loader does not have it yet"));
     }
-    let near = table.iter().map(|flag| (distance(flag.name, name), flag.name)).min();
+    let all = table.iter().chain(REFUSED.iter().map(|refused| &refused.flag));
+    let near = all.map(|flag| (distance(flag.name, name), flag.name)).min();
     match near {
         Some((steps, other)) if steps <= 2 => {
             FlagError(format!("-{name}: no such flag; did you mean -{other}?"))
@@ -246,8 +261,29 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_served_is_checked_and_refused() {
+        for line in
+            ["-get-batchsize=0 -latest=false -evict-batchsize=1000 -etl= -pctmpdstream=0", "-cached=f"]
+        {
+            assert!(parse(line).is_ok(), "{line}");
+        }
+        let table = [
+            ("-get-batchsize=64", "-get-batchsize=64: the loader sends no GetBatch"),
+            ("-latest", "-latest=true: it concerns buckets of a remote"),
+            ("-etl md5", "ETL"),
+            ("-pctmpdstream=ten", "-pctmpdstream: \"ten\" is not a whole number"),
+            ("-get-batchsiz=1", "did you mean -get-batchsize"),
+        ];
+        for (line, want) in table {
+            let error = parse(line).unwrap_err();
+            assert!(error.0.contains(want), "{line}: {error}");
+        }
+    }
+
+    #[test]
     fn every_default_fits_its_kind() {
-        for flag in FLAGS.iter().filter(|flag| !flag.default.is_empty()) {
+        let all = FLAGS.iter().chain(REFUSED.iter().map(|refused| &refused.flag));
+        for flag in all.filter(|flag| !flag.default.is_empty()) {
             check(flag, flag.default).unwrap();
         }
     }

@@ -30,7 +30,7 @@ pub struct Flag {
     pub help: &'static str,
 }
 
-const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
+pub(super) const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
     Flag { name, kind, default, help }
 }
 
@@ -47,6 +47,24 @@ pub const FLAGS: &[Flag] = &[
         Bool,
         "false",
         "fetch the cluster map and go straight to the owner target, and to the owner core's port (ours)",
+    ),
+    flag(
+        "randomproxy",
+        Bool,
+        "false",
+        "send every request to a random gateway of the cluster map instead of always to the same",
+    ),
+    flag(
+        "tokenfile",
+        Text,
+        "",
+        "file with the token that every request carries: AIStore's JSON, or the bare text",
+    ),
+    flag(
+        "bprops",
+        Text,
+        "",
+        "JSON with the sections ec and mirror that a bucket is created with; one that exists keeps its own",
     ),
     flag("timeout", Duration, "10m", "limit of one operation, redirects included; 0: none"),
     flag(
@@ -72,7 +90,7 @@ pub const FLAGS: &[Flag] = &[
         "duration",
         Duration,
         "1m",
-        "how long to run; 0: until interrupted; not given together with -totalputsize, -maxputs or -maxops: unlimited",
+        "how long to run; not given together with -totalputsize, -maxputs or -maxops: unlimited; 0: until interrupted, but with -cleanup=true and neither a bound nor -stoppable: only clean up",
     ),
     flag(
         "trace",
@@ -97,14 +115,45 @@ pub const FLAGS: &[Flag] = &[
     flag("find-step", Duration, "5s", "how long -find-max and -rates measure each rate (ours)"),
     flag("rates", Text, "", "measure these rates one after another, such as 1000,2000,4000 (ours)"),
     flag("maxputs", Uint, "0", "stop after this many PUTs; 0: no limit"),
-    flag("maxops", Uint, "0", "stop after this many operations of any kind; 0: no limit (ours)"),
+    flag(
+        "maxops",
+        Uint,
+        "0",
+        "stop after this many operations of any kind, an UPDATE being two; 0: no limit (ours)",
+    ),
     flag("totalputsize", Size, "0", "stop after this many bytes of PUT; 0: no limit"),
     flag("pctput", Int, "0", "percentage of operations that are PUT"),
+    flag(
+        "pctupdate",
+        Int,
+        "0",
+        "percentage of GETs that are followed by a PUT of the same name; recorded as UPDATE, and both halves as themselves",
+    ),
+    flag("pcthead", Int, "0", "percentage of operations that ask for an object's properties (ours)"),
+    flag("pctdel", Int, "0", "percentage of operations that delete an object (ours)"),
     flag("pctlist", Int, "0", "percentage of operations that list one page (ours)"),
     flag("list-pagesize", Uint, "1000", "names per listed page; 0: what the server chooses (ours)"),
     flag("minsize", Size, "", "smallest object to PUT; empty: 1MiB"),
     flag("maxsize", Size, "", "largest object to PUT; empty: 1GiB"),
-    flag("readertype", Text, "sg", "payload source: sg or rand, both the pre-generated incompressible pool"),
+    flag(
+        "readertype",
+        Text,
+        "sg",
+        "payload source: sg and rand, the pre-generated pool; file, the same written to a file and read back before the run; tar, shards as with -arch.pct=100",
+    ),
+    flag(
+        "tmpdir",
+        Text,
+        "",
+        "where -readertype=file puts its file; empty: the system's place for such files",
+    ),
+    flag("arch.pct", Int, "0", "percentage of new objects that are shards, archives of small files"),
+    flag("arch.format", Text, ".tar", "format of shards; only .tar"),
+    flag("arch.num-files", Int, "0", "files of a shard; 0: as -arch.minsize and -arch.maxsize say, or 10"),
+    flag("arch.minsize", Size, "", "smallest file of a shard; with no size of files, they share the shard's"),
+    flag("arch.maxsize", Size, "", "largest file of a shard"),
+    flag("arch.prefix", Text, "", "what the paths in a shard begin with"),
+    flag("arch.list", Bool, "false", "list the files in shards and GET those, by archpath"),
     flag(
         "cksum-type",
         Text,
@@ -126,6 +175,39 @@ pub const FLAGS: &[Flag] = &[
     flag("seed", Int, "0", "seed of every random decision; 0: from the clock"),
     flag("randomname", Bool, "true", "PUT under random names of 32 characters; false: consecutive numbers"),
     flag("subdir", Text, "", "GET and LIST: only names with this prefix; PUT: virtual directory to write to"),
+    flag(
+        "num-subdirs",
+        Uint,
+        "0",
+        "PUT: spread names over this many virtual directories (below 100000); 0: none",
+    ),
+    flag(
+        "loaderid",
+        Text,
+        "0",
+        "which of several loaders this is: a number, or with -loaderidhashlen any text",
+    ),
+    flag(
+        "loadernum",
+        Uint,
+        "0",
+        "how many loaders there are; names are then numbers that end in the loader's, so that no two loaders write the same",
+    ),
+    flag(
+        "loaderidhashlen",
+        Uint,
+        "0",
+        "bits (1 to 63) of the hash of -loaderid to take as the id; 0: it is a number",
+    ),
+    flag("getloaderid", Bool, "false", "print the loader's id and end"),
+    flag("readoff", Size, "", "GET: read from this offset; without -readlen: to the end of the object"),
+    flag("readlen", Size, "", "GET: read only this many bytes"),
+    flag(
+        "range-mode",
+        Text,
+        "fixed",
+        "where -readlen bytes begin: fixed at -readoff, random, or aligned to multiples of -readlen (ours)",
+    ),
     flag("skiplist", Bool, "false", "do not list the bucket at the start; only with 100% PUT"),
     flag(
         "cleanup",
@@ -133,8 +215,20 @@ pub const FLAGS: &[Flag] = &[
         "",
         "destroy the bucket at the end; must be given, true or false, for an ais bucket",
     ),
+    flag(
+        "stoppable",
+        Bool,
+        "false",
+        "let -duration=0 run until Ctrl-C; that Ctrl-C ends a run in order is always so",
+    ),
     flag("statsinterval", Int, "10", "seconds between rows of statistics; 0: none"),
     flag("stats-output", Text, "", "write statistics to this file instead of the standard output"),
+    flag(
+        "trace-http",
+        Bool,
+        "false",
+        "say where the time of operations goes: redirect, answer, body; SIGHUP turns it on and off",
+    ),
     flag("json", Bool, "false", "statistics as JSON"),
     flag(
         "ndjson",
@@ -175,52 +269,19 @@ pub const FLAGS: &[Flag] = &[
 
 /// AIStore's flags that this version does not have yet: they deserve a better answer than "unknown".
 pub(super) const NOT_YET: &[&str] = &[
-    "tokenfile",
-    "randomproxy",
     "s3endpoint",
     "s3profile",
     "s3-use-path-style",
-    "bprops",
     "epochs",
     "perm-shuffle-max",
-    "pctupdate",
-    "tmpdir",
-    "arch.format",
-    "arch.prefix",
-    "arch.num-files",
-    "arch.minsize",
-    "arch.maxsize",
-    "arch.pct",
-    "arch.list",
-    "num-subdirs",
     "filelist",
-    "readoff",
-    "readlen",
-    "get-batchsize",
-    "latest",
-    "cached",
-    "list-dirs",
-    "nbi",
-    "evict-batchsize",
-    "cont-on-err",
     "multipart-chunks",
     "pctmultipart",
-    "mpdstream-chunk-size",
-    "mpdstream-workers",
-    "pctmpdstream",
-    "etl",
-    "etl-spec",
-    "loaderid",
-    "loadernum",
-    "loaderidhashlen",
-    "getloaderid",
-    "trace-http",
 ];
 
 /// AIStore's flags that change nothing here; taken with a warning. The last five are documented there and exist in
 /// no version of its code.
 pub(super) const IGNORED: &[(&str, Kind)] = &[
-    ("stoppable", Bool),
     ("statsdip", Text),
     ("statsdport", Int),
     ("statsdprobe", Bool),

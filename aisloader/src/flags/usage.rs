@@ -1,5 +1,6 @@
 //! The text of `-usage`.
 
+use super::refused::REFUSED;
 use super::table::{FLAGS, Flag, Kind};
 use std::fmt::Write as _;
 
@@ -27,10 +28,29 @@ Exit codes:
 A run that a rule refuses prints its figures all the same, marked; -allow=RULE waives a rule.
 ";
 
+const ENVIRONMENT: &str = "
+Environment:
+  AIS_ENDPOINT
+        address of the gateway, http://host:port, instead of -ip and -port
+  AIS_CRT, AIS_CRT_KEY, AIS_CLIENT_CA, AIS_SKIP_VERIFY_CRT
+        certificates for https, which this loader does not speak; of no effect with http
+";
+
 /// All flags with their kinds, defaults and meanings, and a few examples.
 #[must_use]
 pub fn usage() -> String {
-    format!("Usage: aisloader -name=value ...\n\n{}{EXAMPLES}{EXIT_CODES}", flag_lines(FLAGS))
+    let (flags, refused) = (flag_lines(FLAGS), refused_lines());
+    format!("Usage: aisloader -name=value ...\n\n{flags}{refused}{ENVIRONMENT}{EXAMPLES}{EXIT_CODES}")
+}
+
+fn refused_lines() -> String {
+    let mut out =
+        "\nFlags of AIStore's loader that are refused, unless they state their default:\n".to_owned();
+    for refused in REFUSED {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  -{}\n        {}; {}", refused.flag.name, refused.flag.help, refused.why);
+    }
+    out
 }
 
 /// One entry for each flag of a table.

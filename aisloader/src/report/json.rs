@@ -24,8 +24,7 @@ pub(super) fn interval(at: Duration, length: Duration, stats: &Stats, inflight: 
 /// The whole run.
 pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
     let mut row = ops(&end.stats, end.window, |s| (s.ops_inside, s.bytes_inside));
-    let sum =
-        |pick: fn(&OpStats) -> f64| OpKind::ALL.into_iter().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
+    let sum = |pick: fn(&OpStats) -> f64| OpKind::singles().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
     let (bytes, ops) = (sum(|s| s.bytes_inside), sum(|s| s.ops_inside));
     let cost = |seconds: f64| {
         json!({
@@ -92,6 +91,7 @@ fn op(stats: &OpStats, seconds: f64, inside: fn(&OpStats) -> (f64, f64)) -> Valu
         "error_kinds": errors,
         "error_texts": stats.error_texts,
         "error_p99_ns": stats.error_latency.quantile_ns(0.99),
+        "trace": trace(stats),
     });
     if let (Value::Object(row), true) = (&mut row, stats.intended.count() > 0) {
         row.insert("intended".into(), intended(&stats.intended));
@@ -110,4 +110,21 @@ fn intended(latency: &Latency) -> Value {
         "p99_ns": latency.quantile_ns(0.99),
         "p999_ns": latency.quantile_ns(0.999),
     })
+}
+
+/// The phases of operations; null when none was traced.
+fn trace(stats: &OpStats) -> Value {
+    if stats.phases.is_empty() {
+        return Value::Null;
+    }
+    let one = |(name, latency): (&str, &Latency)| {
+        let value = json!({
+            "count": latency.count(),
+            "mean_ns": latency.mean_ns(),
+            "p50_ns": latency.quantile_ns(0.5),
+            "p99_ns": latency.quantile_ns(0.99),
+        });
+        (name.to_owned(), value)
+    };
+    Value::Object(stats.phases.named().into_iter().map(one).collect())
 }

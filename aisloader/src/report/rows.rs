@@ -93,7 +93,7 @@ fn average(at: Duration, all: &OpStats) -> f64 {
 }
 
 fn row<S: AsRef<str>>(cells: &[S]) -> String {
-    const WIDTHS: [usize; 15] = [8, 5, 18, 24, 30, 28, 15, 9, 9, 9, 9, 9, 9, 9, 9];
+    const WIDTHS: [usize; 15] = [8, 6, 18, 24, 30, 28, 15, 9, 9, 9, 9, 9, 9, 9, 9];
     let mut line = String::new();
     for (cell, width) in cells.iter().zip(WIDTHS) {
         // Writing to a string cannot fail.

@@ -4,6 +4,7 @@ use super::open;
 use crate::config::Config;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
+use crate::kinds::Payload;
 use crate::recorder::{Latency, OpStats};
 use crate::units::{show_duration_ns, show_size};
 use crate::workload::OpKind;
@@ -16,23 +17,26 @@ const SAMPLES_SOUND: u64 = 100;
 /// What is about to run.
 pub(super) fn parameters(config: &Config, names: u64) -> String {
     let mix = &config.mix;
-    let get = 100u32.saturating_sub(mix.pct_put).saturating_sub(mix.pct_list);
+    let shares: Vec<String> = OpKind::ALL
+        .into_iter()
+        .filter(|kind| mix.share(*kind) > 0.0)
+        .map(|kind| format!("{}% {}", mix.share(kind), kind.label()))
+        .collect();
     let sizes = (show_size(mix.size_min_bytes as f64), show_size(mix.size_max_bytes as f64));
     let mut out = format!(
-        "aisloader {} on http://{}, {}: {}, {}% PUT, {get}% GET, {}% LIST, seed {}\n",
+        "aisloader {} on http://{}, {}: {}, {}, seed {}\n",
         env!("CARGO_PKG_VERSION"),
         config.gateway,
         config.bucket.uri(),
         model(config),
-        mix.pct_put,
-        mix.pct_list,
+        shares.join(", "),
         mix.seed,
     );
     // Writing to a string cannot fail.
-    if mix.pct_put > 0 {
+    if mix.has(OpKind::sends_object) {
         let _ = writeln!(out, "PUT: {} to {}, checksum {}", sizes.0, sizes.1, config.cksum.as_str());
     }
-    if get > 0 {
+    if mix.has(OpKind::needs_name) {
         let _ = writeln!(
             out,
             "GET: {names} objects listed{}",
@@ -78,7 +82,7 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         out,
-        "{:<5} {:>12} {:>14} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}",
+        "{:<6} {:>12} {:>14} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}",
         "OP", "count", "throughput", "ops/s", "min", "p50", "p99", "p99.9", "max", "errors"
     );
     for kind in OpKind::ALL.into_iter().filter(|kind| !end.stats.of(*kind).is_empty()) {
@@ -87,6 +91,7 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     if config.open.is_some() {
         out.push_str(&open::lines(end));
     }
+    out.push_str(&phases(end));
     out.push_str(&costs(end));
     let is_guess =
         |kind| Some(end.stats.of(kind)).is_some_and(|s: &OpStats| s.ops > 0 && beyond(&s.latency, 0.999));
@@ -103,12 +108,13 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
 fn line(kind: OpKind, stats: &OpStats, window: Duration) -> String {
     let seconds = window.as_secs_f64().max(1e-9);
     let latency = &stats.latency;
-    let throughput = match kind {
-        OpKind::List => format!("{:.0} names/s", stats.names as f64 / seconds),
-        OpKind::Put | OpKind::Get => format!("{}/s", show_size(stats.bytes_inside / seconds)),
+    let throughput = match kind.payload() {
+        Payload::Names => format!("{:.0} names/s", stats.names as f64 / seconds),
+        Payload::Bytes => format!("{}/s", show_size(stats.bytes_inside / seconds)),
+        Payload::None => "-".to_owned(),
     };
     format!(
-        "{:<5} {:>12} {:>14} {:>12.1} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}\n",
+        "{:<6} {:>12} {:>14} {:>12.1} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}\n",
         kind.label(),
         stats.ops,
         throughput,
@@ -131,10 +137,29 @@ fn beyond(latency: &Latency, quantile: f64) -> bool {
     latency.samples_beyond(quantile) < SAMPLES_SOUND
 }
 
+/// Where the time went, of the kinds that were traced.
+fn phases(end: &RunEnd) -> String {
+    let mut out = String::new();
+    for kind in OpKind::ALL {
+        let phases = &end.stats.of(kind).phases;
+        for (name, latency) in phases.named().into_iter().filter(|(_, latency)| latency.count() > 0) {
+            let [mean, p50, p99] = [latency.mean_ns(), latency.quantile_ns(0.5), latency.quantile_ns(0.99)];
+            let [mean, p50, p99] = [mean, p50, p99].map(show_duration_ns);
+            let (label, count) = (kind.label(), latency.count());
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                out,
+                "TRACE {label:<6} {name:<8} {count:>10} times, mean {mean}, p50 {p50}, p99 {p99}"
+            );
+        }
+    }
+    out
+}
+
 /// Processor time for the payload: ours, and everybody's on this machine.
 fn costs(end: &RunEnd) -> String {
     let payload =
-        |pick: fn(&OpStats) -> f64| OpKind::ALL.into_iter().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
+        |pick: fn(&OpStats) -> f64| OpKind::singles().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
     let (bytes, ops) = (payload(|s| s.bytes_inside), payload(|s| s.ops_inside));
     let cost = |seconds: f64| {
         let gib = per_gib(seconds, bytes).map_or("-".to_owned(), |cost| format!("{cost:.3} CPU-s/GiB"));

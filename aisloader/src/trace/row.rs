@@ -64,7 +64,7 @@ impl Row {
         if self.name.is_empty() && kind != OpKind::List {
             return Err(format!("op: {:?} needs a name", self.op));
         }
-        if kind == OpKind::Put && self.bytes.is_none() {
+        if kind.sends_object() && self.bytes.is_none() {
             return Err(format!("op: {:?} needs its bytes", self.op));
         }
         if self.off.is_some() || self.len.is_some() {

@@ -1,5 +1,7 @@
 //! A small object store on blocking threads that does what a test tells it to.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -33,6 +35,8 @@ pub(crate) struct Store {
     pub(crate) exists: Mutex<bool>,
     pub(crate) manner: Mutex<Manner>,
     pub(crate) heads: Mutex<Vec<String>>,
+    /// Bodies of the requests that made the bucket.
+    pub(crate) made: Mutex<Vec<serde_json::Value>>,
     pub(crate) object_requests: AtomicU64,
 }
 
@@ -57,6 +61,7 @@ impl Responder {
             exists: Mutex::new(true),
             manner: Mutex::new(manner),
             heads: Mutex::default(),
+            made: Mutex::default(),
             object_requests: AtomicU64::new(0),
         });
         let shared = Arc::clone(&store);
@@ -108,12 +113,12 @@ fn serve(store: &Store, mut stream: &TcpStream) -> Option<()> {
     let request = Request { method, path, body, head };
     match manner {
         Manner::Redirect(to) => {
-            let status = if request.method == "GET" { 301 } else { 307 };
+            let status = if matches!(request.method.as_str(), "GET" | "HEAD") { 301 } else { 307 };
             reply(
                 stream,
                 status,
                 &[("Location", format!("http://{to}{}", request.head.split(' ').nth(1)?))],
-                b"moved",
+                if request.method == "HEAD" { b"".as_slice() } else { b"moved" },
             )
         }
         Manner::Fail(status, text) => reply(stream, status, &[], text.as_bytes()),
@@ -140,9 +145,27 @@ fn respond(store: &Store, stream: &TcpStream, request: &Request, manner: &Manner
             objects.insert(name.to_owned(), request.body.clone());
             return reply(stream, 200, &[], b"");
         }
+        if request.method == "DELETE" {
+            let status = if objects.remove(name).is_some() { 200 } else { 404 };
+            return reply(stream, status, &[], b"");
+        }
+        if let Some(path) = archpath(&request.head) {
+            let found = objects.get(name).and_then(|shard| members(shard).remove(&path));
+            return match found {
+                Some(content) => reply(stream, 200, &[], &content),
+                None => reply(stream, 404, &[], b"no such file in the archive"),
+            };
+        }
         let Some(body) = objects.get(name) else { return reply(stream, 404, &[], b"no such object") };
+        if request.method == "HEAD" {
+            return reply_head(stream, body.len());
+        }
         if *manner == Manner::Chunked {
             return reply_chunked(stream, body);
+        }
+        let asked = request.head.lines().find_map(|line| line.strip_prefix("Range: bytes="));
+        if let (Some(asked), true) = (asked, *manner != Manner::Lie) {
+            return reply_range(stream, body, asked);
         }
         let mut value = wire::cksum::checksum(wire::cksum::CksumType::Xxhash, body);
         if *manner == Manner::Lie {
@@ -157,6 +180,7 @@ fn respond(store: &Store, stream: &TcpStream, request: &Request, manner: &Manner
         ("HEAD", _) => reply(stream, if *exists { 200 } else { 404 }, &[], b""),
         ("POST", Some("create-bck")) => {
             *exists = true;
+            store.made.lock().unwrap().push(action);
             reply(stream, 200, &[], b"")
         }
         ("DELETE", Some("destroy-bck")) => {
@@ -168,8 +192,39 @@ fn respond(store: &Store, stream: &TcpStream, request: &Request, manner: &Manner
     }
 }
 
+/// The path in an archive that a request asks for.
+fn archpath(head: &str) -> Option<String> {
+    let query = head.lines().next()?.split(' ').nth(1)?.split_once('?')?.1;
+    query.split('&').find_map(|pair| pair.strip_prefix("archpath=")).map(str::to_owned)
+}
+
+/// The files of a TAR; nothing of what is none.
+pub(crate) fn members(shard: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut archive = tar::Archive::new(shard);
+    for entry in archive.entries().into_iter().flatten() {
+        let Ok(mut entry) = entry else { return BTreeMap::new() };
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        found.insert(entry.path().unwrap().display().to_string(), content);
+    }
+    found
+}
+
+/// Names as a listing with the files of archives has them.
+fn names_with_members(objects: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Vec<u8>> {
+    let mut all = objects.clone();
+    for (name, body) in objects.iter().filter(|(name, _)| name.ends_with(".tar")) {
+        all.extend(members(body).into_iter().map(|(path, content)| (format!("{name}/{path}"), content)));
+    }
+    all
+}
+
 fn page(store: &Store, message: &serde_json::Value) -> Vec<u8> {
-    let objects = store.objects.lock().unwrap();
+    let mut objects = store.objects.lock().unwrap().clone();
+    if message["flags"].as_str().unwrap().parse::<u64>().unwrap() & 8 != 0 {
+        objects = names_with_members(&objects);
+    }
     let (token, prefix) =
         (message["continuation_token"].as_str().unwrap(), message["prefix"].as_str().unwrap());
     let size = match message["pagesize"].as_u64().unwrap() {
@@ -178,11 +233,10 @@ fn page(store: &Store, message: &serde_json::Value) -> Vec<u8> {
     };
     let after =
         objects.range(token.to_owned()..).filter(|(name, _)| token.is_empty() || name.as_str() != token);
-    let names: Vec<&String> =
-        after.map(|(name, _)| name).filter(|n| n.starts_with(prefix)).take(size).collect();
-    let next = if names.len() == size { names.last().map_or("", |n| n.as_str()) } else { "" };
-    let entries: Vec<_> =
-        names.iter().map(|n| serde_json::json!({"name": n, "size": "1", "flags": 64})).collect();
+    let found: Vec<_> = after.filter(|(name, _)| name.starts_with(prefix)).take(size).collect();
+    let next = if found.len() == size { found.last().map_or("", |(name, _)| name.as_str()) } else { "" };
+    let entry = |(name, body): &(&String, &Vec<u8>)| serde_json::json!({"name": name, "size": body.len().to_string(), "flags": 64});
+    let entries: Vec<_> = found.iter().map(entry).collect();
     serde_json::json!({"uuid": "Listing123", "continuation_token": next, "entries": entries, "flags": 0})
         .to_string()
         .into_bytes()
@@ -196,6 +250,24 @@ fn reply(mut stream: &TcpStream, status: u16, headers: &[(&str, String)], body: 
     out.extend_from_slice(b"\r\n");
     out.extend_from_slice(body);
     stream.write_all(&out).ok()
+}
+
+fn reply_range(stream: &TcpStream, body: &[u8], asked: &str) -> Option<()> {
+    let (first, last) = asked.split_once('-')?;
+    let first: usize = first.parse().ok()?;
+    let last = last.parse().unwrap_or(usize::MAX).min(body.len().wrapping_sub(1));
+    match body.get(first..=last) {
+        Some(part) if !part.is_empty() => {
+            let range = format!("bytes {first}-{last}/{}", body.len());
+            reply(stream, 206, &[("Content-Range", range)], part)
+        }
+        _ => reply(stream, 416, &[("Content-Range", format!("bytes */{}", body.len()))], b"no such range"),
+    }
+}
+
+/// Announces a body, as the answer to HEAD does, and sends none.
+fn reply_head(mut stream: &TcpStream, body_bytes: usize) -> Option<()> {
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {body_bytes}\r\n\r\n").ok()
 }
 
 fn reply_chunked(mut stream: &TcpStream, body: &[u8]) -> Option<()> {

@@ -1,0 +1,203 @@
+//! What each kind of operation asks a server for: its request, and what becomes of the answer.
+
+use super::body::Sink;
+use super::core::Core;
+use super::exchange::Outgoing;
+use super::payload::{Piece, hash};
+use super::shard_body::shard_pieces;
+use crate::archive::split;
+use crate::config::Config;
+use crate::listing::Request;
+use crate::names::{push_path_encoded, push_query_encoded};
+use crate::range::ByteRange;
+use crate::workload::{NewObject, OpKind};
+use std::fmt::Write as _;
+use wire::cksum::{CksumType, Hasher};
+use wire::http1::{HeadWriter, Method};
+
+/// A smaller body goes out with the head even to a server that may redirect it: a second exchange would cost more.
+const ASK_BYTES_MIN: u64 = 64 << 10;
+
+/// A request, complete but for its target, which lies in `Room::target`.
+pub(super) enum Call {
+    /// Read an object, or a part of it.
+    Get(Option<ByteRange>),
+    /// Ask for an object's properties.
+    Head,
+    /// Delete an object.
+    Delete,
+    /// Write one.
+    Put(PutBody),
+    /// Read a page of names.
+    List {
+        /// The listing's id.
+        uuid: String,
+        /// Where the page starts.
+        token: String,
+    },
+}
+
+/// The body of a PUT, checksum included: all of it is computed before the clock starts.
+pub(super) struct PutBody {
+    pub(super) size_bytes: u64,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) cksum: Option<(CksumType, String)>,
+}
+
+impl PutBody {
+    /// An object of pool bytes.
+    pub(super) fn new(core: &Core, object: NewObject) -> Self {
+        let ranges = core.payload.pieces(object.payload, object.size_bytes);
+        let pieces: Vec<Piece> = ranges.map(|range| Piece { bytes: core.payload.bytes(), range }).collect();
+        let cksum = core.cksums.of(core.run.config.cksum, &pieces, object.size_bytes);
+        Self { size_bytes: object.size_bytes, pieces, cksum }
+    }
+
+    /// A shard of about the object's size.
+    pub(super) fn shard(core: &Core, object: NewObject) -> Self {
+        let config = &core.run.config;
+        let sizes = config.archives.file_sizes(object.size_bytes, config.mix.seed, object.payload);
+        let pieces = shard_pieces(&config.archives, &sizes, &core.payload, object.payload);
+        let size_bytes = pieces.iter().map(|piece| piece.range.len() as u64).sum();
+        let cksum = (config.cksum != CksumType::None).then(|| (config.cksum, hash(config.cksum, &pieces)));
+        Self { size_bytes, pieces, cksum }
+    }
+}
+
+impl Call {
+    /// The kind that statistics count it as.
+    pub(super) fn kind(&self) -> OpKind {
+        match self {
+            Self::Get(_) => OpKind::Get,
+            Self::Head => OpKind::Head,
+            Self::Delete => OpKind::Delete,
+            Self::Put(_) => OpKind::Put,
+            Self::List { .. } => OpKind::List,
+        }
+    }
+
+    /// The method, as text and as the parser of the answer needs it.
+    pub(super) fn method(&self) -> (&'static str, Method) {
+        match self {
+            Self::Get(_) | Self::List { .. } => ("GET", Method::Get),
+            Self::Head => ("HEAD", Method::Head),
+            Self::Delete => ("DELETE", Method::Delete),
+            Self::Put(_) => ("PUT", Method::Put),
+        }
+    }
+
+    /// Writes path and query; `name` is the object's.
+    pub(super) fn write_target(&self, core: &Core, name: &str, target: &mut String) {
+        let bucket = &core.run.config.bucket;
+        target.clear();
+        target.push_str(if matches!(self, Self::List { .. }) { "/v1/buckets/" } else { "/v1/objects/" });
+        target.push_str(&bucket.name);
+        let member = member_of(core, name);
+        if !matches!(self, Self::List { .. }) {
+            target.push('/');
+            push_path_encoded(target, member.map_or(name, |(shard, _)| shard));
+        }
+        target.push_str("?provider=");
+        target.push_str(bucket.provider);
+        if let (Self::Get(_), Some((_, path))) = (self, member) {
+            target.push_str("&archpath=");
+            push_query_encoded(target, path);
+        }
+        if matches!(self, Self::Put(_)) {
+            target.push_str("&skip_vc=true");
+        }
+        if let (Self::Put(_) | Self::Delete, Some(direct)) = (self, &core.run.direct) {
+            // Targets take writes only from requests that a gateway has redirected; this is how those look.
+            // Writing to a string cannot fail.
+            let _ = write!(target, "&pid={}&utm={}", direct.primary_id, unix_ns());
+        }
+    }
+
+    /// Writes the head, and the body where that is small.
+    pub(super) fn write_head(
+        &self,
+        core: &Core,
+        head: &mut Vec<u8>,
+        target: &str,
+        host: &str,
+        is_asked: bool,
+    ) {
+        head.clear();
+        let mut body = Vec::new();
+        let mut writer = HeadWriter::request(head, self.method().0, target, host);
+        if let Some(authorization) = &core.authorization {
+            writer.header("Authorization", authorization);
+        }
+        match self {
+            Self::Get(Some(range)) => {
+                // Writing to a string cannot fail.
+                let mut text = String::with_capacity(48);
+                let _ = write!(text, "{range}");
+                writer.header("Range", &text);
+            }
+            Self::Get(None) | Self::Head | Self::Delete => {}
+            Self::List { uuid, token } => {
+                let config = &core.run.config;
+                body.reserve(256);
+                Request::new(&config.subdir_prefix(), uuid, token, config.list_page_names).write(&mut body);
+                writer.header("Content-Type", "application/json").content_length(body.len() as u64);
+            }
+            Self::Put(object) => {
+                if let Some((cksum_type, value)) = &object.cksum {
+                    writer
+                        .header("Ais-Checksum-Type", cksum_type.as_str())
+                        .header("Ais-Checksum-Value", value);
+                }
+                if is_asked {
+                    writer.header("Expect", "100-continue");
+                }
+                writer.content_length(object.size_bytes);
+            }
+        }
+        writer.finish();
+        head.extend_from_slice(&body);
+    }
+
+    /// True for a body so large that a server which might redirect is asked first.
+    pub(super) fn is_worth_asking(&self) -> bool {
+        matches!(self, Self::Put(body) if body.size_bytes >= ASK_BYTES_MIN)
+    }
+
+    /// What follows the head.
+    pub(super) fn outgoing(&self, is_asked: bool) -> Outgoing<'_> {
+        match self {
+            Self::Put(body) => Outgoing::Object { pieces: &body.pieces, is_asked },
+            Self::Get(_) | Self::Head | Self::Delete | Self::List { .. } => Outgoing::Head,
+        }
+    }
+
+    /// What becomes of the answer's body.
+    pub(super) fn sink<'a>(
+        &self,
+        config: &Config,
+        hasher: &'a mut Option<Hasher>,
+        kept: &'a mut Vec<u8>,
+    ) -> Sink<'a> {
+        match self {
+            Self::Get(_) if config.is_verified => Sink::Hash(hasher),
+            Self::Get(_) if config.is_dropped => Sink::Drop,
+            Self::List { .. } => Sink::Collect(kept),
+            Self::Get(_) | Self::Head | Self::Delete | Self::Put(_) => Sink::Discard,
+        }
+    }
+}
+
+/// The shard and the path in it, when the run reads files in shards and this is one.
+fn member_of<'n>(core: &Core, name: &'n str) -> Option<(&'n str, &'n str)> {
+    if core.run.config.archives.is_read { split(name) } else { None }
+}
+
+/// The object that holds what is called `name`: the shard of a file, or what has the name itself.
+pub(super) fn object_of<'n>(core: &Core, name: &'n str) -> &'n str {
+    member_of(core, name).map_or(name, |(shard, _)| shard)
+}
+
+fn unix_ns() -> u128 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_nanos())
+}
