@@ -3,6 +3,7 @@
 use crate::client::{Client, ClientError, Detail};
 use crate::config::Config;
 use crate::engine::{DirectMap, Plan, RunEnd, run};
+use crate::filelist;
 use crate::findmax::{Ground, sweep};
 use crate::flags::{Parsed, usage};
 use crate::gateways::gateways;
@@ -184,6 +185,9 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
     let is_read = config.mix.has(OpKind::needs_name);
     let exists = client.bucket_exists(&config.bucket)?;
     if !exists {
+        if config.choices.epochs > 0 {
+            return Err(format!("bucket {uri} does not exist: there is nothing for -epochs to read").into());
+        }
         if config.mix.pct_put == 0 {
             return Err(
                 format!("bucket {uri} does not exist, and -pctput is 0: there is nothing to read").into()
@@ -199,20 +203,33 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
     if !exists || !is_read || config.is_list_skipped || config.trace.is_some() {
         return Ok(NameList::default());
     }
-    let needs_sizes = config.range.as_ref().is_some_and(RangeRead::needs_sizes);
-    let detail = match (config.archives.is_read, needs_sizes) {
-        (true, _) => Detail::Members,
-        (false, true) => Detail::Sizes,
-        (false, false) => Detail::Names,
-    };
-    let names = client.list(&config.bucket, &config.subdir_prefix(), detail)?;
-    if names.is_empty() && config.mix.pct_put == 0 {
+    let names = names_to_read(config, client)?;
+    if names.is_empty() && (config.mix.pct_put == 0 || config.choices.epochs > 0) {
         let place =
             if config.subdir.is_empty() { String::new() } else { format!(" under {:?}", config.subdir) };
-        return Err(format!(
-            "bucket {uri} has no objects{place}, and -pctput is 0: there is nothing to read"
-        )
-        .into());
+        return Err(
+            format!("bucket {uri} has no objects{place} that this run could read, and needs some").into()
+        );
+    }
+    Ok(names)
+}
+
+/// The names to read: from the file that is given, or else from the bucket, as far as they are this loader's.
+fn names_to_read(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
+    let (choices, prefix) = (&config.choices, config.subdir_prefix());
+    let mut names = if choices.file_list.is_empty() {
+        let needs_sizes = config.range.as_ref().is_some_and(RangeRead::needs_sizes);
+        let detail = match (config.archives.is_read, needs_sizes) {
+            (true, _) => Detail::Members,
+            (false, true) => Detail::Sizes,
+            (false, false) => Detail::Names,
+        };
+        client.list(&config.bucket, &prefix, detail)?
+    } else {
+        filelist::read(&choices.file_list, &prefix)?
+    };
+    if let Some(partition) = choices.partition {
+        names.retain(|name| partition.owns(name));
     }
     Ok(names)
 }

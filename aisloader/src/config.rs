@@ -7,6 +7,7 @@ use crate::honesty::rules::Terms;
 use crate::names::BucketName;
 use crate::naming::Naming;
 use crate::open_loop::OpenLoop;
+use crate::pick::{Choices, popularity, sizes};
 use crate::range::RangeRead;
 use crate::settings;
 use crate::trace::TraceFile;
@@ -16,8 +17,6 @@ use serde::Serialize;
 use std::time::Duration;
 use wire::cksum::CksumType;
 
-const SIZE_MIN_DEFAULT: u64 = 1 << 20;
-const SIZE_MAX_DEFAULT: u64 = 1 << 30;
 /// Beyond this a mistyped number would only exhaust memory.
 const WORKERS_MAX: i64 = 1 << 16;
 
@@ -41,6 +40,8 @@ pub struct Config {
     pub is_bucket_random: bool,
     /// Kinds, sizes and names.
     pub mix: Mix,
+    /// Which names are read.
+    pub choices: Choices,
     /// Workers over all cores.
     pub workers: usize,
     /// When operations begin if not one after another; `None`: a closed loop.
@@ -162,6 +163,7 @@ impl Config {
             token: settings::token(flags)?,
             bucket_props: settings::bucket_props(flags)?,
             is_bucket_random,
+            choices: Choices::new(flags, &mix)?,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
             open: OpenLoop::from_flags(flags)?,
             trace: TraceFile::from_flags(flags)?,
@@ -194,6 +196,12 @@ impl Config {
             return refuse(
                 "-drop and -verifyhash exclude each other: dropped bytes cannot be looked at".to_owned(),
             );
+        }
+        if config.choices.training.is_some() && config.open.is_some() {
+            return refuse(format!(
+                "-training={}: its accelerators decide when to read, so there is no rate",
+                flags.text("training")
+            ));
         }
         if config.is_list_skipped && config.mix.pct_put != 100 {
             return refuse(format!(
@@ -240,13 +248,6 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
             "-pctput={pct_put}, -pctlist={pct_list}, -pcthead={pct_head} and -pctdel={pct_delete} are more than 100 together"
         ));
     }
-    let size_min_bytes = flags.size("minsize").unwrap_or(SIZE_MIN_DEFAULT);
-    let size_max_bytes = flags.size("maxsize").unwrap_or(SIZE_MAX_DEFAULT);
-    if size_min_bytes > size_max_bytes {
-        return refuse(format!(
-            "-minsize ({size_min_bytes} bytes) is larger than -maxsize ({size_max_bytes} bytes)"
-        ));
-    }
     Ok(Mix {
         seed,
         pct_put,
@@ -254,8 +255,8 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
         pct_head,
         pct_delete,
         pct_update: pct("pctupdate")?,
-        size_min_bytes,
-        size_max_bytes,
+        popularity: popularity(flags)?,
+        sizes: sizes(flags)?,
     })
 }
 
@@ -303,7 +304,8 @@ fn bounds(flags: &Parsed, mix: &Mix) -> Result<Bounds, FlagError> {
             return refuse(format!("-{name}={value} would never be reached: -pctput and -pctupdate are 0"));
         }
     }
-    let counted = puts_max > 0 || ops_max > 0 || put_bytes_max > 0 || flags.text("arrival") == "trace";
+    let is_ended_by_names = flags.text("arrival") == "trace" || flags.uint("epochs") > 0;
+    let counted = puts_max > 0 || ops_max > 0 || put_bytes_max > 0 || is_ended_by_names;
     let given = Some(flags.duration("duration")).filter(|limit| !limit.is_zero());
     let duration = if flags.is_given("duration") || !counted { given } else { None };
     Ok(Bounds { duration, puts_max, ops_max, put_bytes_max })

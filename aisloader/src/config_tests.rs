@@ -11,7 +11,7 @@ fn defaults_are_those_of_aistore() {
     assert_eq!(config.gateway, "localhost:8080");
     assert_eq!(config.workers, 10);
     assert_eq!((config.mix.pct_put, config.mix.pct_list), (0, 0));
-    assert_eq!((config.mix.size_min_bytes, config.mix.size_max_bytes), (1 << 20, 1 << 30));
+    assert_eq!(config.mix.sizes.describe(), "1.00MiB to 1.00GiB");
     assert_eq!(config.bounds.duration, Some(Duration::from_secs(60)));
     assert_eq!(config.timeout, Some(Duration::from_secs(600)));
     assert_eq!(config.mix.seed, 42);

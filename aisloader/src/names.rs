@@ -95,6 +95,19 @@ impl NameList {
         self.sizes.get(usize::try_from(index).ok()?).copied()
     }
 
+    /// Keeps only the names for which `is_kept` holds, in their order.
+    pub fn retain(&mut self, is_kept: impl Fn(&str) -> bool) {
+        let mut kept = Self::default();
+        for at in 0..self.len() {
+            match (self.get(at).filter(|name| is_kept(name)), self.size_bytes(at)) {
+                (Some(name), Some(size_bytes)) => kept.push_sized(name, size_bytes),
+                (Some(name), None) => kept.push(name),
+                (None, _) => {}
+            }
+        }
+        *self = kept;
+    }
+
     /// The name at a place.
     #[must_use]
     pub fn get(&self, index: u64) -> Option<&str> {
@@ -182,6 +195,10 @@ mod tests {
         let mut sized = NameList::default();
         sized.push_sized("a", 7);
         assert_eq!((sized.get(0), sized.size_bytes(0), sized.size_bytes(1)), (Some("a"), Some(7), None));
+        sized.retain(|name| name == "a");
+        assert_eq!((sized.len(), sized.size_bytes(0)), (1, Some(7)));
+        names.retain(|name| name.len() < 3);
+        assert_eq!((names.len(), names.get(0), names.get(2)), (3, Some("a"), Some("é")));
     }
 
     #[test]

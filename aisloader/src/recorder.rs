@@ -2,6 +2,7 @@
 
 use crate::engine::{ErrorKind, OpError};
 use crate::phases::{Marks, Phases};
+use crate::pick::TrainingStats;
 use crate::places::ByPlace;
 use crate::workload::OpKind;
 use hdrhistogram::Histogram;
@@ -215,6 +216,8 @@ pub struct Stats {
     pub targets: ByPlace,
     /// By mountpath, `ID:/path`, as far as it is known.
     pub mountpaths: ByPlace,
+    /// What accelerators did that were played.
+    pub training: TrainingStats,
 }
 
 /// What a finished operation moved.
@@ -332,6 +335,7 @@ impl Stats {
         self.open.merge(&other.open);
         self.targets.merge(&other.targets);
         self.mountpaths.merge(&other.mountpaths);
+        self.training.merge(&other.training);
     }
 
     /// Failures of all kinds of operations; those of composite kinds are counted with their halves.

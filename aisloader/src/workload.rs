@@ -2,11 +2,12 @@
 
 pub use crate::kinds::OpKind;
 use crate::naming::{Naming, NewName};
-use crate::random::{Stream, draw, permute, scale};
+use crate::pick::{Picker, Popularity, Sizes};
+use crate::random::{Stream, draw, scale};
 use serde::Serialize;
 
-/// Shares of kinds, range of sizes, kind of names.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// Shares of kinds, sizes, kind of names.
+#[derive(Clone, Debug, Serialize)]
 pub struct Mix {
     /// Seed of every decision.
     pub seed: u64,
@@ -20,13 +21,19 @@ pub struct Mix {
     pub pct_delete: u32,
     /// Percentage of those that read which also write what they have read: UPDATE.
     pub pct_update: u32,
-    /// Smallest PUT.
-    pub size_min_bytes: u64,
-    /// Largest PUT.
-    pub size_max_bytes: u64,
+    /// Which names are read how often.
+    pub popularity: Popularity,
+    /// Sizes of what is written.
+    pub sizes: Sizes,
 }
 
 impl Mix {
+    /// Which names are read how often, with the choice made that depends on whether names come and go.
+    #[must_use]
+    pub fn popularity(&self) -> Popularity {
+        self.popularity.resolved(self.pct_put > 0 || self.pct_delete > 0)
+    }
+
     /// The percentage of every kind; UPDATE and GET share what the others leave.
     #[must_use]
     pub fn share(&self, kind: OpKind) -> f64 {
@@ -53,7 +60,7 @@ impl Mix {
     /// run itself writes are read.
     #[must_use]
     pub fn mean_bytes(&self, listed_bytes: f64) -> f64 {
-        let put_bytes = (self.size_min_bytes as f64 + self.size_max_bytes as f64) / 2.0;
+        let put_bytes = self.sizes.mean_bytes();
         let get_bytes = if listed_bytes > 0.0 { listed_bytes } else { put_bytes };
         let both = self.share(OpKind::Update);
         let (put, get) = (self.share(OpKind::Put) + both, self.share(OpKind::Get) + both);
@@ -64,12 +71,12 @@ impl Mix {
 /// One worker's view of the workload: a counter and the mix.
 #[derive(Clone, Debug)]
 pub struct Workload {
+    picker: Picker,
     mix: Mix,
     worker: u64,
     workers: u64,
     ops: u64,
     puts: u64,
-    gets: u64,
     updates: u64,
     deletes: u64,
     ranges: u64,
@@ -80,13 +87,14 @@ impl Workload {
     /// The workload of `worker`, one of `workers`.
     #[must_use]
     pub fn new(mix: Mix, worker: u64, workers: u64) -> Self {
+        let picker = Picker::new(mix.popularity(), mix.seed, worker, workers);
         Self {
+            picker,
             mix,
             worker,
             workers: workers.max(1),
             ops: 0,
             puts: 0,
-            gets: 0,
             updates: 0,
             deletes: 0,
             ranges: 0,
@@ -96,7 +104,7 @@ impl Workload {
 
     /// The kind of the next operation. Whether one that reads becomes an UPDATE is a decision of its own.
     pub fn next_kind(&mut self) -> OpKind {
-        let (mix, at) = (self.mix, self.ops);
+        let (mix, at) = (&self.mix, self.ops);
         self.ops = at.wrapping_add(1);
         let roll = |stream| scale(draw(mix.seed, stream, self.worker, at), 100);
         let mut left = roll(Stream::Kind);
@@ -153,28 +161,16 @@ impl Workload {
     }
 
     fn object(&self, size: Stream, payload: Stream, at: u64) -> NewObject {
-        let (seed, least) = (self.mix.seed, self.mix.size_min_bytes);
-        let span = self.mix.size_max_bytes.saturating_sub(least).saturating_add(1);
+        let seed = self.mix.seed;
         NewObject {
-            size_bytes: least.saturating_add(scale(draw(seed, size, self.worker, at), span)),
+            size_bytes: self.mix.sizes.pick_bytes(draw(seed, size, self.worker, at)),
             payload: draw(seed, payload, self.worker, at),
         }
     }
 
-    /// Which of `known` names to read next, by GET, UPDATE or HEAD.
-    ///
-    /// A run that only reads visits every name once before any twice, as far as its workers keep pace: all walk one
-    /// pseudo-random order, each every `workers`-th place of it, and none waits for the others. A run that also writes or deletes draws with replacement, as its set of names changes.
-    pub fn next_get(&mut self, known: u64) -> u64 {
-        let at = self.gets;
-        self.gets = at.wrapping_add(1);
-        let seed = self.mix.seed;
-        if self.mix.pct_put > 0 || self.mix.pct_delete > 0 {
-            return scale(draw(seed, Stream::Pick, self.worker, at), known);
-        }
-        let place = at.wrapping_mul(self.workers).wrapping_add(self.worker);
-        let round = place.checked_div(known).unwrap_or(0);
-        permute(draw(seed, Stream::Order, 0, round), place.checked_rem(known).unwrap_or(0), known)
+    /// Which of `known` names to read next, by GET, UPDATE or HEAD; the first `listed` were there at the start.
+    pub fn next_get(&mut self, listed: u64, known: u64) -> u64 {
+        self.picker.next(listed, known)
     }
 }
 
@@ -200,8 +196,8 @@ mod tests {
             pct_head: 10,
             pct_delete: 10,
             pct_update: 50,
-            size_min_bytes: 100,
-            size_max_bytes: 199,
+            popularity: Popularity::Auto,
+            sizes: Sizes::Uniform { min_bytes: 100, max_bytes: 199 },
         }
     }
 
@@ -256,7 +252,7 @@ mod tests {
     fn as_many_updates_as_asked_for_whatever_the_share_of_put() {
         // AIStore's loader hashes one counter for both decisions: then no update is left when PUT has the larger share.
         let mix = Mix { pct_list: 0, pct_head: 0, pct_delete: 0, pct_update: 30, ..mix(50) };
-        let mut workload = Workload::new(mix, 1, 4);
+        let mut workload = Workload::new(mix.clone(), 1, 4);
         let updates = (0..20_000).filter(|_| workload.next_kind() == OpKind::Update).count();
         assert!((2700..3300).contains(&updates), "{updates}");
         assert!((mix.share(OpKind::Update) - 15.0).abs() < 1e-9);
@@ -281,18 +277,5 @@ mod tests {
                     .all(|(_, _, name)| names.insert(name))
             );
         }
-    }
-
-    #[test]
-    fn readers_visit_every_name_once_before_any_twice() {
-        let mut seen = vec![0u32; 1000];
-        for worker in 0..4 {
-            let mix = Mix { pct_delete: 0, ..mix(0) };
-            let mut workload = Workload::new(mix, worker, 4);
-            for _ in 0..500 {
-                seen[workload.next_get(1000) as usize] += 1;
-            }
-        }
-        assert!(seen.iter().all(|visits| *visits == 2));
     }
 }

@@ -48,12 +48,12 @@ fn documented() -> Vec<(&'static str, Value)> {
         ),
         (
             "-bucket=abc -duration 10s -numworkers=3 -minsize=1K -maxsize=1K -pctput=100 -provider=ais -cleanup=true",
-            json!({"/bucket/provider": "ais", "/mix/pct_put": 100, "/mix/size_max_bytes": 1024, "/is_cleaned_up": true}),
+            json!({"/bucket/provider": "ais", "/mix/pct_put": 100, "/mix/sizes/max_bytes": 1024, "/is_cleaned_up": true}),
         ),
         (
             "-bucket=gs://nvgs -duration 0s -numworkers=3 -minsize=1MB -maxsize=1MB -pctput=30 -totalputsize=10G -cleanup=false",
             json!({"/bucket/provider": "gcp", "/bounds/duration": null, "/bounds/put_bytes_max": 10 * 1024 * MIB,
-                "/mix/size_min_bytes": MIB}),
+                "/mix/sizes/min_bytes": MIB}),
         ),
         (
             "-bucket=ais://abc -duration 10s -numworkers=3 -loaderid=11 -loadernum=20 -maxputs=2000 -objNamePrefix=\"aisloader\" -cleanup=false",
@@ -82,7 +82,7 @@ fn documented() -> Vec<(&'static str, Value)> {
         ),
         (
             "-bucket=ais://bck -duration=30s -pctput=50 -pctupdate=20 -minsize 1KiB -maxsize 10MiB --cleanup=true",
-            json!({"/mix/pct_update": 20, "/mix/size_max_bytes": 10 * MIB}),
+            json!({"/mix/pct_update": 20, "/mix/sizes/max_bytes": 10 * MIB}),
         ),
         (
             "-bucket=ais://bck -pctput=100 -skiplist -totalputsize=1TiB -cleanup=false -subdir=a/b/c -num-subdirs=512",
@@ -114,7 +114,7 @@ fn documented() -> Vec<(&'static str, Value)> {
         ),
         (
             "-bucket=az://bck -pctput=100 -totalputsize=128k -minsize=16B -maxsize=16B -quiet",
-            json!({"/bucket/provider": "azure", "/mix/size_max_bytes": 16, "/is_cleaned_up": false}),
+            json!({"/bucket/provider": "azure", "/mix/sizes/max_bytes": 16, "/is_cleaned_up": false}),
         ),
         (
             "-bucket=oc://bck -duration=20m -numworkers=64 -seed 42",

@@ -99,7 +99,7 @@ async fn run_closed(core: &Rc<Core>, part: Part) {
         let slot = Rc::new(Slot::default());
         core.slots.borrow_mut().push(Rc::clone(&slot));
         let buf = core.driver().pool().alloc(RECEIVE_BYTES).await;
-        let workload = Workload::new(config.mix, number as u64, config.workers as u64);
+        let workload = Workload::new(config.mix.clone(), number as u64, config.workers as u64);
         let worker = Worker::new(core, slot, number as u64, Rc::new(RefCell::new(workload)), buf);
         tasks.push(core.shard.spawn(worker.run()));
     }

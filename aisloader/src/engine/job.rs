@@ -62,7 +62,10 @@ impl Worker {
                 return Next::Nothing;
             }
         } else if kind.needs_name() {
-            let wish = self.workload.borrow_mut().next_get(core.known.len());
+            let Some(wish) = self.pick(core) else {
+                core.run.stop();
+                return Next::Over;
+            };
             held = core.known.hold(self.number, wish, &mut self.name);
             if held.is_none() {
                 return Next::Nothing;
@@ -100,6 +103,15 @@ impl Worker {
         });
         let name = if job.kind == OpKind::List { String::new() } else { self.name.clone() };
         TraceOp { at, kind: job.kind, name, bytes: body.unwrap_or(0) }
+    }
+
+    /// Which of the known names is read next; `None` after the last pass.
+    fn pick(&mut self, core: &Core) -> Option<u64> {
+        let Some(epochs) = &core.run.epochs else {
+            return Some(self.workload.borrow_mut().next_get(core.known.listed(), core.known.len()));
+        };
+        self.turn = epochs.take();
+        self.turn.map(|turn| turn.name)
     }
 
     /// The part of an object that is read; `None`: all of it, as of an object that is known to be empty.
@@ -165,6 +177,10 @@ impl Worker {
             // Refused, so the object is still there; after any other failure, nobody knows.
             let is_refused = |e: &OpError| matches!(e.kind, ErrorKind::Status(status) if status != 404);
             core.known.settle(claimed, outcome.as_ref().is_err_and(is_refused));
+        }
+        // A read that failed is done; one that the end of the run has cut is not.
+        if !outcome.as_ref().is_err_and(|e| e.kind == ErrorKind::Unfinished) {
+            self.turn = None;
         }
         if job.kind.needs_name() {
             core.known.release(self.number);

@@ -49,6 +49,11 @@ impl Known {
         self.listed.names.len().saturating_add(self.own.borrow().names.len())
     }
 
+    /// How many of them were there at the start.
+    pub(super) fn listed(&self) -> u64 {
+        self.listed.names.len()
+    }
+
     /// True when there is nothing to read or to delete.
     pub(super) fn is_empty(&self) -> bool {
         let own = self.own.borrow();

@@ -27,6 +27,7 @@ mod shard_body;
 mod source;
 mod tapes;
 mod tracing;
+mod training;
 mod watch;
 mod worker;
 
@@ -34,4 +35,4 @@ pub use error::{ErrorKind, OpError};
 pub(crate) use peers::resolve;
 pub use route::DirectMap;
 pub(crate) use route::authority_of;
-pub use run::{INTERVAL, Interval, Plan, RunEnd, run};
+pub use run::{INTERVAL, Interval, Passes, Plan, RunEnd, run};

@@ -94,7 +94,7 @@ impl Crew {
     pub(super) async fn new(core: &Rc<Core>, open: &OpenLoop, part: Part) -> Rc<Self> {
         let config = &core.run.config;
         // The decisions of a core are drawn in the order of its arrivals, whichever worker gets them.
-        let workload = Workload::new(config.mix, part.core as u64, part.cores as u64);
+        let workload = Workload::new(config.mix.clone(), part.core as u64, part.cores as u64);
         let crew = Rc::new(Self {
             core: Rc::clone(core),
             workload: Rc::new(RefCell::new(workload)),
@@ -243,6 +243,7 @@ async fn work(crew: Rc<Crew>, seat: Rc<Seat>, number: u64) {
         }
         crew.idle.borrow_mut().push(Rc::clone(&seat));
     }
+    worker.leave();
 }
 
 /// Lets everything else that can run on this core run first.

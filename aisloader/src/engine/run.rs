@@ -11,6 +11,7 @@ use super::tracing::Tracing;
 use crate::config::Config;
 use crate::cpu::{CpuSample, CpuUse};
 use crate::names::NameList;
+use crate::pick::{Epochs, Popularity};
 use crate::range::RangeRead;
 use crate::recorder::Stats;
 use crate::shard::{CoreHandle, allowed_cpus, start};
@@ -56,6 +57,17 @@ pub struct RunEnd {
     pub is_interrupted: bool,
     /// Cores that worked.
     pub cores: usize,
+    /// How far the passes came; `None`: the run had none.
+    pub passes: Option<Passes>,
+}
+
+/// How far full passes over the names came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passes {
+    /// Names of a pass.
+    pub names: u64,
+    /// Reads of all passes after which another run goes on.
+    pub resume_at: u64,
 }
 
 /// What happened in one interval.
@@ -94,6 +106,8 @@ pub(super) struct Run {
     pub(super) listed: Arc<Listed>,
     pub(super) direct: Option<DirectMap>,
     pub(super) budget: Budget,
+    /// The walk over the names, when it is in passes.
+    pub(super) epochs: Option<Epochs>,
     /// Set when all cores are ready.
     begin: OnceLock<Instant>,
     ended_at: OnceLock<Instant>,
@@ -163,6 +177,11 @@ impl Run {
         self.ended_at.get().copied().or_else(|| self.planned_end())
     }
 
+    /// True when the passes over the names are complete and nothing else has ended the run.
+    pub(super) fn is_read_to_the_end(&self) -> bool {
+        !self.is_interrupted() && self.epochs.as_ref().is_some_and(Epochs::is_over)
+    }
+
     /// When operations that are still in flight are cut.
     pub(super) fn cut_at(&self) -> Option<Instant> {
         self.cut_at.get().copied()
@@ -194,7 +213,9 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     // Workers are numbered core by core, and no core has more than one above its part.
     let seats = at_once.saturating_add(cores);
     let is_deleting = plan.config.mix.pct_delete > 0;
+    let epochs = epochs(&plan);
     let run = Arc::new(Run {
+        epochs,
         budget: Budget::new(plan.config.bounds),
         listed: Arc::new(Listed::new(plan.names, seats, is_deleting)),
         direct: plan.direct,
@@ -236,6 +257,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
         cpu: ended_cpu.since(&before),
         is_interrupted: run.is_interrupted(),
         cores,
+        passes: run.epochs.as_ref().map(|walk| Passes { names: walk.names(), resume_at: walk.resume_at() }),
     })
 }
 
@@ -246,6 +268,14 @@ fn check_sizes(plan: &Plan) -> io::Result<()> {
         true => Err(io::Error::other("-range-mode: the sizes of the objects are not known")),
         false => Ok(()),
     }
+}
+
+/// The passes that are asked for.
+fn epochs(plan: &Plan) -> Option<Epochs> {
+    let (choices, seed) = (&plan.config.choices, plan.config.mix.seed);
+    let is_shuffled = plan.config.mix.popularity != Popularity::Seq;
+    let walk = || Epochs::new(seed, plan.names.len(), choices.epochs, choices.epoch_start, is_shuffled);
+    (choices.epochs > 0).then(walk)
 }
 
 /// False when a core is gone before all are ready.

@@ -6,8 +6,10 @@ use super::error::{ErrorKind, OpError};
 use super::exchange::{Facts, Room};
 use super::job::{Job, Next};
 use super::operation::Operator;
+use super::training::Trainer;
 use super::watch::Slot;
 use crate::phases::Marks;
+use crate::pick::Turn;
 use crate::recorder::{Moved, Span};
 use crate::trace::TraceOp;
 use crate::workload::{OpKind, Workload};
@@ -26,6 +28,10 @@ pub(super) struct Worker {
     /// No other worker of the run has it.
     pub(super) number: u64,
     pub(super) workload: Rc<RefCell<Workload>>,
+    /// The read of a pass that is not done yet.
+    pub(super) turn: Option<Turn>,
+    /// The accelerator that this worker loads for.
+    trainer: Option<Trainer>,
     /// The object that is worked on.
     pub(super) name: String,
     /// Where this worker's walk over the names stands.
@@ -55,6 +61,8 @@ impl Worker {
         Self {
             number,
             workload,
+            turn: None,
+            trainer: core.run.config.choices.training.map(Trainer::new),
             name: String::new(),
             list_uuid: String::new(),
             list_token: String::new(),
@@ -67,12 +75,16 @@ impl Worker {
     pub(super) async fn run(mut self) {
         let core = Rc::clone(&self.operator.core);
         while !core.run.is_stopping() && self.one(None, None).await {}
+        self.leave();
     }
 
     /// One operation; in an open loop one that was due at `due`, of a trace if that says what to do. False: none may begin
     /// any more.
     pub(super) async fn one(&mut self, due: Option<Instant>, op: Option<&TraceOp>) -> bool {
         let core = Rc::clone(&self.operator.core);
+        if let Some(trainer) = &self.trainer {
+            trainer.await_room(&core).await;
+        }
         loop {
             match self.next_job(&core, op) {
                 Next::Job(job) => return self.work(&core, job, due).await,
@@ -82,6 +94,17 @@ impl Worker {
             if core.run.is_stopping() {
                 return false;
             }
+        }
+    }
+
+    /// After the last operation.
+    pub(super) fn leave(self) {
+        let core = &self.operator.core;
+        if let (Some(turn), Some(epochs)) = (self.turn, &core.run.epochs) {
+            epochs.give_back(turn);
+        }
+        if let Some(trainer) = self.trainer {
+            trainer.end(core);
         }
     }
 
@@ -109,6 +132,9 @@ impl Worker {
             }
         }
         self.settle(core, job, &outcome);
+        if let (Ok(()), Some(trainer)) = (&outcome, &mut self.trainer) {
+            trainer.loaded(core, Instant::now());
+        }
         if let (Err(e), None) = (&outcome, due) {
             // An open loop does not wait: its rate bounds the attempts.
             self.rest_after(core, e).await;

@@ -127,6 +127,7 @@ mod tests {
             cpu: CpuUse::default(),
             is_interrupted: false,
             cores: 1,
+            passes: None,
         }
     }
 

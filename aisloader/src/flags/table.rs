@@ -136,6 +136,14 @@ pub const FLAGS: &[Flag] = &[
     flag("minsize", Size, "", "smallest object to PUT; empty: 1MiB"),
     flag("maxsize", Size, "", "largest object to PUT; empty: 1GiB"),
     flag(
+        "sizes",
+        Text,
+        "",
+        "sizes to PUT instead of minsize to maxsize: 4KiB:70,1MiB:25,8MiB:5 (with weights), lognormal:MEDIAN,SIGMA \
+         (bounded by minsize and maxsize), or file:PATH with lines SIZE COUNT or SIZE, as find DIR -type f -printf \
+         '%s\\n' writes them (ours)",
+    ),
+    flag(
         "readertype",
         Text,
         "sg",
@@ -208,6 +216,47 @@ pub const FLAGS: &[Flag] = &[
         "fixed",
         "where -readlen bytes begin: fixed at -readoff, random, or aligned to multiples of -readlen (ours)",
     ),
+    flag(
+        "dist",
+        Text,
+        "auto",
+        "which names are read: uniform, shuffle (each once before any twice), zipf:THETA, hot:A/B (A% of operations on \
+         B% of names), latest[:THETA] (Zipf, the newest first), seq; auto: shuffle when nothing is written or deleted, \
+         else uniform (ours)",
+    ),
+    flag(
+        "epochs",
+        Uint,
+        "0",
+        "read every name exactly once a pass, in this many passes, and end; without -duration there is no limit of time",
+    ),
+    flag(
+        "epoch-start",
+        Uint,
+        "0",
+        "leave out this many reads of the passes: with the same seed and names, go on where a run was ended (ours)",
+    ),
+    flag(
+        "perm-shuffle-max",
+        Uint,
+        "100000",
+        "accepted: however many names there are, passes visit them in a pseudo-random order in constant memory",
+    ),
+    flag(
+        "read-partition",
+        Bool,
+        "false",
+        "read only the share of the names that is -loaderid's of -loadernum: loaders read disjoint names, all of them \
+         together every name (ours)",
+    ),
+    flag("filelist", Text, "", "read object names from this file, one a line, instead of listing the bucket"),
+    flag(
+        "training",
+        Text,
+        "",
+        "play a training loop: batch=64,compute=50ms,prefetch=2 makes each worker load batches of 64 objects for an \
+         accelerator that computes 50ms on each, at most 2 batches ahead; reports stalls and utilisation (ours)",
+    ),
     flag("skiplist", Bool, "false", "do not list the bucket at the start; only with 100% PUT"),
     flag(
         "cleanup",
@@ -268,16 +317,8 @@ pub const FLAGS: &[Flag] = &[
 ];
 
 /// AIStore's flags that this version does not have yet: they deserve a better answer than "unknown".
-pub(super) const NOT_YET: &[&str] = &[
-    "s3endpoint",
-    "s3profile",
-    "s3-use-path-style",
-    "epochs",
-    "perm-shuffle-max",
-    "filelist",
-    "multipart-chunks",
-    "pctmultipart",
-];
+pub(super) const NOT_YET: &[&str] =
+    &["s3endpoint", "s3profile", "s3-use-path-style", "multipart-chunks", "pctmultipart"];
 
 /// AIStore's flags that change nothing here; taken with a warning. The last five are documented there and exist in
 /// no version of its code.

@@ -10,6 +10,13 @@ Examples:
   aisloader -bucket=ais://bench -pctput=100 -minsize=1MiB -maxsize=1MiB -maxputs=10000 -cleanup=false
   # read them at random for half a minute with 32 workers, straight from the owner cores
   aisloader -bucket=ais://bench -duration=30s -numworkers=32 -direct -cleanup=false
+  # sizes of a real data set, then two passes over it in a random order
+  find /data -type f -printf '%s\\n' > sizes.txt
+  aisloader -bucket=ais://bench -pctput=100 -sizes=file:sizes.txt -maxputs=10000 -cleanup=false
+  aisloader -bucket=ais://bench -epochs=2 -numworkers=32 -cleanup=false
+  # a skewed load, and eight accelerators that train on what is read
+  aisloader -bucket=ais://bench -dist=zipf:0.99 -duration=30s -cleanup=false
+  aisloader -bucket=ais://bench -epochs=1 -numworkers=8 -training=batch=64,compute=50ms,prefetch=2 -cleanup=false
   # a mix: 20% PUT, 5% list pages, the rest GET; statistics as JSON
   aisloader -bucket=ais://bench -pctput=20 -pctlist=5 -minsize=4K -maxsize=64K -json -cleanup=true
   # an open loop: 5,000 arrivals a second as independent users come, whatever the server does

@@ -10,25 +10,37 @@ pub(super) fn place_in_pass(seed: u64, place: u64, len: u64) -> u64 {
     permute(draw(seed, Stream::Order, 0, pass), place.checked_rem(len).unwrap_or(0), len)
 }
 
+/// One read of the walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Its number among all reads of all passes.
+    pub place: u64,
+    /// Which name it reads, as a place in the list.
+    pub name: u64,
+}
+
 /// The walk that all workers share: one counter, and nothing else that depends on the number of names.
 #[derive(Debug)]
 pub struct Epochs {
     seed: u64,
-    len: u64,
+    names: u64,
     is_shuffled: bool,
     next: AtomicU64,
+    /// The first turn that was handed out but not done.
+    undone: AtomicU64,
     end: u64,
 }
 
 impl Epochs {
-    /// `passes` passes over `len` names. `start` reads are skipped: those of an earlier part of the same walk.
+    /// `passes` passes over so many `names`. `start` reads are skipped: those of an earlier part of the same walk.
     #[must_use]
-    pub fn new(seed: u64, len: u64, passes: u64, start: u64, is_shuffled: bool) -> Self {
-        Self { seed, len, is_shuffled, next: AtomicU64::new(start), end: passes.saturating_mul(len) }
+    pub fn new(seed: u64, names: u64, passes: u64, start: u64, is_shuffled: bool) -> Self {
+        let (next, undone) = (AtomicU64::new(start), AtomicU64::new(u64::MAX));
+        Self { seed, names, is_shuffled, next, undone, end: passes.saturating_mul(names) }
     }
 
-    /// The next name, as a place in the list; `None` after the last pass.
-    pub fn take(&self) -> Option<u64> {
+    /// The next read; `None` after the last pass.
+    pub fn take(&self) -> Option<Turn> {
         // Looked at first, so that workers who ask again and again after the end cannot make the counter wrap.
         if self.next.load(Ordering::Relaxed) >= self.end {
             return None;
@@ -37,22 +49,36 @@ impl Epochs {
         if place >= self.end {
             return None;
         }
-        if self.is_shuffled {
-            return Some(place_in_pass(self.seed, place, self.len));
-        }
-        place.checked_rem(self.len)
+        let name = if self.is_shuffled {
+            place_in_pass(self.seed, place, self.names)
+        } else {
+            place.checked_rem(self.names)?
+        };
+        Some(Turn { place, name })
     }
 
-    /// How many reads have been handed out, those that were skipped included: the `start` that goes on from here.
+    /// The read was not done after all, because the run ended before.
+    pub fn give_back(&self, turn: Turn) {
+        self.undone.fetch_min(turn.place, Ordering::Relaxed);
+    }
+
+    /// True when the last pass has been handed out.
     #[must_use]
-    pub fn taken(&self) -> u64 {
-        self.next.load(Ordering::Relaxed).min(self.end)
+    pub fn is_over(&self) -> bool {
+        self.next.load(Ordering::Relaxed) >= self.end
+    }
+
+    /// The `start` of a walk that goes on from here. It leaves out no name; when reads were given back, those handed
+    /// out after the first of them come again.
+    #[must_use]
+    pub fn resume_at(&self) -> u64 {
+        self.next.load(Ordering::Relaxed).min(self.end).min(self.undone.load(Ordering::Relaxed))
     }
 
     /// Names of a pass.
     #[must_use]
     pub fn names(&self) -> u64 {
-        self.len
+        self.names
     }
 }
 
@@ -62,7 +88,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rest(walk: &Epochs) -> Vec<u64> {
-        std::iter::from_fn(|| walk.take()).collect()
+        std::iter::from_fn(|| walk.take()).map(|turn| turn.name).collect()
     }
 
     #[test]
@@ -75,7 +101,8 @@ mod tests {
         let mut counts = vec![0; 1013];
         visited.iter().for_each(|place| counts[*place as usize] += 1);
         assert!(counts.iter().all(|count| *count == 3));
-        assert_eq!((walk.take(), walk.taken()), (None, 3 * 1013));
+        assert!(walk.take().is_none() && walk.is_over());
+        assert_eq!((walk.resume_at(), walk.names()), (3 * 1013, 1013));
     }
 
     #[test]
@@ -91,7 +118,7 @@ mod tests {
             let mut pairs = vec![0f64; (len * len) as usize];
             for seed in 0..20_000 {
                 let walk = Epochs::new(seed, len, 1, 0, true);
-                let (a, b) = (walk.take().unwrap(), walk.take().unwrap());
+                let (a, b) = (walk.take().unwrap().name, walk.take().unwrap().name);
                 first[a as usize] += 1.0;
                 pairs[(a * len + b) as usize] += 1.0;
             }
@@ -105,6 +132,18 @@ mod tests {
             assert!(chi(&first, single) < limit(single), "{len}: {first:?}");
             assert!(chi(&pairs, double) < limit(double), "{len}: {pairs:?}");
         }
+    }
+
+    #[test]
+    fn what_was_given_back_comes_again() {
+        let walk = Epochs::new(3, 10, 2, 4, true);
+        let turns: Vec<Turn> = (0..6).map(|_| walk.take().unwrap()).collect();
+        assert_eq!((walk.resume_at(), walk.is_over()), (10, false));
+        walk.give_back(turns[3]);
+        walk.give_back(turns[2]);
+        assert_eq!(walk.resume_at(), 6);
+        let again = Epochs::new(3, 10, 2, 6, true);
+        assert_eq!(again.take(), Some(turns[2]));
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! Which name and which size comes next.
 //!
+//! * [`Choices`] are the flags of all this, checked against each other;
 //! * [`Popularity`] (`-dist`) says how often each name is used, and a [`Picker`] draws names for one worker;
 //! * [`Epochs`] (`-epochs`) hands out each name once a pass, to whichever worker asks next;
 //! * [`Partition`] (`-read-partition`) is the share of the names that one of several loaders reads;
@@ -8,6 +9,7 @@
 //!
 //! All of it is a pure function of the seed and a count, in memory that does not depend on the number of names.
 
+mod choices;
 mod draws;
 mod epochs;
 mod histogram;
@@ -17,7 +19,8 @@ mod popularity;
 mod sizes;
 mod training;
 
-pub use epochs::Epochs;
+pub use choices::{Choices, popularity, sizes};
+pub use epochs::{Epochs, Turn};
 pub use partition::Partition;
 pub use picker::Picker;
 pub use popularity::Popularity;

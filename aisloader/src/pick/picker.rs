@@ -13,22 +13,20 @@ pub struct Picker {
     seed: u64,
     worker: u64,
     workers: u64,
-    /// Names that were there at the start. Hot ones are scattered over all of these and stay hot when names are added.
-    listed: u64,
     taken: u64,
     zipf: Option<(u64, Zipf<f64>)>,
 }
 
 impl Picker {
-    /// The choices of `worker`, one of `workers`, who all start with `listed` names; `popularity` is
-    /// [resolved](Popularity::resolved).
+    /// The choices of `worker`, one of `workers`; `popularity` is [resolved](Popularity::resolved).
     #[must_use]
-    pub fn new(popularity: Popularity, seed: u64, worker: u64, workers: u64, listed: u64) -> Self {
-        Self { popularity, seed, worker, workers: workers.max(1), listed, taken: 0, zipf: None }
+    pub fn new(popularity: Popularity, seed: u64, worker: u64, workers: u64) -> Self {
+        Self { popularity, seed, worker, workers: workers.max(1), taken: 0, zipf: None }
     }
 
-    /// The next name, as a place in `0..known`; 0 when nothing is known. `known` may grow from call to call.
-    pub fn next(&mut self, known: u64) -> u64 {
+    /// The next name, as a place in `0..known`; 0 when nothing is known. The first `listed` names were there at the
+    /// start: hot ones are scattered over these, and stay hot when `known` grows from call to call.
+    pub fn next(&mut self, listed: u64, known: u64) -> u64 {
         let count = self.taken;
         self.taken = count.wrapping_add(1);
         let place = count.wrapping_mul(self.workers).wrapping_add(self.worker);
@@ -39,7 +37,7 @@ impl Picker {
             Popularity::Seq => place.checked_rem(known).unwrap_or(0),
             Popularity::Zipf { theta } => {
                 let rank = self.zipf_rank(theta, random, known);
-                self.scatter(rank, known)
+                self.scatter(rank, listed.min(known))
             }
             Popularity::Latest { theta } => {
                 let rank = self.zipf_rank(theta, random, known);
@@ -47,7 +45,7 @@ impl Picker {
             }
             Popularity::Hot { ops_pct, names_pct } => {
                 let rank = hot_rank(ops_pct, names_pct, random, known);
-                self.scatter(rank, known)
+                self.scatter(rank, listed.min(known))
             }
         }
     }
@@ -69,8 +67,7 @@ impl Picker {
 
     /// The name of a rank. The same for all workers, so that they agree on what is hot; neighbours in rank are no
     /// neighbours in the list, so that hot names do not share a prefix. Names added later take the ranks after those.
-    fn scatter(&self, rank: u64, known: u64) -> u64 {
-        let listed = self.listed.min(known);
+    fn scatter(&self, rank: u64, listed: u64) -> u64 {
         if rank < listed { permute(draw(self.seed, Stream::Scatter, 0, 0), rank, listed) } else { rank }
     }
 }

@@ -7,9 +7,9 @@ const SEED: u64 = 99;
 fn counts(popularity: Popularity, len: u64, draws: u64) -> Vec<f64> {
     let mut counts = vec![0f64; len as usize];
     for worker in 0..4 {
-        let mut picker = Picker::new(popularity, SEED, worker, 4, len);
+        let mut picker = Picker::new(popularity, SEED, worker, 4);
         for _ in 0..draws / 4 {
-            counts[picker.next(len) as usize] += 1.0;
+            counts[picker.next(len, len) as usize] += 1.0;
         }
     }
     counts
@@ -82,9 +82,9 @@ fn the_newest_name_is_the_most_popular() {
 #[test]
 fn hot_names_are_scattered_and_stay_hot_when_names_are_added() {
     let hottest = |listed: u64, known: u64| {
-        let mut picker = Picker::new(Popularity::Zipf { theta: 1.2 }, SEED, 0, 1, listed);
+        let mut picker = Picker::new(Popularity::Zipf { theta: 1.2 }, SEED, 0, 1);
         let mut counts: HashMap<u64, u64> = HashMap::new();
-        (0..20_000).for_each(|_| *counts.entry(picker.next(known)).or_default() += 1);
+        (0..20_000).for_each(|_| *counts.entry(picker.next(listed, known)).or_default() += 1);
         let mut names: Vec<(u64, u64)> = counts.into_iter().map(|(name, count)| (count, name)).collect();
         names.sort_unstable_by(|a, b| b.cmp(a));
         names.into_iter().take(5).map(|(_, name)| name).collect::<Vec<u64>>()
@@ -102,9 +102,9 @@ fn hot_names_are_scattered_and_stay_hot_when_names_are_added() {
 fn the_workers_share_one_walk() {
     let mut seen = Vec::new();
     let mut pickers: Vec<Picker> =
-        (0..3).map(|worker| Picker::new(Popularity::Seq, SEED, worker, 3, 7)).collect();
+        (0..3).map(|worker| Picker::new(Popularity::Seq, SEED, worker, 3)).collect();
     for _ in 0..4 {
-        seen.extend(pickers.iter_mut().map(|picker| picker.next(7)));
+        seen.extend(pickers.iter_mut().map(|picker| picker.next(7, 7)));
     }
     assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 3, 4]);
     let shuffled = counts(Popularity::Shuffle, 1000, 2000);
@@ -122,15 +122,15 @@ proptest! {
         ];
         for popularity in all {
             for listed in [0, known / 2, known] {
-                let mut picker = Picker::new(popularity, seed, worker, 64, listed);
+                let mut picker = Picker::new(popularity, seed, worker, 64);
                 let mut again = picker.clone();
                 for grown in 0..4 {
-                    let place = picker.next(known + grown);
+                    let place = picker.next(listed, known + grown);
                     prop_assert!(place < known + grown, "{:?} {}", popularity, place);
-                    prop_assert_eq!(place, again.next(known + grown));
+                    prop_assert_eq!(place, again.next(listed, known + grown));
                 }
             }
-            prop_assert_eq!(Picker::new(popularity, seed, worker, 64, 0).next(0), 0);
+            prop_assert_eq!(Picker::new(popularity, seed, worker, 64).next(0, 0), 0);
         }
     }
 }

@@ -61,6 +61,19 @@ impl Popularity {
         }
     }
 
+    /// For people.
+    #[must_use]
+    pub fn describe(self) -> String {
+        match self {
+            Self::Auto | Self::Uniform => "all alike".to_owned(),
+            Self::Shuffle => "each once before any twice".to_owned(),
+            Self::Zipf { theta } => format!("Zipf with exponent {theta}"),
+            Self::Latest { theta } => format!("the newest most, Zipf with exponent {theta}"),
+            Self::Hot { ops_pct, names_pct } => format!("{ops_pct}% of operations on {names_pct}% of them"),
+            Self::Seq => "in order".to_owned(),
+        }
+    }
+
     /// The choice that [`Auto`](Self::Auto) makes; every other one stays.
     #[must_use]
     pub fn resolved(self, is_writing: bool) -> Self {

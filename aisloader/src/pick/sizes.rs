@@ -40,6 +40,8 @@ pub enum Sizes {
         min_bytes: u64,
         /// The greatest.
         max_bytes: u64,
+        /// Mean within the bounds, from a sample.
+        mean_bytes: f64,
         /// The distribution itself.
         #[serde(skip)]
         law: LogNormal<f64>,
@@ -110,6 +112,16 @@ impl Sizes {
         }
     }
 
+    /// The mean.
+    #[must_use]
+    pub fn mean_bytes(&self) -> f64 {
+        match self {
+            Self::Uniform { min_bytes, max_bytes } => f64::midpoint(*min_bytes as f64, *max_bytes as f64),
+            Self::Lognormal { mean_bytes, .. } => *mean_bytes,
+            Self::Weighted(weighted) => weighted.mean_bytes,
+        }
+    }
+
     /// For people: `1.00MiB to 8.00MiB`.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -166,16 +178,15 @@ fn lognormal(text: &str, min_bytes: u64, max_bytes: u64) -> Result<Sizes, String
     let median_bytes = parse_size(median).filter(|bytes| *bytes > 0).ok_or_else(wrong)?;
     let sigma = sigma.trim().parse::<f64>().ok().filter(|s| s.is_finite() && *s >= 0.0).ok_or_else(wrong)?;
     let law = LogNormal::new((median_bytes as f64).ln(), sigma).map_err(|_| wrong())?;
-    let is_inside = |trial: &u64| {
-        let size = law.sample(&mut Draws::new(mix(*trial))).round() as u64;
-        (min_bytes..=max_bytes).contains(&size)
-    };
-    if ((0..TRIALS).filter(is_inside).count() as f64) < INSIDE_LEAST * TRIALS as f64 {
+    let tries = (0..TRIALS).map(|trial| law.sample(&mut Draws::new(mix(trial))).round() as u64);
+    let inside: Vec<u64> = tries.filter(|size| (min_bytes..=max_bytes).contains(size)).collect();
+    if (inside.len() as f64) < INSIDE_LEAST * TRIALS as f64 {
         return Err(format!(
             "lognormal:{text}: hardly any size is between minsize ({min_bytes} bytes) and maxsize ({max_bytes} bytes)"
         ));
     }
-    Ok(Sizes::Lognormal { median_bytes, sigma, min_bytes, max_bytes, law })
+    let mean_bytes = inside.iter().map(|size| *size as f64).sum::<f64>() / inside.len() as f64;
+    Ok(Sizes::Lognormal { median_bytes, sigma, min_bytes, max_bytes, mean_bytes, law })
 }
 
 #[cfg(test)]

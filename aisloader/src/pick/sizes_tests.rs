@@ -17,6 +17,8 @@ fn weights_are_kept() {
     // Two degrees of freedom: exceeded once in 22,000 times.
     assert!(chi < 20.0, "{chi}");
     assert_eq!(sizes.describe(), "3 weighted sizes, 4.00KiB to 8.00MiB, mean 668.40KiB");
+    assert!((sizes.mean_bytes() / 1024.0 - 668.4).abs() < 1e-6);
+    assert_eq!(Sizes::Uniform { min_bytes: 100, max_bytes: 199 }.mean_bytes(), 149.5);
     let even = drawn(&Sizes::parse("1,2", None, None).unwrap(), 10_000);
     let ones = even.iter().filter(|size| **size == 1).count();
     assert!((4_800..5_200).contains(&ones), "{ones}");
@@ -36,6 +38,8 @@ fn lognormal_sizes_have_their_median_and_spread() {
     assert!(all.iter().all(|size| (32 << 10..=128 << 10).contains(size)));
     // Cut off, not heaped up at the bounds.
     assert!(all.iter().filter(|size| **size == 32 << 10).count() < 10);
+    let mean = all.iter().sum::<u64>() as f64 / all.len() as f64;
+    assert!((bounded.mean_bytes() / mean - 1.0).abs() < 0.02, "{mean}");
     let fixed = Sizes::parse("lognormal:1000,0", None, None).unwrap();
     assert!(drawn(&fixed, 10).into_iter().all(|size| size == 1000));
 }

@@ -1,5 +1,6 @@
 //! The same as data: one array, an object per interval and one for the whole run; every number is a number.
 
+use super::reading;
 use crate::config::Config;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
@@ -44,6 +45,8 @@ pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
     row.insert("cpu_own".into(), cost(end.cpu.own_s));
     row.insert("cpu_machine".into(), end.cpu.machine_s.map_or(Value::Null, cost));
     row.insert("cpu_stolen_s".into(), json!(end.cpu.stolen_s));
+    row.insert("training".into(), reading::training(config, end));
+    row.insert("passes".into(), reading::passes(config, end));
     row.insert("config".into(), json!(config));
     Value::Object(row)
 }

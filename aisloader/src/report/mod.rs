@@ -2,6 +2,7 @@
 
 mod json;
 mod open;
+mod reading;
 mod rows;
 mod summary;
 

@@ -1,6 +1,7 @@
 //! The parameters at the start and the table at the end.
 
 use super::open;
+use super::reading;
 use crate::config::Config;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
@@ -22,7 +23,6 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
         .filter(|kind| mix.share(*kind) > 0.0)
         .map(|kind| format!("{}% {}", mix.share(kind), kind.label()))
         .collect();
-    let sizes = (show_size(mix.size_min_bytes as f64), show_size(mix.size_max_bytes as f64));
     let mut out = format!(
         "aisloader {} on http://{}, {}: {}, {}, seed {}\n",
         env!("CARGO_PKG_VERSION"),
@@ -34,12 +34,13 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
     );
     // Writing to a string cannot fail.
     if mix.has(OpKind::sends_object) {
-        let _ = writeln!(out, "PUT: {} to {}, checksum {}", sizes.0, sizes.1, config.cksum.as_str());
+        let _ = writeln!(out, "PUT: {}, checksum {}", mix.sizes.describe(), config.cksum.as_str());
     }
     if mix.has(OpKind::needs_name) {
         let _ = writeln!(
             out,
-            "GET: {names} objects listed{}",
+            "GET: {names} objects, {}{}",
+            config.choices.describe(mix.popularity()),
             if config.is_verified { ", verified" } else { "" }
         );
     }
@@ -91,6 +92,7 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     if config.open.is_some() {
         out.push_str(&open::lines(end));
     }
+    out.push_str(&reading::lines(config, end));
     out.push_str(&phases(end));
     out.push_str(&costs(end));
     let is_guess =

@@ -28,6 +28,8 @@ pub(crate) enum Manner {
     Chunked,
     /// As a store does, with a wrong checksum.
     Lie,
+    /// As a store does, after a pause.
+    Slow(Duration),
 }
 
 pub(crate) struct Store {
@@ -133,6 +135,10 @@ fn serve(store: &Store, mut stream: &TcpStream) -> Option<()> {
         Manner::CloseAfter => {
             respond(store, stream, &request, &manner)?;
             None
+        }
+        Manner::Slow(pause) => {
+            std::thread::sleep(pause);
+            respond(store, stream, &request, &manner)
         }
         Manner::Serve | Manner::Chunked | Manner::Lie => respond(store, stream, &request, &manner),
     }
