@@ -18,10 +18,13 @@
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
 //! * [`s3`] is another protocol for the same work;
 //! * [`scale`] proves, or refutes, that N disks give N times the throughput;
+//! * [`command`] is what the program does beside load: comparing runs, with the statistics of [`analysis`];
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
+pub mod analysis;
 pub mod app;
 pub mod client;
+pub mod command;
 pub mod config;
 pub mod cpu;
 pub mod engine;

@@ -30,7 +30,9 @@ A run that a rule refuses prints its figures all the same, marked; -allow=RULE w
 /// All flags with their kinds, defaults and meanings, and a few examples.
 #[must_use]
 pub fn usage() -> String {
-    format!("Usage: aisloader -name=value ...\n\n{}{EXAMPLES}{EXIT_CODES}", flag_lines(FLAGS))
+    let (flags, commands) = (flag_lines(FLAGS), crate::command::synopses());
+    let commands = format!("\nCommands, about the logs of -ndjson:\n{commands}");
+    format!("Usage: aisloader -name=value ...\n\n{flags}{commands}{EXAMPLES}{EXIT_CODES}")
 }
 
 /// One entry for each flag of a table.
