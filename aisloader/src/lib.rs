@@ -18,7 +18,7 @@
 //! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
 //! * [`s3`] is another protocol for the same work;
 //! * [`scale`] proves, or refutes, that N disks give N times the throughput;
-//! * [`command`] is what the program does beside load: comparing runs, with the statistics of [`analysis`];
+//! * [`command`] is what the program does beside load: comparing runs with the statistics of [`analysis`], showing them as [`html`];
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
 pub mod analysis;
@@ -32,6 +32,7 @@ pub mod filelist;
 pub mod findmax;
 pub mod flags;
 pub mod honesty;
+pub mod html;
 pub mod listing;
 pub mod names;
 pub mod open_loop;

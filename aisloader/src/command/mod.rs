@@ -1,9 +1,10 @@
 //! What the program does beside making load: commands, named by the first word.
 //!
 //! * [`words`] reads their flags and files;
-//! * [`compare`] judges two groups of runs.
+//! * [`compare`] judges two groups of runs, [`report`] makes a page of some.
 
 mod compare;
+mod report;
 mod words;
 
 use std::process::ExitCode;
@@ -18,7 +19,10 @@ struct Command {
     run: fn(&[String]) -> Result<ExitCode, String>,
 }
 
-const COMMANDS: &[Command] = &[Command { name: "compare", synopsis: compare::SYNOPSIS, run: compare::run }];
+const COMMANDS: &[Command] = &[
+    Command { name: "report", synopsis: report::SYNOPSIS, run: report::run },
+    Command { name: "compare", synopsis: compare::SYNOPSIS, run: compare::run },
+];
 
 /// Carries out the command that the first word names; `None` when it names none.
 #[must_use]
