@@ -37,6 +37,9 @@ pub fn main(words: &[String]) -> ExitCode {
     if let Some(("respond", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         return crate::responder::main(rest);
     }
+    if let Some(code) = crate::command::dispatch(words) {
+        return code;
+    }
     let config = match configure(words) {
         Ok(Some(config)) => config,
         Ok(None) => return ExitCode::SUCCESS,

@@ -22,11 +22,14 @@
 //!   [`gateways`] who can be asked;
 //! * [`s3`] is another protocol for the same work;
 //! * [`scale`] proves, or refutes, that N disks give N times the throughput;
+//! * [`command`] is what the program does beside load: comparing runs with the statistics of [`analysis`], showing them as [`html`];
 //! * [`app`] puts it all together, [`units`] reads and writes sizes and durations.
 
+pub mod analysis;
 pub mod app;
 pub mod archive;
 pub mod client;
+pub mod command;
 pub mod config;
 pub mod cpu;
 pub mod engine;
@@ -35,6 +38,7 @@ pub mod findmax;
 pub mod flags;
 pub mod gateways;
 pub mod honesty;
+pub mod html;
 pub mod kinds;
 pub mod listing;
 pub mod names;

@@ -46,8 +46,9 @@ Environment:
 /// All flags with their kinds, defaults and meanings, and a few examples.
 #[must_use]
 pub fn usage() -> String {
-    let (flags, refused) = (flag_lines(FLAGS), refused_lines());
-    format!("Usage: aisloader -name=value ...\n\n{flags}{refused}{ENVIRONMENT}{EXAMPLES}{EXIT_CODES}")
+    let (flags, refused, commands) = (flag_lines(FLAGS), refused_lines(), crate::command::synopses());
+    let commands = format!("\nCommands, about the logs of -ndjson:\n{commands}");
+    format!("Usage: aisloader -name=value ...\n\n{flags}{refused}{commands}{ENVIRONMENT}{EXAMPLES}{EXIT_CODES}")
 }
 
 fn refused_lines() -> String {
