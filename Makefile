@@ -10,7 +10,9 @@ PACKAGES := build-essential binutils e2fsprogs util-linux xfsprogs python3-venv
 BENCH_PACKAGES := fio nginx-light wrk
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run test check bench campaign packages bench-packages python clean
+SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
+
+.PHONY: run test check bench scaling scaling-quick scaling-faults campaign packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -33,6 +35,23 @@ bench: bench-packages
 	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
 	$(CARGO) bench --locked -p bench
 	./target/release/bench scenario all
+
+## the proof that N disks give N times the throughput; as root, 5 minutes; results in bench/results/scaling.{json,svg}
+scaling: bench-packages
+	$(CARGO) build --release --locked -p aisnode -p aisloader
+	$(SUDO) ./target/release/aisloader scale -out bench/results/scaling
+
+## the same in 2 minutes; writes nothing
+scaling-quick: bench-packages
+	$(CARGO) build --release --locked -p aisnode -p aisloader
+	$(SUDO) ./target/release/aisloader scale -quick
+
+## plants every fault in reality: the proof must fail each time
+scaling-faults: bench-packages
+	$(CARGO) build --release --locked -p aisnode -p aisloader
+	@failed=; for fault in $(SCALE_FAULTS); do echo "== $$fault"; \
+	  $(SUDO) ./target/release/aisloader scale -fault $$fault || failed="$$failed $$fault"; done; \
+	if [ -n "$$failed" ]; then echo "not caught:$$failed"; exit 1; fi
 
 ## the long forms of tests: power cuts, connection churn
 campaign: packages

@@ -34,8 +34,10 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(60);
 /// Runs the program; `words` are its arguments without its name.
 #[must_use]
 pub fn main(words: &[String]) -> ExitCode {
-    if let Some(("respond", rest)) = words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return crate::responder::main(rest);
+    match words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some(("respond", rest)) => return crate::responder::main(rest),
+        Some(("scale", rest)) => return crate::scale::main(rest),
+        _ => {}
     }
     if let Some(code) = crate::command::dispatch(words) {
         return code;

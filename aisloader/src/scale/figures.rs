@@ -7,8 +7,6 @@ use super::usl::Point;
 use serde::Serialize;
 
 const GIB: f64 = (1u64 << 30) as f64;
-/// Requests drawn to find the ceiling of the queues; its error is then below 0.2 %.
-const DRAWS: usize = 200_000;
 
 /// One N.
 #[derive(Clone, Debug, Serialize)]
@@ -31,7 +29,7 @@ pub struct Row {
     pub eta: f64,
     /// What placement and queues allow.
     pub ceiling: Ceiling,
-    /// `eta` over the ceiling: what the server itself gets out.
+    /// `eta` over what can be reached in such a round: what the server itself gets out.
     pub eta_server: f64,
     /// Of the devices' bytes with placement skew taken out; `None` when mountpaths share a device.
     pub balance: Option<Balance>,
@@ -64,7 +62,8 @@ pub struct Row {
 impl Row {
     /// The figures of one N; `None` when there is no round of both kinds or nothing was moved.
     #[must_use]
-    pub fn of(level: &Level, object_bytes: u64) -> Option<Self> {
+    pub fn of(level: &Level, experiment: &Experiment) -> Option<Self> {
+        let object_bytes = experiment.object_bytes;
         let jobs = level.fio.first()?.bytes_per_s.len();
         let rate =
             |job: usize| mean(level.fio.iter().filter_map(|round| round.bytes_per_s.get(job).copied()));
@@ -79,7 +78,7 @@ impl Row {
         }
         let shares = shares(&level.objects);
         let rates: Vec<f64> = disk_bytes_per_s.iter().map(|rate| rate / object_bytes.max(1) as f64).collect();
-        let ceiling = ceiling(&shares, &rates, level.outstanding, DRAWS, 1);
+        let ceiling = ceiling(&shares, &rates, level.outstanding, experiment.window(), 1);
         let eta = paired(level).unwrap_or(bytes_per_s / fio_bytes_per_s);
         let device_bytes = sums(load.iter().map(|round| &round.device_bytes));
         let group_bytes: f64 = sums(load.iter().map(|round| &round.group_bytes)).iter().sum();
@@ -94,7 +93,7 @@ impl Row {
                 / bytes_per_s,
             eta,
             ceiling,
-            eta_server: eta / ceiling.both(),
+            eta_server: eta / ceiling.reach,
             balance: is_disk_for_each.then(|| Balance::of(&without_skew(&device_bytes, &shares))).flatten(),
             balance_chance: chance(level.disks, payload / object_bytes.max(1) as f64),
             device_ratio: device_bytes.iter().sum::<f64>() / payload,
@@ -118,7 +117,7 @@ impl Row {
 /// A row for each N that has one.
 #[must_use]
 pub fn rows(experiment: &Experiment) -> Vec<Row> {
-    experiment.levels.iter().filter_map(|level| Row::of(level, experiment.object_bytes)).collect()
+    experiment.levels.iter().filter_map(|level| Row::of(level, experiment)).collect()
 }
 
 /// What the law is fitted to: every round's throughput, with placement and queues taken out, because both would pass
@@ -127,10 +126,10 @@ pub fn rows(experiment: &Experiment) -> Vec<Row> {
 pub fn points(experiment: &Experiment) -> Vec<Point> {
     let mut points = Vec::new();
     for level in &experiment.levels {
-        let Some(row) = Row::of(level, experiment.object_bytes) else { continue };
+        let Some(row) = Row::of(level, experiment) else { continue };
         points.extend(level.load.iter().map(|round| Point {
             disks: level.disks as f64,
-            throughput: round.bytes_per_s / row.ceiling.both(),
+            throughput: round.bytes_per_s / row.ceiling.reach,
         }));
     }
     points
@@ -182,9 +181,9 @@ mod tests {
 
     #[test]
     fn no_round_no_row() {
-        assert!(Row::of(&Level::default(), 1).is_none());
+        assert!(Row::of(&Level::default(), &Experiment::default()).is_none());
         let level =
             Level { fio: vec![Default::default()], load: vec![Default::default()], ..Level::default() };
-        assert!(Row::of(&level, 0).is_none());
+        assert!(Row::of(&level, &Experiment::default()).is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! What is measured, as plain data: one round of fio, one round of load, all rounds at one N, all N.
 
+use super::queueing::Window;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -69,12 +70,24 @@ pub struct Level {
 pub struct Experiment {
     /// Size of every object.
     pub object_bytes: u64,
+    /// Left out at the begin of each round.
+    pub warmup_s: u64,
+    /// Counted of each round.
+    pub measure_s: u64,
     /// By N, growing.
     pub levels: Vec<Level>,
     /// fio on each mountpath of the largest N with the others idle, bytes a second.
     pub solo_bytes_per_s: Vec<f64>,
     /// What the loader takes from a server that does nothing, bytes a second.
     pub client_ceiling_bytes_per_s: Option<f64>,
+}
+
+impl Experiment {
+    /// The part of each round that counts.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window { warmup_s: self.warmup_s as f64, measure_s: self.measure_s as f64 }
+    }
 }
 
 /// Mean; 0 of nothing.

@@ -200,10 +200,16 @@ fn legend(out: &mut String, frame: &Frame, has_band: bool) {
 /// Bars: what each disk gave the loader, against what it gave fio.
 fn per_disk(out: &mut String, experiment: &Experiment, row: &Row) {
     let Some(level) = experiment.levels.iter().find(|level| level.disks == row.disks) else { return };
+    // A round's bytes as the devices shared them: the round's ends, where nothing moves, do not count.
     let moved = |disk: usize| -> Option<f64> {
-        let rates =
-            level.load.iter().map(|round| Some(*round.device_bytes.get(disk)? / round.span_s.max(1e-9)));
-        let rates: Option<Vec<f64>> = rates.collect();
+        let rates: Option<Vec<f64>> = level
+            .load
+            .iter()
+            .map(|round| {
+                let all: f64 = round.device_bytes.iter().sum();
+                Some(round.bytes_per_s * round.device_bytes.get(disk)? / all.max(1.0))
+            })
+            .collect();
         rates.map(super::model::mean)
     };
     let count = row.disk_bytes_per_s.len().max(1) as f64;
@@ -271,7 +277,7 @@ fn table(out: &mut String, rows: &[Row]) {
         let cells = [
             row.disks.to_string(),
             format!("{:.3}", row.eta),
-            format!("{:.3}", row.ceiling.both()),
+            format!("{:.3}", row.ceiling.reach),
             format!("{:.3}", row.eta_server),
             balance,
             format!("{:.2}", row.cpu_s_per_gib),
@@ -280,7 +286,7 @@ fn table(out: &mut String, rows: &[Row]) {
     }
     let notes = [
         "eta: ours over fio on the same disks, in the same minute",
-        "ceiling: what placement skew and queues allow",
+        "ceiling: what skew and queues allow in such a round",
         "server: eta over the ceiling",
         "max/min: bytes of the busiest and the idlest disk, skew apart",
     ];

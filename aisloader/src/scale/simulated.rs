@@ -1,7 +1,7 @@
 //! A machine whose scaling is known, measured as the real one is: the judge is judged with it.
 
 use super::model::{Experiment, FioRound, Level, LoadRound};
-use super::queueing::ceiling;
+use super::queueing::{Window, ceiling};
 use crate::random::{Stream, draw};
 
 pub(super) const ROUNDS: usize = 5;
@@ -65,6 +65,8 @@ pub(super) fn experiment(machine: &Machine) -> Experiment {
     let levels: Vec<Level> = [1, 2, 4, 8].into_iter().map(|disks| level(machine, disks)).collect();
     Experiment {
         object_bytes: OBJECT_BYTES,
+        warmup_s: 1,
+        measure_s: 4,
         levels,
         solo_bytes_per_s: match machine.is_one_disk {
             true => vec![machine.disk; 8],
@@ -91,7 +93,8 @@ fn level(machine: &Machine, disks: usize) -> Level {
     let rates = rates(machine, disks);
     let shares = vec![1.0 / disks as f64; disks];
     let in_ops: Vec<f64> = rates.iter().map(|rate| rate / OBJECT_BYTES as f64).collect();
-    let reach = ceiling(&shares, &in_ops, DEPTH * disks, 200_000, 9).both() * rates.iter().sum::<f64>();
+    let reach = ceiling(&shares, &in_ops, DEPTH * disks, Window { warmup_s: 1.0, measure_s: 4.0 }, 9).reach
+        * rates.iter().sum::<f64>();
     let wanted = reach / (1.0 + machine.sigma * (disks as f64 - 1.0)) / (1.0 - machine.cached).max(0.05);
     let quotas = machine.server_quota.min(machine.client_quota);
     let truth = wanted.min(machine.serial).min(quotas);

@@ -263,7 +263,7 @@ fn slow_disk(rows: &[Row], bars: &Bars) -> Option<String> {
             format!(
                 "at N={} disk {slow} gives {:.2} of what the best gives; it governs, and the model of the closed loop \
                  allows eta {:.3} (measured {:.3})",
-                row.disks, least / most, row.ceiling.both(), row.eta
+                row.disks, least / most, row.ceiling.reach, row.eta
             )
         })
     })
@@ -327,8 +327,8 @@ fn efficiency(rows: &[Row], bars: &Bars) -> Option<String> {
             "skew and queues do not explain it"
         };
         format!(
-            "eta is {:.3} at N={} (placement allows {:.3}, queues {:.3}, so the server's own is {:.3}): {why}",
-            least.eta, least.disks, least.ceiling.place, least.ceiling.queue, least.eta_server
+            "eta is {:.3} at N={} (placement and queues allow {:.3} in such a round, so the server's own is {:.3}): {why}",
+            least.eta, least.disks, least.ceiling.reach, least.eta_server
         )
     })
 }

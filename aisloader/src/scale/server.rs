@@ -1,0 +1,99 @@
+//! The server under test, in its control group.
+
+use super::devices::Disk;
+use super::ledger::{Ledger, Taken, Thing};
+use super::process::{birth, spawn};
+use super::throttle::Group;
+use super::{Failure, Result, at};
+use crate::client::Client;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Child;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(50);
+/// Of its log, so much is shown when it does not start.
+const LOG_CHARS_MAX: usize = 2000;
+
+/// A server that serves; it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) port: u16,
+    child: Child,
+    taken: Option<Taken>,
+}
+
+impl Server {
+    /// Starts it on the disks, with a state of its own in `dir`.
+    pub(super) fn start(
+        ledger: &Rc<Ledger>,
+        group: &Group,
+        program: &Path,
+        disks: &[Disk],
+        dir: &Path,
+        interrupted: &AtomicBool,
+    ) -> Result<Self> {
+        if !program.is_file() {
+            return Err(Failure(format!("{}: no such program; see -aisnode", program.display())));
+        }
+        let port = free_port()?;
+        fs::create_dir_all(dir).map_err(at(dir))?;
+        let log = dir.join("log");
+        let file = File::create(&log).map_err(at(&log))?;
+        let mut command = group.command(program);
+        command
+            .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--data-dir"])
+            .arg(dir.join("state"));
+        for disk in disks {
+            command.arg("--mountpath").arg(&disk.mountpath);
+        }
+        command.stdout(file.try_clone().map_err(at(&log))?).stderr(file);
+        let mut taken = Taken::new(ledger);
+        let child = spawn(&mut command)?;
+        let pid = child.id();
+        taken.add(Thing::Process { pid, born: birth(pid).unwrap_or(0) })?;
+        let mut server = Self { port, child, taken: Some(taken) };
+        server.await_ready(interrupted).map_err(|e| {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            Failure(format!("{e}: {}", text.chars().take(LOG_CHARS_MAX).collect::<String>()))
+        })?;
+        Ok(server)
+    }
+
+    fn await_ready(&mut self, interrupted: &AtomicBool) -> Result<()> {
+        let begin = Instant::now();
+        let mut client = Client::new(&format!("127.0.0.1:{}", self.port), Some(Duration::from_secs(5)));
+        while client.cluster_map().is_err() {
+            if interrupted.load(Ordering::Relaxed) {
+                return Err(Failure::interrupted());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(Failure(format!("the server has ended ({status})")));
+            }
+            if begin.elapsed() > START_LIMIT {
+                return Err(Failure("the server does not answer".to_owned()));
+            }
+            sleep(LOOK);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.taken = None;
+        // It has ended: only its number is still to be freed.
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.map(|address| address.port()).map_err(|e| Failure(format!("no free port: {e}")))
+}
