@@ -6,7 +6,6 @@
     reason = "helpers of tests may fail loudly, as tests may"
 )]
 
-#[allow(dead_code, reason = "every file of tests uses a part of it")]
 mod common;
 
 use aisloader::client::Client;

@@ -65,7 +65,6 @@ pub(super) struct Crew {
     /// Those that wait for an arrival; the one that was busy last is taken first, as its memory is still near.
     idle: RefCell<Vec<Rc<Seat>>>,
     tasks: RefCell<Vec<Task<()>>>,
-    part: Part,
     is_over: Cell<bool>,
 }
 
@@ -102,7 +101,6 @@ impl Crew {
             workers_max: part.of(open.inflight_max).max(1),
             idle: RefCell::default(),
             tasks: RefCell::default(),
-            part,
             is_over: Cell::new(false),
         });
         for _ in 0..part.of(config.workers).min(crew.workers_max) {

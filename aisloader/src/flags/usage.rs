@@ -48,7 +48,9 @@ Environment:
 pub fn usage() -> String {
     let (flags, refused, commands) = (flag_lines(FLAGS), refused_lines(), crate::command::synopses());
     let commands = format!("\nCommands, about the logs of -ndjson:\n{commands}");
-    format!("Usage: aisloader -name=value ...\n\n{flags}{refused}{commands}{ENVIRONMENT}{EXAMPLES}{EXIT_CODES}")
+    format!(
+        "Usage: aisloader -name=value ...\n\n{flags}{refused}{commands}{ENVIRONMENT}{EXAMPLES}{EXIT_CODES}"
+    )
 }
 
 fn refused_lines() -> String {
