@@ -38,7 +38,7 @@ fn percentiles_rebuilt_from_seconds_are_those_of_the_whole() {
     for seed in 1..6 {
         let log = Simulated { ops: 2000.0, noise: 0.3, seed, ..Simulated::default() }.log();
         let cut = RunLog { end: None, ..log.clone() };
-        for (metric, within) in [(Metric::P50, 0.02), (Metric::P99, 0.03), (Metric::P999, 0.06)] {
+        for (metric, within) in [(Metric::P50, 0.03), (Metric::P99, 0.03), (Metric::P999, 0.06)] {
             let exact = measure(&log, &latency(metric), 1).unwrap().value;
             let rebuilt = measure(&cut, &latency(metric), 1).unwrap().value;
             assert!((rebuilt / exact - 1.0).abs() < within, "{metric:?}: {rebuilt} {exact}");
