@@ -8,7 +8,6 @@ use super::fio::Fio;
 use super::ledger::{Ledger, Taken, Thing};
 use super::loader::Loader;
 use super::model::{Experiment, Level, LoadRound};
-use super::noop::Noop;
 use super::options::Options;
 use super::server::Server;
 use super::throttle::{Controllers, Group, require};
@@ -117,8 +116,8 @@ impl Bench<'_> {
 
     /// What the loader takes from a server that does nothing.
     fn client_ceiling(&self) -> Result<f64> {
-        let bytes = usize::try_from(self.options.object_bytes).unwrap_or(usize::MAX);
-        let noop = Noop::start(bytes)?;
+        let options = self.options;
+        let noop = Server::idle(&self.ledger, &options.loader, options.object_bytes, self.interrupted)?;
         let heard = self.loader(noop.port).read(NOOP_WORKERS, 1, NOOP_S, false)?;
         Ok(heard.bytes_per_s)
     }

@@ -8,7 +8,7 @@
 //! * Pure: [`model`] is what was measured, [`queueing`] and [`balance`] take out what is not the server's doing, [`usl`]
 //!   fits the law, [`figures`] makes the table's rows, [`verdict`] judges them, [`picture`] draws and [`report`] prints them.
 //! * Impure: [`measure`] is the experiment, on [`devices`] in the groups of [`throttle`], with [`fio`], [`server`] and
-//!   [`loader`] as processes and [`noop`] as a server that does nothing; [`ledger`] gives everything back.
+//!   [`loader`] as processes; [`ledger`] gives everything back.
 //! * [`options`] are the flags, [`faults`] what can be planted.
 
 pub mod balance;
@@ -20,7 +20,6 @@ mod ledger;
 mod loader;
 mod measure;
 pub mod model;
-mod noop;
 pub mod options;
 pub mod picture;
 mod process;

@@ -1,4 +1,4 @@
-//! The server under test, in its control group.
+//! The server under test, in its control group, and a server that does nothing.
 
 use super::devices::Disk;
 use super::ledger::{Ledger, Taken, Thing};
@@ -6,10 +6,11 @@ use super::process::{birth, spawn};
 use super::throttle::Group;
 use super::{Failure, Result, at};
 use crate::client::Client;
+use crate::names::BucketName;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -53,11 +54,7 @@ impl Server {
             command.arg("--mountpath").arg(&disk.mountpath);
         }
         command.stdout(file.try_clone().map_err(at(&log))?).stderr(file);
-        let mut taken = Taken::new(ledger);
-        let child = spawn(&mut command)?;
-        let pid = child.id();
-        taken.add(Thing::Process { pid, born: birth(pid).unwrap_or(0) })?;
-        let mut server = Self { port, child, taken: Some(taken) };
+        let mut server = Self::spawn(ledger, &mut command, port)?;
         server.await_ready(interrupted).map_err(|e| {
             let text = fs::read_to_string(&log).unwrap_or_default();
             Failure(format!("{e}: {}", text.chars().take(LOG_CHARS_MAX).collect::<String>()))
@@ -65,10 +62,36 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts a server that does nothing but answer from memory: what the loader gets from it is the most that the
+    /// loader can take.
+    pub(super) fn idle(
+        ledger: &Rc<Ledger>,
+        loader: &Path,
+        object_bytes: u64,
+        interrupted: &AtomicBool,
+    ) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(loader);
+        command.args(["respond", &format!("-port={port}"), &format!("-size={object_bytes}")]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut server = Self::spawn(ledger, &mut command, port)?;
+        server.await_ready(interrupted)?;
+        Ok(server)
+    }
+
+    fn spawn(ledger: &Rc<Ledger>, command: &mut Command, port: u16) -> Result<Self> {
+        let mut taken = Taken::new(ledger);
+        let child = spawn(command)?;
+        let pid = child.id();
+        taken.add(Thing::Process { pid, born: birth(pid).unwrap_or(0) })?;
+        Ok(Self { port, child, taken: Some(taken) })
+    }
+
     fn await_ready(&mut self, interrupted: &AtomicBool) -> Result<()> {
         let begin = Instant::now();
+        let bucket = BucketName::parse("ais://scale", "ais").map_err(Failure)?;
         let mut client = Client::new(&format!("127.0.0.1:{}", self.port), Some(Duration::from_secs(5)));
-        while client.cluster_map().is_err() {
+        while client.bucket_exists(&bucket).is_err() {
             if interrupted.load(Ordering::Relaxed) {
                 return Err(Failure::interrupted());
             }
