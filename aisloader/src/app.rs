@@ -1,7 +1,8 @@
 //! The program from its arguments to its exit code.
 
-use crate::client::{Client, ClientError, Detail};
+use crate::client::{ClientError, Detail};
 use crate::config::Config;
+use crate::control::Control;
 use crate::engine::{DirectMap, Plan, RunEnd, run};
 use crate::filelist;
 use crate::findmax::{Ground, sweep};
@@ -100,24 +101,24 @@ fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     if config.is_cleanup_only {
-        clean_up(&config)?;
+        clean_up(&config, false)?;
         return Ok(0);
     }
     let limit = config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT);
-    let mut client = Client::new(&config.gateway, Some(limit)).with_token(config.token.clone());
+    let mut control = Control::new(&config, Some(limit));
     let mut config = config;
     if config.is_gateway_random {
-        config.gateways = gateways(&client.cluster_map()?)?;
+        config.gateways = gateways(&control.cluster_map()?)?;
     }
     let config = Arc::new(config);
     let mut reporter = Reporter::new(&config)?;
-    let names = prepare(&config, &mut client)?;
-    let config = Arc::new(Config { open: open_loop(&config, &mut client)?, ..(*config).clone() });
-    let map = cluster_map(&mut client);
+    let Prepared { names, is_bucket_new } = prepare(&config, &mut control)?;
+    let config = Arc::new(Config { open: open_loop(&config, &mut control)?, ..(*config).clone() });
+    let map = cluster_map(&mut control);
     let direct = direct_map(&config, &map)?;
     if config.sweep.is_some() {
         let ground = Ground { config: Arc::clone(&config), names, direct, interrupted };
-        return load_sweep(&ground, &mut reporter);
+        return load_sweep(&ground, is_bucket_new, &mut reporter);
     }
     let ids = map.as_ref().map(DirectMap::ids).unwrap_or_default();
     let mut sinks = Sinks::open(&config, run_line(&config, words, names.len())?, &ids)?;
@@ -126,7 +127,7 @@ fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
     let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
     let outcome = measure(plan, targets, &mut reporter, &mut sinks);
     // The bucket goes even when the run could not be made.
-    let cleaned = clean_up(&config);
+    let cleaned = clean_up(&config, is_bucket_new);
     let (end, judgement) = outcome?;
     reporter.end(&config, &end, &judgement)?;
     sinks.end(&final_line(&end, &judgement, &ids))?;
@@ -159,13 +160,13 @@ fn measure(
 }
 
 /// Measures rate after rate. It fails when no rate kept the promise.
-fn load_sweep(ground: &Ground, reporter: &mut Reporter) -> Result<u8, AnyError> {
+fn load_sweep(ground: &Ground, is_bucket_new: bool, reporter: &mut Reporter) -> Result<u8, AnyError> {
     let (Some(asked), Some(open)) = (&ground.config.sweep, &ground.config.open) else {
         return Ok(EXIT_FAILED);
     };
     let outcome = sweep(ground, open, asked, reporter.place());
     // The bucket goes even when a measurement could not be made.
-    let cleaned = clean_up(&ground.config);
+    let cleaned = clean_up(&ground.config, is_bucket_new);
     let end = outcome?;
     cleaned?;
     Ok(if end.best.is_some() || asked.slo.is_none() { 0 } else { EXIT_FAILED })
@@ -184,11 +185,18 @@ fn exit_code(end: &RunEnd, judgement: &Judgement) -> u8 {
     }
 }
 
+/// What a run begins with.
+#[derive(Default)]
+struct Prepared {
+    names: NameList,
+    is_bucket_new: bool,
+}
+
 /// Sees to it that there is a bucket, and lists what there is to read.
-fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
+fn prepare(config: &Config, control: &mut Control) -> Result<Prepared, AnyError> {
     let uri = config.bucket.uri();
     let is_read = config.mix.has(OpKind::needs_name);
-    let exists = client.bucket_exists(&config.bucket)?;
+    let exists = control.bucket_exists(config)?;
     if !exists {
         if config.choices.epochs > 0 {
             return Err(format!("bucket {uri} does not exist: there is nothing for -epochs to read").into());
@@ -198,17 +206,17 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
                 format!("bucket {uri} does not exist, and -pctput is 0: there is nothing to read").into()
             );
         }
-        if !config.bucket.is_ais() {
+        if !config.bucket.is_ais() && config.s3.is_none() {
             return Err(format!("bucket {uri} does not exist").into());
         }
-        client.create_bucket_with(&config.bucket, config.bucket_props.as_ref())?;
+        control.create_bucket(config)?;
     } else if config.bucket_props.is_some() {
         eprintln!("aisloader: warning: -bprops: bucket {uri} exists and keeps its own");
     }
     if !exists || !is_read || config.is_list_skipped || config.trace.is_some() {
-        return Ok(NameList::default());
+        return Ok(Prepared { is_bucket_new: !exists, ..Prepared::default() });
     }
-    let names = names_to_read(config, client)?;
+    let names = names_to_read(config, control)?;
     if names.is_empty() && (config.mix.pct_put == 0 || config.choices.epochs > 0) {
         let place =
             if config.subdir.is_empty() { String::new() } else { format!(" under {:?}", config.subdir) };
@@ -216,11 +224,11 @@ fn prepare(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
             format!("bucket {uri} has no objects{place} that this run could read, and needs some").into()
         );
     }
-    Ok(names)
+    Ok(Prepared { names, is_bucket_new: false })
 }
 
 /// The names to read: from the file that is given, or else from the bucket, as far as they are this loader's.
-fn names_to_read(config: &Config, client: &mut Client) -> Result<NameList, AnyError> {
+fn names_to_read(config: &Config, control: &mut Control) -> Result<NameList, AnyError> {
     let (choices, prefix) = (&config.choices, config.subdir_prefix());
     let mut names = if choices.file_list.is_empty() {
         let needs_sizes = config.range.as_ref().is_some_and(RangeRead::needs_sizes);
@@ -229,7 +237,7 @@ fn names_to_read(config: &Config, client: &mut Client) -> Result<NameList, AnyEr
             (false, true) => Detail::Sizes,
             (false, false) => Detail::Names,
         };
-        client.list(&config.bucket, &prefix, detail)?
+        control.list(config, detail)?
     } else {
         filelist::read(&choices.file_list, &prefix)?
     };
@@ -240,17 +248,17 @@ fn names_to_read(config: &Config, client: &mut Client) -> Result<NameList, AnyEr
 }
 
 /// The open loop, its rate in operations.
-fn open_loop(config: &Config, client: &mut Client) -> Result<Option<OpenLoop>, AnyError> {
+fn open_loop(config: &Config, control: &mut Control) -> Result<Option<OpenLoop>, AnyError> {
     let Some(open @ OpenLoop { rate: Rate::BytesPerS(_), .. }) = &config.open else { return Ok(config.open) };
-    let listed_bytes = client.mean_size(&config.bucket, &config.subdir_prefix())?;
+    let listed_bytes = control.mean_size(config)?;
     let resolved = open.resolved(config.mix.mean_bytes(listed_bytes));
     let why = "-rate: a rate in bytes needs operations that move some; give operations a second";
     Ok(Some(resolved.ok_or(why)?))
 }
 
 /// Who the targets are. Only `-direct` cannot do without.
-fn cluster_map(client: &mut Client) -> Result<DirectMap, AnyError> {
-    Ok(DirectMap::from_json(&client.cluster_map()?)?)
+fn cluster_map(control: &mut Control) -> Result<DirectMap, AnyError> {
+    Ok(DirectMap::from_json(&control.cluster_map()?)?)
 }
 
 fn direct_map(config: &Config, map: &Result<DirectMap, AnyError>) -> Result<Option<DirectMap>, AnyError> {
@@ -266,12 +274,10 @@ fn direct_map(config: &Config, map: &Result<DirectMap, AnyError>) -> Result<Opti
     Ok(Some(map))
 }
 
-fn clean_up(config: &Config) -> Result<(), ClientError> {
+fn clean_up(config: &Config, is_bucket_new: bool) -> Result<(), ClientError> {
     if !config.is_cleaned_up {
         return Ok(());
     }
     // A connection of its own: the first one may have been idle for hours.
-    Client::new(&config.gateway, config.timeout)
-        .with_token(config.token.clone())
-        .destroy_bucket(&config.bucket)
+    Control::new(config, config.timeout).clean_up(config, is_bucket_new)
 }

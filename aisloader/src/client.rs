@@ -1,19 +1,14 @@
 //! Control requests before and after a run: plain blocking sockets, one connection.
 
 use crate::archive::split;
+use crate::http::{Connection, Response, explain};
 use crate::listing::{Entry, Page, Request};
 use crate::names::{BucketName, NameList};
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
-use wire::http1::{ChunkStep, ChunkedDecoder, Framing, HeadLimits, HeadWriter, Method, parse_response};
+use wire::http1::HeadWriter;
 
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const REDIRECTS_MAX: usize = 4;
-const READ_BYTES: usize = 256 << 10;
-/// A page of names, with room to spare.
-const BODY_BYTES_MAX: usize = 1 << 30;
 
 /// A control request that failed.
 #[derive(Debug)]
@@ -27,13 +22,10 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {}
 
-/// A whole response.
-#[derive(Debug)]
-struct Response {
-    status: u16,
-    location: Option<String>,
-    keep_alive: bool,
-    body: Vec<u8>,
+impl ClientError {
+    pub(crate) fn new(text: String) -> Self {
+        Self(text)
+    }
 }
 
 /// What a listing tells about each object.
@@ -50,16 +42,15 @@ pub enum Detail {
 /// A connection to a gateway.
 pub struct Client {
     authority: String,
-    timeout: Option<Duration>,
     token: Option<String>,
-    stream: Option<TcpStream>,
+    connection: Connection,
 }
 
 impl Client {
     /// A client of the gateway at `host:port`; nothing is connected yet.
     #[must_use]
     pub fn new(authority: &str, timeout: Option<Duration>) -> Self {
-        Self { authority: authority.to_owned(), timeout, token: None, stream: None }
+        Self { authority: authority.to_owned(), token: None, connection: Connection::new(timeout) }
     }
 
     /// The same client with a bearer token in every request.
@@ -223,26 +214,17 @@ impl Client {
     fn call(&mut self, method: &str, target: &str, body: &[u8]) -> Result<Response, ClientError> {
         let mut target = target.to_owned();
         for _ in 0..=REDIRECTS_MAX {
-            let at = |e: io::Error| {
+            let request = request((method, &target, &self.authority), self.token.as_deref(), body);
+            let response = self.connection.exchange(&self.authority, method, &request).map_err(|e| {
                 ClientError(format!("{method} http://{}{target}: {}", self.authority, explain(&e)))
-            };
-            let mut stream = match self.stream.take() {
-                Some(stream) => stream,
-                None => dial(&self.authority, self.timeout).map_err(at)?,
-            };
-            let token = self.token.as_deref();
-            let response =
-                exchange(&mut stream, (method, &target, &self.authority), token, body).map_err(at)?;
-            if response.keep_alive {
-                self.stream = Some(stream);
-            }
+            })?;
             match (response.status, &response.location) {
                 (301 | 302 | 307 | 308, Some(location)) => {
                     let rest = location.strip_prefix("http://").unwrap_or(location);
                     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
                     if !authority.is_empty() && authority != self.authority {
                         self.authority = authority.to_owned();
-                        self.stream = None;
+                        self.connection.close();
                     }
                     target = path.to_owned();
                 }
@@ -253,40 +235,7 @@ impl Client {
     }
 }
 
-fn bucket_target(bucket: &BucketName) -> String {
-    format!("/v1/buckets/{}?provider={}", bucket.name, bucket.provider)
-}
-
-fn refused(doing: &str, response: &Response) -> ClientError {
-    let text = String::from_utf8_lossy(&response.body);
-    ClientError(format!("{doing}: status {}: {}", response.status, text.trim()))
-}
-
-/// What the kernel calls "would block" is a limit of time that has passed.
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time".to_owned(),
-        // Only Ctrl-C comes here: everything else repeats the call.
-        io::ErrorKind::Interrupted => "interrupted".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn dial(authority: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    let address = crate::engine::resolve(authority)?;
-    let stream = TcpStream::connect_timeout(&address, timeout.unwrap_or(CONNECT_LIMIT).min(CONNECT_LIMIT))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(timeout)?;
-    stream.set_write_timeout(timeout)?;
-    Ok(stream)
-}
-
-fn exchange(
-    stream: &mut TcpStream,
-    (method, target, host): (&str, &str, &str),
-    token: Option<&str>,
-    body: &[u8],
-) -> io::Result<Response> {
+fn request((method, target, host): (&str, &str, &str), token: Option<&str>, body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
     let mut head = HeadWriter::request(&mut out, method, target, host);
     if let Some(token) = token {
@@ -297,82 +246,14 @@ fn exchange(
     }
     head.finish();
     out.extend_from_slice(body);
-    stream.write_all(&out)?;
-    receive(stream, Method::from_text(method))
+    out
 }
 
-fn receive(stream: &mut TcpStream, method: Method) -> io::Result<Response> {
-    let bad = |what: &str| io::Error::other(format!("the answer is not understood: {what}"));
-    let limits = HeadLimits::default();
-    let mut input = Vec::new();
-    let (mut response, framing, body_at) = loop {
-        if let Some(head) = parse_response(&input, &limits, method).map_err(|e| bad(e.what))? {
-            let location = head.headers.get_str("Location").map(str::to_owned);
-            let (status, keep_alive) = (head.status, head.keep_alive);
-            break (
-                Response { status, location, keep_alive, body: Vec::new() },
-                head.framing,
-                head.head_bytes,
-            );
-        }
-        if read_more(stream, &mut input)? == 0 {
-            return Err(io::Error::other("the connection was closed without an answer"));
-        }
-    };
-    let mut rest = input.split_off(body_at);
-    match framing {
-        Framing::Empty => {}
-        Framing::Length(bytes) => {
-            while (rest.len() as u64) < bytes {
-                if read_more(stream, &mut rest)? == 0 {
-                    return Err(io::Error::other("the connection was closed in the middle of an answer"));
-                }
-            }
-            response.body = rest;
-        }
-        Framing::Chunked => response.body = receive_chunks(stream, rest)?,
-        Framing::UntilClose => {
-            while read_more(stream, &mut rest)? > 0 {}
-            response.body = rest;
-        }
-    }
-    Ok(response)
+fn bucket_target(bucket: &BucketName) -> String {
+    format!("/v1/buckets/{}?provider={}", bucket.name, bucket.provider)
 }
 
-fn receive_chunks(stream: &mut TcpStream, mut input: Vec<u8>) -> io::Result<Vec<u8>> {
-    let mut decoder = ChunkedDecoder::default();
-    let mut body = Vec::new();
-    let mut at = 0usize;
-    loop {
-        let bytes = input.get(at..).unwrap_or_default();
-        match decoder.decode(bytes).map_err(|e| io::Error::other(e.what))? {
-            ChunkStep::Data { skip, len } => {
-                let start = at.saturating_add(skip);
-                at = start.saturating_add(len);
-                body.extend_from_slice(input.get(start..at).unwrap_or_default());
-            }
-            ChunkStep::End { .. } => return Ok(body),
-            ChunkStep::NeedMore { .. } => {
-                input.clear();
-                at = 0;
-                if read_more(stream, &mut input)? == 0 {
-                    return Err(io::Error::other("the connection was closed in the middle of an answer"));
-                }
-            }
-        }
-        if body.len() > BODY_BYTES_MAX {
-            return Err(io::Error::other("the answer is too large"));
-        }
-    }
-}
-
-fn read_more(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
-    let filled = input.len();
-    if filled > BODY_BYTES_MAX {
-        return Err(io::Error::other("the answer is too large"));
-    }
-    input.resize(filled.saturating_add(READ_BYTES), 0);
-    let got = stream.read(input.get_mut(filled..).unwrap_or_default());
-    input.truncate(filled.saturating_add(*got.as_ref().unwrap_or(&0)));
-    got
+fn refused(doing: &str, response: &Response) -> ClientError {
+    let text = String::from_utf8_lossy(&response.body);
+    ClientError(format!("{doing}: status {}: {}", response.status, text.trim()))
 }

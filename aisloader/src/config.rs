@@ -9,6 +9,7 @@ use crate::naming::Naming;
 use crate::open_loop::OpenLoop;
 use crate::pick::{Choices, popularity, sizes};
 use crate::range::RangeRead;
+use crate::s3::{Lookup, S3Config};
 use crate::settings;
 use crate::trace::TraceFile;
 use crate::units::parse_duration;
@@ -17,14 +18,18 @@ use serde::Serialize;
 use std::time::Duration;
 use wire::cksum::CksumType;
 
+/// S3 numbers parts up to this.
+const PARTS_MAX: u64 = 10_000;
 /// Beyond this a mistyped number would only exhaust memory.
 const WORKERS_MAX: i64 = 1 << 16;
 
 /// A validated run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Config {
-    /// Authority (`host:port`) of the gateway.
+    /// Authority (`host:port`) of the gateway, or of the S3 server.
     pub gateway: String,
+    /// The S3 server, when the run is about one.
+    pub s3: Option<S3Config>,
     /// Authorities of the gateways to choose from for each request; empty: only `gateway`.
     pub gateways: Vec<String>,
     /// Each request goes to a random gateway of the cluster map.
@@ -42,6 +47,8 @@ pub struct Config {
     pub mix: Mix,
     /// Which names are read.
     pub choices: Choices,
+    /// Parts of a multipart PUT.
+    pub multipart_parts: u32,
     /// Workers over all cores.
     pub workers: usize,
     /// When operations begin if not one after another; `None`: a closed loop.
@@ -149,6 +156,19 @@ impl Config {
     /// # Errors
     /// The rule that is broken, with the flags and values that break it.
     pub fn new(flags: &Parsed, env_endpoint: Option<&str>, clock_seed: u64) -> Result<Self, FlagError> {
+        Self::with_lookup(flags, env_endpoint, clock_seed, &Lookup::of_process())
+    }
+
+    /// As [`Config::new`], with S3 credentials from where the caller says.
+    ///
+    /// # Errors
+    /// The rule that is broken, with the flags and values that break it.
+    pub fn with_lookup(
+        flags: &Parsed,
+        env_endpoint: Option<&str>,
+        clock_seed: u64,
+        lookup: &Lookup<'_>,
+    ) -> Result<Self, FlagError> {
         let seed = match flags.int("seed") {
             0 => clock_seed,
             given => given.cast_unsigned(),
@@ -156,14 +176,19 @@ impl Config {
         let mix = mix(flags, seed)?;
         let is_bucket_random = flags.text("bucket").is_empty();
         let bucket = bucket(flags, seed)?;
+        let s3 = S3Config::from_flags(flags, &bucket, lookup)?;
         let config = Self {
-            gateway: gateway(flags, env_endpoint)?,
+            gateway: match &s3 {
+                Some(s3) => s3.endpoint.authority.clone(),
+                None => gateway(flags, env_endpoint)?,
+            },
             gateways: Vec::new(),
             is_gateway_random: flags.boolean("randomproxy"),
             token: settings::token(flags)?,
             bucket_props: settings::bucket_props(flags)?,
             is_bucket_random,
             choices: Choices::new(flags, &mix)?,
+            multipart_parts: multipart_parts(flags, &mix, s3.is_some())?,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
             open: OpenLoop::from_flags(flags)?,
             trace: TraceFile::from_flags(flags)?,
@@ -173,7 +198,10 @@ impl Config {
             timeout: Some(flags.duration("timeout")).filter(|limit| !limit.is_zero()),
             is_direct: flags.boolean("direct"),
             list_page_names: flags.uint("list-pagesize"),
-            cksum: cksum(flags)?,
+            cksum: match &s3 {
+                Some(s3) => s3.payload_cksum(),
+                None => cksum(flags)?,
+            },
             is_dropped: flags.boolean("drop"),
             is_verified: flags.boolean("verifyhash"),
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
@@ -188,6 +216,7 @@ impl Config {
             warmup: warmup(flags)?,
             terms: terms(flags)?,
             output: output(flags)?,
+            s3,
             bucket,
             mix,
         };
@@ -251,6 +280,7 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
     Ok(Mix {
         seed,
         pct_put,
+        pct_multipart: pct("pctmultipart")?,
         pct_list,
         pct_head,
         pct_delete,
@@ -260,12 +290,32 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
     })
 }
 
+fn multipart_parts(flags: &Parsed, mix: &Mix, is_s3: bool) -> Result<u32, FlagError> {
+    let (pct, parts) = (mix.pct_multipart, flags.uint("multipart-chunks"));
+    match (pct > 0, parts) {
+        (false, 0) => Ok(0),
+        (false, parts) => {
+            refuse(format!("-multipart-chunks={parts} without -pctmultipart makes no multipart PUT"))
+        }
+        (true, _) if !is_s3 => refuse(format!(
+            "-pctmultipart={pct} needs -s3endpoint: multipart PUT over AIStore's own protocol is not in this version"
+        )),
+        (true, 1..=PARTS_MAX) if mix.pct_put > 0 => Ok(u32::try_from(parts).unwrap_or(1)),
+        (true, 1..=PARTS_MAX) => refuse(format!("-pctmultipart={pct} is of no use: -pctput is 0")),
+        (true, parts) => refuse(format!(
+            "-pctmultipart={pct} needs -multipart-chunks within 1 and {PARTS_MAX}, not {parts}"
+        )),
+    }
+}
+
 fn bucket(flags: &Parsed, seed: u64) -> Result<BucketName, FlagError> {
     let text = flags.text("bucket");
+    let is_s3 = !flags.text("s3endpoint").is_empty() && !flags.is_given("provider");
+    let provider = if is_s3 { "s3" } else { flags.text("provider") };
     let parsed = if text.is_empty() {
-        BucketName::parse(&format!("aisloader-{:08x}", placement::mix(seed) >> 32), flags.text("provider"))
+        BucketName::parse(&format!("aisloader-{:08x}", placement::mix(seed) >> 32), provider)
     } else {
-        BucketName::parse(text, flags.text("provider"))
+        BucketName::parse(text, provider)
     };
     parsed.map_err(|why| FlagError(format!("-bucket: {text:?}: {why}")))
 }

@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum OpKind {
     /// Write a new object.
     Put,
+    /// Write a new object in parts, with the requests that begin and complete the upload: one operation.
+    Mpu,
     /// Read an object.
     Get,
     /// Read an object, then write it anew under the same name.
@@ -36,9 +38,10 @@ pub enum Payload {
 
 impl OpKind {
     /// Every kind, in the order of the report.
-    pub const ALL: [Self; 6] = [Self::Put, Self::Get, Self::Update, Self::Head, Self::Delete, Self::List];
+    pub const ALL: [Self; 7] =
+        [Self::Put, Self::Mpu, Self::Get, Self::Update, Self::Head, Self::Delete, Self::List];
 
-    /// The kinds that are one request each: sums are made over these.
+    /// The kinds that are not made of others: sums are made over these.
     pub fn singles() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|kind| !kind.is_composite())
     }
@@ -48,6 +51,7 @@ impl OpKind {
     pub const fn label(self) -> &'static str {
         match self {
             Self::Put => "PUT",
+            Self::Mpu => "MPU",
             Self::Get => "GET",
             Self::Update => "UPDATE",
             Self::Head => "HEAD",
@@ -71,14 +75,14 @@ impl OpKind {
     /// True for a kind that sends an object.
     #[must_use]
     pub const fn sends_object(self) -> bool {
-        matches!(self, Self::Put | Self::Update)
+        matches!(self, Self::Put | Self::Mpu | Self::Update)
     }
 
     /// What its throughput is measured in.
     #[must_use]
     pub const fn payload(self) -> Payload {
         match self {
-            Self::Put | Self::Get => Payload::Bytes,
+            Self::Put | Self::Mpu | Self::Get => Payload::Bytes,
             Self::List => Payload::Names,
             Self::Update | Self::Head | Self::Delete => Payload::None,
         }

@@ -16,7 +16,7 @@
 //!   programs;
 //! * [`filelist`] reads names from a file;
 //! * [`honesty`] says which part of the run counts, what limited it, and what speaks against its figures;
-//! * [`client`] makes, lists and destroys buckets, [`listing`] is the exchange for that;
+//! * [`control`] makes, lists and cleans up buckets, over [`client`] or [`s3`], [`listing`] is the exchange for that;
 //! * [`phases`] says where the time of an operation goes;
 //! * [`naming`] says what new objects are called, [`range`] which part of one is read, [`archive`] what shards are,
 //!   [`gateways`] who can be asked;
@@ -31,6 +31,7 @@ pub mod archive;
 pub mod client;
 pub mod command;
 pub mod config;
+pub mod control;
 pub mod cpu;
 pub mod engine;
 pub mod filelist;
@@ -39,6 +40,7 @@ pub mod flags;
 pub mod gateways;
 pub mod honesty;
 pub mod html;
+mod http;
 pub mod kinds;
 pub mod listing;
 pub mod names;

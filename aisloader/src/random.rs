@@ -43,6 +43,8 @@ pub enum Stream {
     Shard = 13,
     /// How large a file of a shard is.
     Member = 14,
+    /// Whether a PUT is made in parts.
+    Multipart = 15,
     /// Which names are the hot ones.
     Scatter = 32,
     /// When an operation of an open loop is due.

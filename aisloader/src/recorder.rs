@@ -205,6 +205,7 @@ impl OpenStats {
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     put: OpStats,
+    mpu: OpStats,
     get: OpStats,
     update: OpStats,
     head: OpStats,
@@ -262,6 +263,7 @@ impl Stats {
     pub fn of(&self, kind: OpKind) -> &OpStats {
         match kind {
             OpKind::Put => &self.put,
+            OpKind::Mpu => &self.mpu,
             OpKind::Get => &self.get,
             OpKind::Update => &self.update,
             OpKind::Head => &self.head,
@@ -273,6 +275,7 @@ impl Stats {
     fn of_mut(&mut self, kind: OpKind) -> &mut OpStats {
         match kind {
             OpKind::Put => &mut self.put,
+            OpKind::Mpu => &mut self.mpu,
             OpKind::Get => &mut self.get,
             OpKind::Update => &mut self.update,
             OpKind::Head => &mut self.head,

@@ -13,6 +13,8 @@ pub struct Mix {
     pub seed: u64,
     /// Percentage of PUT.
     pub pct_put: u32,
+    /// Percentage of PUTs that are made in parts: MPU.
+    pub pct_multipart: u32,
     /// Percentage of LIST.
     pub pct_list: u32,
     /// Percentage of HEAD.
@@ -40,8 +42,10 @@ impl Mix {
         let others = self.pct_put.saturating_add(self.pct_list).saturating_add(self.pct_head);
         let rest = f64::from(100u32.saturating_sub(others).saturating_sub(self.pct_delete));
         let updated = f64::from(self.pct_update) / 100.0;
+        let in_parts = f64::from(self.pct_put) * f64::from(self.pct_multipart) / 100.0;
         match kind {
-            OpKind::Put => f64::from(self.pct_put),
+            OpKind::Put => f64::from(self.pct_put) - in_parts,
+            OpKind::Mpu => in_parts,
             OpKind::List => f64::from(self.pct_list),
             OpKind::Head => f64::from(self.pct_head),
             OpKind::Delete => f64::from(self.pct_delete),
@@ -63,7 +67,7 @@ impl Mix {
         let put_bytes = self.sizes.mean_bytes();
         let get_bytes = if listed_bytes > 0.0 { listed_bytes } else { put_bytes };
         let both = self.share(OpKind::Update);
-        let (put, get) = (self.share(OpKind::Put) + both, self.share(OpKind::Get) + both);
+        let (put, get) = (f64::from(self.pct_put) + both, self.share(OpKind::Get) + both);
         (put * put_bytes + get * get_bytes) / 100.0
     }
 }
@@ -116,6 +120,9 @@ impl Workload {
         ];
         for (kind, pct) in shares {
             match left.checked_sub(u64::from(pct)) {
+                None if kind == OpKind::Put && roll(Stream::Multipart) < u64::from(mix.pct_multipart) => {
+                    return OpKind::Mpu;
+                }
                 None => return kind,
                 Some(rest) => left = rest,
             }
@@ -192,6 +199,7 @@ mod tests {
         Mix {
             seed: 11,
             pct_put,
+            pct_multipart: 50,
             pct_list: 10,
             pct_head: 10,
             pct_delete: 10,

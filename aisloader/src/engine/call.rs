@@ -3,6 +3,7 @@
 use super::body::Sink;
 use super::core::Core;
 use super::exchange::Outgoing;
+use super::multipart::Upload;
 use super::payload::{Piece, hash};
 use super::shard_body::shard_pieces;
 use crate::archive::split;
@@ -28,6 +29,8 @@ pub(super) enum Call {
     Delete,
     /// Write one.
     Put(PutBody),
+    /// Write one in parts.
+    Multipart(Box<Upload>),
     /// Read a page of names.
     List {
         /// The listing's id.
@@ -72,6 +75,7 @@ impl Call {
             Self::Head => OpKind::Head,
             Self::Delete => OpKind::Delete,
             Self::Put(_) => OpKind::Put,
+            Self::Multipart(_) => OpKind::Mpu,
             Self::List { .. } => OpKind::List,
         }
     }
@@ -83,6 +87,7 @@ impl Call {
             Self::Head => ("HEAD", Method::Head),
             Self::Delete => ("DELETE", Method::Delete),
             Self::Put(_) => ("PUT", Method::Put),
+            Self::Multipart(upload) => upload.method(),
         }
     }
 
@@ -135,7 +140,8 @@ impl Call {
                 let _ = write!(text, "{range}");
                 writer.header("Range", &text);
             }
-            Self::Get(None) | Self::Head | Self::Delete => {}
+            // A multipart PUT is made over S3 only: the configuration sees to that.
+            Self::Get(None) | Self::Head | Self::Delete | Self::Multipart(_) => {}
             Self::List { uuid, token } => {
                 let config = &core.run.config;
                 body.reserve(256);
@@ -167,6 +173,10 @@ impl Call {
     pub(super) fn outgoing(&self, is_asked: bool) -> Outgoing<'_> {
         match self {
             Self::Put(body) => Outgoing::Object { pieces: &body.pieces, is_asked },
+            Self::Multipart(upload) => match upload.part() {
+                Some(part) => Outgoing::Object { pieces: &part.pieces, is_asked: false },
+                None => Outgoing::Head,
+            },
             Self::Get(_) | Self::Head | Self::Delete | Self::List { .. } => Outgoing::Head,
         }
     }
@@ -181,7 +191,7 @@ impl Call {
         match self {
             Self::Get(_) if config.is_verified => Sink::Hash(hasher),
             Self::Get(_) if config.is_dropped => Sink::Drop,
-            Self::List { .. } => Sink::Collect(kept),
+            Self::List { .. } | Self::Multipart(_) => Sink::Collect(kept),
             Self::Get(_) | Self::Head | Self::Delete | Self::Put(_) => Sink::Discard,
         }
     }

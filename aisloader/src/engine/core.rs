@@ -1,5 +1,6 @@
 //! One core: its workers, its connections, its statistics.
 
+use super::dialect::Dialect;
 use super::error::OpError;
 use super::known::Known;
 use super::open::{Crew, Part, receive_bytes, run_open};
@@ -38,6 +39,8 @@ pub(super) struct Core {
     pub(super) payload: Payload,
     pub(super) cksums: Cksums,
     pub(super) limits: HeadLimits,
+    /// How requests are worded.
+    pub(super) dialect: Dialect,
     pub(super) stats: RefCell<Stats>,
     pub(super) last_end: Cell<Option<Instant>>,
     /// The trace that is written.
@@ -167,6 +170,7 @@ impl Core {
             payload,
             cksums: Cksums::default(),
             limits: HeadLimits::default(),
+            dialect: Dialect::of(config),
             stats: RefCell::default(),
             last_end: Cell::new(None),
             note,

@@ -39,6 +39,10 @@ pub(super) struct Room {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     pub(super) location: String,
+    /// The tag of what was written.
+    pub(super) etag: String,
+    /// Where S3 keeps the bucket.
+    pub(super) bucket_region: String,
     pub(super) cksum_type: String,
     pub(super) cksum_value: String,
     pub(super) content_range: String,
@@ -48,6 +52,8 @@ impl Facts {
     fn read(&mut self, headers: &Headers<'_>) {
         for (field, name) in [
             (&mut self.location, "Location"),
+            (&mut self.etag, "ETag"),
+            (&mut self.bucket_region, "x-amz-bucket-region"),
             (&mut self.cksum_type, "Ais-Checksum-Type"),
             (&mut self.cksum_value, "Ais-Checksum-Value"),
             (&mut self.content_range, "Content-Range"),

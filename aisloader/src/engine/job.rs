@@ -4,6 +4,7 @@ use super::call::{Call, PutBody};
 use super::core::Core;
 use super::error::{ErrorKind, OpError};
 use super::known::Claimed;
+use super::multipart::Upload;
 use super::worker::Worker;
 use crate::range::ByteRange;
 use crate::trace::TraceOp;
@@ -50,7 +51,9 @@ impl Worker {
             kind = OpKind::Put;
         }
         let object = match kind {
-            OpKind::Put => Some(self.workload.borrow_mut().next_put(&core.run.config.naming, &mut self.name)),
+            OpKind::Put | OpKind::Mpu => {
+                Some(self.workload.borrow_mut().next_put(&core.run.config.naming, &mut self.name))
+            }
             OpKind::Update => Some(self.workload.borrow_mut().next_update()),
             _ => None,
         };
@@ -78,7 +81,7 @@ impl Worker {
         }
         let read = held.filter(|_| kind != OpKind::Head);
         let part = read.and_then(|at| self.part(core, at));
-        Next::Job(self.job(kind, body, part, claimed))
+        Next::Job(self.job(core, kind, body, part, claimed))
     }
 
     /// What a trace says. The same name has the same bytes whenever the trace is played.
@@ -92,7 +95,7 @@ impl Worker {
             core.run.stop();
             return Next::Over;
         }
-        Next::Job(self.job(op.kind, body, None, None))
+        Next::Job(self.job(core, op.kind, body, None, None))
     }
 
     /// The operation that begins `at` so long after the run, as a trace has it.
@@ -136,23 +139,27 @@ impl Worker {
 
     fn job(
         &mut self,
+        core: &Core,
         kind: OpKind,
         body: Option<PutBody>,
         part: Option<ByteRange>,
         claimed: Option<Claimed>,
     ) -> Job {
-        let put = body.map(Call::Put);
+        let put = body.map(|body| match kind {
+            OpKind::Mpu => Call::Multipart(Box::new(Upload::new(core, &body))),
+            _ => Call::Put(body),
+        });
         let mut list = || Call::List {
             uuid: std::mem::take(&mut self.list_uuid),
             token: std::mem::take(&mut self.list_token),
         };
         let (first, then) = match (kind, put) {
-            (OpKind::Put, Some(put)) => (put, None),
+            (OpKind::Put | OpKind::Mpu, Some(put)) => (put, None),
             (OpKind::Update, put) => (Call::Get(part), put),
             (OpKind::Head, _) => (Call::Head, None),
             (OpKind::Delete, _) => (Call::Delete, None),
             (OpKind::List, _) => (list(), None),
-            (OpKind::Get | OpKind::Put, _) => (Call::Get(part), None),
+            (OpKind::Get | OpKind::Put | OpKind::Mpu, _) => (Call::Get(part), None),
         };
         Job { kind, first, then, claimed }
     }
@@ -170,6 +177,9 @@ impl Worker {
                     self.name.push_str(&core.run.config.archives.path(0));
                 }
                 core.known.add(&self.name, body.size_bytes);
+            }
+            (Call::Multipart(upload), Ok(())) if core.run.config.mix.has(OpKind::needs_name) => {
+                core.known.add(&self.name, upload.size_bytes);
             }
             _ => {}
         }

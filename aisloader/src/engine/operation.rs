@@ -8,7 +8,6 @@ use super::exchange::{Answer, Line, Room};
 use super::peers::{Conn, PeerId, PutManner};
 use super::route::authority_of;
 use super::watch::Slot;
-use crate::listing::PageSummary;
 use crate::recorder::Moved;
 use std::rc::Rc;
 use wire::cksum::Hasher;
@@ -16,8 +15,6 @@ use wire::cksum::Hasher;
 const REDIRECTS_MAX: usize = 4;
 /// With `-drop`: what is received before the kernel is told to drop the rest.
 const HEAD_BYTES_MAX: usize = 4 << 10;
-/// Bytes of an error's text that are shown.
-const TEXT_BYTES_MAX: usize = 300;
 
 /// What one worker needs for its operations.
 pub(super) struct Operator {
@@ -40,8 +37,8 @@ impl Operator {
             let (answer, body_bytes) = self.request(peer, call, &mut hasher).await?;
             match answer.status {
                 200..=299 => return self.accept(call, answer.status, body_bytes, hasher),
-                301 | 302 | 307 | 308 => peer = self.redirected(peer)?,
-                status => return Err(OpError::new(ErrorKind::Status(status), shown(&self.room.kept))),
+                301 | 302 | 307 | 308 if self.core.dialect.has_redirects() => peer = self.redirected(peer)?,
+                status => return Err(self.core.dialect.failure(status, &self.room.kept, &self.room.facts)),
             }
         }
         Err(OpError::new(ErrorKind::Redirect, format!("more than {REDIRECTS_MAX} redirects")))
@@ -83,9 +80,11 @@ impl Operator {
         hasher: &mut Option<Hasher>,
     ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
         let core = Rc::clone(&self.core);
-        let is_asked = call.is_worth_asking() && core.peers.put_manner(conn.peer) != PutManner::Stores;
+        let is_asked = core.dialect.has_redirects()
+            && call.is_worth_asking()
+            && core.peers.put_manner(conn.peer) != PutManner::Stores;
         let host = core.peers.authority(conn.peer);
-        call.write_head(&core, &mut self.room.head, &self.room.target, &host, is_asked);
+        core.dialect.write_head(&core, call, &mut self.room, &host, is_asked);
         let outgoing = call.outgoing(is_asked);
         let mut kept = std::mem::take(&mut self.room.kept);
         kept.clear();
@@ -99,7 +98,7 @@ impl Operator {
             limits: &core.limits,
             method: call.method().1,
             first_bytes_max: if matches!(sink, Sink::Drop) { HEAD_BYTES_MAX } else { usize::MAX },
-            wants_facts: is_verified || matches!(call, Call::Get(Some(_))),
+            wants_facts: is_verified || matches!(call, Call::Get(Some(_)) | Call::Multipart(_)),
         };
         let result = line.exchange(&outgoing, &mut sink).await;
         // A failed answer's text is in `Room::kept` already.
@@ -127,17 +126,11 @@ impl Operator {
                 Ok(Moved { bytes: body_bytes, names: 0 })
             }
             Call::Put(body) => Ok(Moved { bytes: body.size_bytes, names: 0 }),
+            Call::Multipart(upload) => Ok(Moved { bytes: upload.size_bytes, names: 0 }),
             Call::Head | Call::Delete => Ok(Moved::default()),
             Call::List { uuid, token } => {
-                let page: PageSummary<'_> = serde_json::from_slice(&self.room.kept)
-                    .map_err(|e| OpError::protocol(format!("the page of names: {e}")))?;
-                uuid.clear();
-                token.clear();
-                // After the last page the walk starts again, as a new listing.
-                if !page.continuation_token.is_empty() {
-                    uuid.push_str(&page.uuid);
-                    token.push_str(&page.continuation_token);
-                }
+                let page = self.core.dialect.read_page(&self.room.kept)?;
+                (*uuid, *token) = (page.uuid, page.token);
                 Ok(Moved { bytes: body_bytes, names: page.names })
             }
         }
@@ -180,15 +173,4 @@ impl Operator {
         self.room.target.push_str(target);
         Ok(peer)
     }
-}
-
-/// The beginning of an error's text: of AIStore's JSON, its message.
-fn shown(body: &[u8]) -> String {
-    #[derive(serde::Deserialize)]
-    struct Message {
-        message: String,
-    }
-    let text = serde_json::from_slice::<Message>(body)
-        .map_or_else(|_| String::from_utf8_lossy(body).into_owned(), |json| json.message);
-    text.trim().chars().take(TEXT_BYTES_MAX).collect()
 }

@@ -43,6 +43,11 @@ impl Slot {
         self.is_cut.get()
     }
 
+    /// Says so of an operation that was cut before something was done in its wake.
+    pub(super) fn stays_cut(&self) {
+        self.is_cut.set(true);
+    }
+
     /// Cuts the operation when its time, or the whole run's (`latest`), is over. What is in flight on its socket
     /// ends with an error; should it begin something new first, the next tick cuts that.
     pub(super) fn check(&self, now: Instant, latest: Option<Instant>, driver: &Driver) {

@@ -143,7 +143,7 @@ impl Worker {
     }
 
     fn aim(&mut self, core: &Core, call: &Call) {
-        call.write_target(core, &self.name, &mut self.operator.room.target);
+        core.dialect.write_target(core, call, &self.name, &mut self.operator.room.target);
     }
 
     /// One call from its target to its record.
@@ -156,13 +156,14 @@ impl Worker {
     ) -> Result<(), OpError> {
         let peer = match call {
             Call::List { .. } => core.gateway(),
-            Call::Get(_) | Call::Head | Call::Delete | Call::Put(_) => {
+            Call::Get(_) | Call::Head | Call::Delete | Call::Put(_) | Call::Multipart(_) => {
                 core.peer_of(object_of(core, &self.name))
             }
         };
         self.operator.room.marks.start(core.run.is_tracing());
         self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
         let result = match peer {
+            Ok(peer) if matches!(call, Call::Multipart(_)) => self.operator.upload(peer, call).await,
             Ok(peer) => self.operator.perform(peer, call).await,
             Err(e) => Err(e),
         };

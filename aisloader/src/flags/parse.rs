@@ -1,7 +1,7 @@
 //! Go's `flag` syntax: `-name value`, `-name=value`, `--name`; a boolean never takes the next word.
 
 use super::refused::REFUSED;
-use super::table::{FLAGS, Flag, IGNORED, Kind, NOT_YET};
+use super::table::{FLAGS, Flag, IGNORED, Kind};
 use crate::units::{parse_duration, parse_size};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -167,9 +167,6 @@ fn parse_int(text: &str) -> Option<i64> {
 }
 
 fn unknown(table: &[Flag], name: &str) -> FlagError {
-    if NOT_YET.contains(&name) {
-        return FlagError(format!("-{name}: this version of the loader does not have it yet"));
-    }
     let all = table.iter().chain(REFUSED.iter().map(|refused| &refused.flag));
     let near = all.map(|flag| (distance(flag.name, name), flag.name)).min();
     match near {
@@ -241,7 +238,7 @@ mod tests {
             ("-json=maybe", "-json: \"maybe\""),
             ("-pctput", "-pctput needs a value"),
             ("-pctptu 1", "did you mean -pctput"),
-            ("-s3endpoint x", "-s3endpoint: this version"),
+            ("-filelist x", "-filelist: this version"),
             ("-wholly-unknown", "-wholly-unknown: no such flag"),
             ("stray", "\"stray\""),
             ("---json", "\"---json\""),

@@ -66,6 +66,26 @@ pub const FLAGS: &[Flag] = &[
         "",
         "JSON with the sections ec and mirror that a bucket is created with; one that exists keeps its own",
     ),
+    flag(
+        "s3endpoint",
+        Text,
+        "",
+        "http://host:port of an S3 server: talk S3 with it, without AIStore; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from ~/.aws",
+    ),
+    flag("s3profile", Text, "", "profile of ~/.aws with the keys; empty: AWS_PROFILE, or default"),
+    flag(
+        "s3-use-path-style",
+        Bool,
+        "false",
+        "the bucket in the path, not in the host's name; so anyway when the host is an address",
+    ),
+    flag("s3region", Text, "", "region to sign for; empty: AWS_REGION, the profile's, or us-east-1 (ours)"),
+    flag(
+        "s3-payload",
+        Text,
+        "unsigned",
+        "unsigned: UNSIGNED-PAYLOAD, which MinIO and others take on plain http; signed: SHA-256 of every PUT, hashed before the clock starts (ours)",
+    ),
     flag("timeout", Duration, "10m", "limit of one operation, redirects included; 0: none"),
     flag(
         "numworkers",
@@ -122,6 +142,18 @@ pub const FLAGS: &[Flag] = &[
         "stop after this many operations of any kind, an UPDATE being two; 0: no limit (ours)",
     ),
     flag("totalputsize", Size, "0", "stop after this many bytes of PUT; 0: no limit"),
+    flag(
+        "pctmultipart",
+        Int,
+        "0",
+        "percentage of PUTs that are made in parts, with -s3endpoint only; needs -multipart-chunks",
+    ),
+    flag(
+        "multipart-chunks",
+        Uint,
+        "0",
+        "parts of a multipart PUT, sent one after another; S3 servers want 5MiB of every part but the last",
+    ),
     flag("pctput", Int, "0", "percentage of operations that are PUT"),
     flag(
         "pctupdate",
@@ -315,10 +347,6 @@ pub const FLAGS: &[Flag] = &[
     flag("help", Bool, "false", "print this text and end"),
     flag("h", Bool, "false", "print this text and end"),
 ];
-
-/// AIStore's flags that this version does not have yet: they deserve a better answer than "unknown".
-pub(super) const NOT_YET: &[&str] =
-    &["s3endpoint", "s3profile", "s3-use-path-style", "multipart-chunks", "pctmultipart"];
 
 /// AIStore's flags that change nothing here; taken with a warning. The last five are documented there and exist in
 /// no version of its code.

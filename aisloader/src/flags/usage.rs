@@ -19,6 +19,8 @@ Examples:
   aisloader -bucket=ais://bench -epochs=1 -numworkers=8 -training=batch=64,compute=50ms,prefetch=2 -cleanup=false
   # a mix: 20% PUT, 5% list pages, the rest GET; statistics as JSON
   aisloader -bucket=ais://bench -pctput=20 -pctlist=5 -minsize=4K -maxsize=64K -json -cleanup=true
+  # S3: fill a bucket of a server that is not AIStore
+  AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... aisloader -s3endpoint=http://10.0.0.1:9000 -bucket=s3://bench -pctput=100 -maxputs=1000
   # an open loop: 5,000 arrivals a second as independent users come, whatever the server does
   aisloader -bucket=ais://bench -arrival=poisson -rate=5000 -duration=30s -cleanup=false
   # the highest rate at which 99% are done within 20 ms

@@ -84,6 +84,7 @@ pub struct Found {
 }
 
 /// A look-up: the environment and the files are the caller's, so that it can be tested.
+#[derive(Clone, Copy)]
 pub struct Lookup<'a> {
     /// `-s3profile`.
     pub profile: Option<&'a str>,
@@ -91,6 +92,18 @@ pub struct Lookup<'a> {
     pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// The text of a file.
     pub read: &'a dyn Fn(&Path) -> io::Result<String>,
+}
+
+impl Lookup<'static> {
+    /// In this process's environment and on its disk.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self {
+            profile: None,
+            variable: &|name| std::env::var(name).ok(),
+            read: &|path| std::fs::read_to_string(path),
+        }
+    }
 }
 
 impl Lookup<'_> {

@@ -31,8 +31,8 @@ impl std::error::Error for XmlError {}
 /// One page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The names, decoded.
-    pub names: Vec<String>,
+    /// The names, decoded, and the sizes of their objects in bytes.
+    pub objects: Vec<(String, u64)>,
     /// Where the next page starts; empty after the last.
     pub next: String,
 }
@@ -86,6 +86,8 @@ struct Listing<T> {
 #[serde(rename_all = "PascalCase")]
 struct Named {
     key: String,
+    #[serde(default)]
+    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -151,9 +153,11 @@ pub fn read_page(bytes: &[u8]) -> Result<Page, XmlError> {
     let mut listing = listing::<Named>(bytes)?;
     let next = listing.next();
     let is_encoded = listing.encoding_type.eq_ignore_ascii_case("url");
-    let names =
-        listing.contents.into_iter().map(|named| if is_encoded { decode(&named.key) } else { Ok(named.key) });
-    Ok(Page { names: names.collect::<Result<_, _>>()?, next })
+    let objects = listing.contents.into_iter().map(|Named { key, size }| {
+        let name = if is_encoded { decode(&key)? } else { key };
+        Ok((name, size))
+    });
+    Ok(Page { objects: objects.collect::<Result<_, _>>()?, next })
 }
 
 /// Names in listings are encoded as in forms.

@@ -16,13 +16,19 @@ const DELETED: &str = "<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code
 #[test]
 fn pages() {
     let page = read_page(PAGE.as_bytes()).unwrap();
-    assert_eq!(page, Page { names: vec!["d/a b+é".into(), "z".into()], next: "a&b==".into() });
+    assert_eq!(
+        page,
+        Page { objects: vec![("d/a b+é".into(), 434_234), ("z".into(), 0)], next: "a&b==".into() }
+    );
     let count = count_page(PAGE.as_bytes()).unwrap();
     assert_eq!(count, PageSummary { names: 2, next: "a&b==".into() });
     // Without an announcement, names stand as they are; without truncation, a token says nothing.
     let plain = PAGE.replace("<EncodingType>url</EncodingType>", "").replace(">true<", ">false<");
     let page = read_page(plain.as_bytes()).unwrap();
-    assert_eq!(page, Page { names: vec!["d/a+b%2B%C3%A9".into(), "z".into()], next: String::new() });
+    assert_eq!(
+        page,
+        Page { objects: vec![("d/a+b%2B%C3%A9".into(), 434_234), ("z".into(), 0)], next: String::new() }
+    );
     let empty = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
     assert_eq!(read_page(empty.as_bytes()).unwrap(), Page::default());
     let pageless = PAGE.replace("a&amp;b==", "");
@@ -129,6 +135,7 @@ proptest! {
         prop_assume!(!names.iter().any(|name| name.contains("Delete") || name.contains("Object")));
         // White space at a name's ends is the parser's to trim; listings are asked for with encoded names.
         prop_assume!(names.iter().all(|name| name.trim() == name));
-        prop_assert_eq!(read_page(body.as_bytes()).unwrap().names, names);
+        let objects = read_page(body.as_bytes()).unwrap().objects;
+        prop_assert_eq!(objects.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), names);
     }
 }
