@@ -238,7 +238,6 @@ mod tests {
             ("-json=maybe", "-json: \"maybe\""),
             ("-pctput", "-pctput needs a value"),
             ("-pctptu 1", "did you mean -pctput"),
-            ("-filelist x", "-filelist: this version"),
             ("-wholly-unknown", "-wholly-unknown: no such flag"),
             ("stray", "\"stray\""),
             ("---json", "\"---json\""),
