@@ -221,24 +221,29 @@ impl Config {
             mix,
         };
         config.check_reader(flags)?;
-        if config.is_dropped && config.is_verified {
+        config.check_rules(flags)?;
+        Ok(config)
+    }
+
+    fn check_rules(&self, flags: &Parsed) -> Result<(), FlagError> {
+        if self.is_dropped && self.is_verified {
             return refuse(
                 "-drop and -verifyhash exclude each other: dropped bytes cannot be looked at".to_owned(),
             );
         }
-        if config.choices.training.is_some() && config.open.is_some() {
+        if self.choices.training.is_some() && self.open.is_some() {
             return refuse(format!(
                 "-training={}: its accelerators decide when to read, so there is no rate",
                 flags.text("training")
             ));
         }
-        if config.is_list_skipped && config.mix.pct_put != 100 {
+        if self.is_list_skipped && self.mix.pct_put != 100 {
             return refuse(format!(
                 "-skiplist needs -pctput=100, not {}: GET must know names",
-                config.mix.pct_put
+                self.mix.pct_put
             ));
         }
-        Ok(config)
+        Ok(())
     }
 
     /// What names read or listed begin with; empty: all.

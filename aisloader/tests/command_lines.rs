@@ -40,6 +40,12 @@ const MIB: u64 = 1 << 20;
 
 /// Lines and, by JSON pointer, what they come to.
 fn documented() -> Vec<(&'static str, Value)> {
+    let mut lines = documented_first();
+    lines.extend(documented_second());
+    lines
+}
+
+fn documented_first() -> Vec<(&'static str, Value)> {
     vec![
         ("-bucket=ais://abc -duration 0s -totalputsize=0 -cleanup=true", json!({"/is_cleanup_only": true})),
         (
@@ -76,6 +82,11 @@ fn documented() -> Vec<(&'static str, Value)> {
             "-bucket=ais://bck -cleanup=false -numworkers=16 -duration 10m -statsinterval=5 -json -stats-output=/tmp/loader.json",
             json!({"/output/interval/secs": 5, "/output/is_json": true, "/output/file": "/tmp/loader.json"}),
         ),
+    ]
+}
+
+fn documented_second() -> Vec<(&'static str, Value)> {
+    vec![
         (
             "-bucket=ais://bck -cleanup=false -pctput=75 -seed=1234 -readertype=rand -cksum-type=md5 -verifyhash=true",
             json!({"/mix/pct_put": 75, "/mix/seed": 1234, "/cksum": "md5", "/is_verified": true}),
