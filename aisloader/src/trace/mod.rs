@@ -2,7 +2,7 @@
 //!
 //! * [`TraceFile`] is what the user asks for, [`TraceOp`] one operation, [`row`] its form in a file;
 //! * [`TraceReader`] reads a file of any length in constant memory;
-//! * [`feed`] gives each core its operations, in turn;
+//! * [`mod@feed`] gives each core its operations, in turn;
 //! * [`TraceWriter`] puts what cores note back into one order, in the memory of a few milliseconds.
 
 mod feed;
