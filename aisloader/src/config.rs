@@ -1,6 +1,7 @@
 //! What a run is: the flags, checked against each other, with every default resolved.
 
 use crate::archive::Archives;
+use crate::content::{Settings, Verify};
 use crate::findmax::Sweep;
 use crate::flags::{FlagError, Parsed};
 use crate::honesty::rules::Terms;
@@ -72,8 +73,8 @@ pub struct Config {
     pub cksum: CksumType,
     /// Have the kernel drop what GET returns, uncopied.
     pub is_dropped: bool,
-    /// Compare the checksum of what GET returns.
-    pub is_verified: bool,
+    /// What is in the objects.
+    pub content: Settings,
     /// Prefix of GET and LIST, directory of PUT.
     pub subdir: String,
     /// Where the payload goes through a file; `None`: it stays in memory.
@@ -174,6 +175,7 @@ impl Config {
             given => given.cast_unsigned(),
         };
         let mix = mix(flags, seed)?;
+        let naming = settings::naming(flags)?;
         let is_bucket_random = flags.text("bucket").is_empty();
         let bucket = bucket(flags, seed)?;
         let s3 = S3Config::from_flags(flags, &bucket, lookup)?;
@@ -203,10 +205,10 @@ impl Config {
                 None => cksum(flags)?,
             },
             is_dropped: flags.boolean("drop"),
-            is_verified: flags.boolean("verifyhash"),
+            content: Settings::new(flags, seed, naming.loader.id)?,
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
             payload_directory: (flags.text("readertype") == "file").then(|| flags.text("tmpdir").to_owned()),
-            naming: settings::naming(flags)?,
+            naming,
             archives: settings::archives(flags)?,
             range: settings::range(flags)?,
             is_traced: flags.boolean("trace-http"),
@@ -226,11 +228,7 @@ impl Config {
     }
 
     fn check_rules(&self, flags: &Parsed) -> Result<(), FlagError> {
-        if self.is_dropped && self.is_verified {
-            return refuse(
-                "-drop and -verifyhash exclude each other: dropped bytes cannot be looked at".to_owned(),
-            );
-        }
+        self.check_content()?;
         if self.choices.training.is_some() && self.open.is_some() {
             return refuse(format!(
                 "-training={}: its accelerators decide when to read, so there is no rate",
@@ -250,6 +248,38 @@ impl Config {
     #[must_use]
     pub fn subdir_prefix(&self) -> String {
         if self.subdir.is_empty() { String::new() } else { format!("{}/", self.subdir) }
+    }
+
+    /// What is verified must be there to be looked at, and stamped blocks go out as they are made.
+    fn check_content(&self) -> Result<(), FlagError> {
+        let excluded = [
+            (self.is_dropped, "-drop", "dropped bytes cannot be looked at"),
+            (self.archives.is_read, "-arch.list", "files in shards are only read, and as a whole"),
+        ];
+        if self.content.verify != Verify::None
+            && let Some((_, flag, why)) = excluded.into_iter().find(|(is_given, ..)| *is_given)
+        {
+            return refuse(format!("{flag} and {} exclude each other: {why}", self.content.verify.flag()));
+        }
+        let excluded = [
+            (self.s3.is_some(), "-s3endpoint", "S3 answers have no checksum to compare with"),
+            (
+                self.range.is_some(),
+                "-readoff or -readlen",
+                "an answer with a part of an object states the checksum of the whole",
+            ),
+        ];
+        if self.content.verify == Verify::Checksum
+            && let Some((_, flag, why)) = excluded.into_iter().find(|(is_given, ..)| *is_given)
+        {
+            return refuse(format!("{flag} excludes {}: {why}", self.content.verify.flag()));
+        }
+        let excluded =
+            [(self.archives.pct > 0, "shards"), (self.payload_directory.is_some(), "-readertype=file")];
+        match excluded.into_iter().find(|(is_given, _)| self.content.is_stamped && *is_given) {
+            Some((_, what)) => refuse(format!("-verify=content and -dedupe-pct do not work with {what}")),
+            None => Ok(()),
+        }
     }
 
     fn check_reader(&self, flags: &Parsed) -> Result<(), FlagError> {

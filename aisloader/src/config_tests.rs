@@ -60,6 +60,13 @@ fn broken_rules_are_named() {
         ("-cleanup=true -maxputs=5", "-maxputs=5"),
         ("-cleanup=true -cksum-type=crc16", "-cksum-type: \"crc16\""),
         ("-cleanup=true -readertype=tape", "-readertype: \"tape\""),
+        ("-cleanup=true -drop -verifyhash", "-drop and -verifyhash exclude"),
+        ("-cleanup=true -drop -verify=content", "-drop and -verify=content exclude"),
+        ("-cleanup=true -arch.list -verify=checksum", "-arch.list and -verifyhash exclude"),
+        ("-cleanup=true -readlen=1 -verifyhash", "-readlen excludes -verifyhash"),
+        ("-cleanup=true -pctput=9 -verify=content -arch.pct=5", "do not work with shards"),
+        ("-cleanup=true -pctput=9 -verify=content -readertype=tar", "do not work with shards"),
+        ("-cleanup=true -pctput=9 -dedupe-pct=5 -readertype=file", "do not work with -readertype=file"),
         ("-cleanup=true -port=x", "-port: \"x\""),
         ("-cleanup=true -bucket=ais://a/b", "-bucket: \"ais://a/b\""),
     ];

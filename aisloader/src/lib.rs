@@ -31,6 +31,7 @@ pub mod archive;
 pub mod client;
 pub mod command;
 pub mod config;
+pub mod content;
 pub mod control;
 pub mod cpu;
 pub mod engine;

@@ -89,7 +89,7 @@ fn documented_second() -> Vec<(&'static str, Value)> {
     vec![
         (
             "-bucket=ais://bck -cleanup=false -pctput=75 -seed=1234 -readertype=rand -cksum-type=md5 -verifyhash=true",
-            json!({"/mix/pct_put": 75, "/mix/seed": 1234, "/cksum": "md5", "/is_verified": true}),
+            json!({"/mix/pct_put": 75, "/mix/seed": 1234, "/cksum": "md5", "/content/verify": "checksum"}),
         ),
         (
             "-bucket=ais://bck -duration=30s -pctput=50 -pctupdate=20 -minsize 1KiB -maxsize 10MiB --cleanup=true",

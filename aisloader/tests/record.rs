@@ -124,6 +124,11 @@ fn wrong_bytes_and_failures_have_exit_codes_of_their_own() {
     responder.fill(3, 100);
     let (whole, code, text) = judged(&responder, "lie", "-maxops=9 -hot -verifyhash");
     assert!(!whole.verdict.is_admissible && code == Some(5), "{code:?}: {text}");
+    // What is there has not been written by a loader.
+    let responder = Responder::start(Manner::Serve);
+    responder.fill(3, 100);
+    let (whole, code, text) = judged(&responder, "foreign", "-maxops=9 -hot -verify=content");
+    assert_eq!((whole.verdict.refusals[0].rule.as_str(), code), ("verification", Some(5)), "{text}");
     let responder = Responder::start(Manner::Fail(503, "busy"));
     responder.fill(3, 100);
     let (whole, code, text) = judged(&responder, "fail", "-maxops=9 -hot");

@@ -2,6 +2,7 @@
 
 use super::error::OpError;
 use super::exchange::{Answer, Line};
+use crate::content::Verifier;
 use wire::cksum::Hasher;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
@@ -18,6 +19,8 @@ pub(super) enum Sink<'a> {
     Drop,
     /// They are hashed, once it is known how.
     Hash(&'a mut Option<Hasher>),
+    /// They are compared with what must have been written.
+    Verify(&'a mut Verifier),
     /// They are kept.
     Collect(&'a mut Vec<u8>),
 }
@@ -31,6 +34,7 @@ impl Sink<'_> {
                     hasher.update(bytes);
                 }
             }
+            Self::Verify(verifier) => verifier.take(bytes),
             Self::Collect(kept) if kept.len().saturating_add(bytes.len()) > KEPT_BYTES_MAX => {
                 return Err(OpError::protocol("the answer is too large to be kept"));
             }

@@ -1,19 +1,18 @@
 //! What each kind of operation asks a server for: its request, and what becomes of the answer.
 
 use super::body::Sink;
+use super::check::Check;
 use super::core::Core;
 use super::exchange::Outgoing;
 use super::multipart::Upload;
-use super::payload::{Piece, hash};
-use super::shard_body::shard_pieces;
+use super::put_body::PutBody;
 use crate::archive::split;
 use crate::config::Config;
 use crate::listing::Request;
 use crate::names::{push_path_encoded, push_query_encoded};
 use crate::range::ByteRange;
-use crate::workload::{NewObject, OpKind};
+use crate::workload::OpKind;
 use std::fmt::Write as _;
-use wire::cksum::{CksumType, Hasher};
 use wire::http1::{HeadWriter, Method};
 
 /// A smaller body goes out with the head even to a server that may redirect it: a second exchange would cost more.
@@ -38,33 +37,6 @@ pub(super) enum Call {
         /// Where the page starts.
         token: String,
     },
-}
-
-/// The body of a PUT, checksum included: all of it is computed before the clock starts.
-pub(super) struct PutBody {
-    pub(super) size_bytes: u64,
-    pub(super) pieces: Vec<Piece>,
-    pub(super) cksum: Option<(CksumType, String)>,
-}
-
-impl PutBody {
-    /// An object of pool bytes.
-    pub(super) fn new(core: &Core, object: NewObject) -> Self {
-        let ranges = core.payload.pieces(object.payload, object.size_bytes);
-        let pieces: Vec<Piece> = ranges.map(|range| Piece { bytes: core.payload.bytes(), range }).collect();
-        let cksum = core.cksums.of(core.run.config.cksum, &pieces, object.size_bytes);
-        Self { size_bytes: object.size_bytes, pieces, cksum }
-    }
-
-    /// A shard of about the object's size.
-    pub(super) fn shard(core: &Core, object: NewObject) -> Self {
-        let config = &core.run.config;
-        let sizes = config.archives.file_sizes(object.size_bytes, config.mix.seed, object.payload);
-        let pieces = shard_pieces(&config.archives, &sizes, &core.payload, object.payload);
-        let size_bytes = pieces.iter().map(|piece| piece.range.len() as u64).sum();
-        let cksum = (config.cksum != CksumType::None).then(|| (config.cksum, hash(config.cksum, &pieces)));
-        Self { size_bytes, pieces, cksum }
-    }
 }
 
 impl Call {
@@ -169,12 +141,21 @@ impl Call {
         matches!(self, Self::Put(body) if body.size_bytes >= ASK_BYTES_MIN)
     }
 
+    /// What is written, as a whole.
+    pub(super) fn object(&self) -> Option<&PutBody> {
+        match self {
+            Self::Put(body) => Some(body),
+            Self::Multipart(upload) => Some(&upload.object),
+            Self::Get(_) | Self::Head | Self::Delete | Self::List { .. } => None,
+        }
+    }
+
     /// What follows the head.
     pub(super) fn outgoing(&self, is_asked: bool) -> Outgoing<'_> {
         match self {
-            Self::Put(body) => Outgoing::Object { pieces: &body.pieces, is_asked },
+            Self::Put(body) => Outgoing::Object { body, is_asked },
             Self::Multipart(upload) => match upload.part() {
-                Some(part) => Outgoing::Object { pieces: &part.pieces, is_asked: false },
+                Some(body) => Outgoing::Object { body, is_asked: false },
                 None => Outgoing::Head,
             },
             Self::Get(_) | Self::Head | Self::Delete | Self::List { .. } => Outgoing::Head,
@@ -182,17 +163,12 @@ impl Call {
     }
 
     /// What becomes of the answer's body.
-    pub(super) fn sink<'a>(
-        &self,
-        config: &Config,
-        hasher: &'a mut Option<Hasher>,
-        kept: &'a mut Vec<u8>,
-    ) -> Sink<'a> {
+    pub(super) fn sink<'a>(&self, config: &Config, check: &'a mut Check, kept: &'a mut Vec<u8>) -> Sink<'a> {
         match self {
-            Self::Get(_) if config.is_verified => Sink::Hash(hasher),
             Self::Get(_) if config.is_dropped => Sink::Drop,
+            Self::Get(_) => check.sink(),
             Self::List { .. } | Self::Multipart(_) => Sink::Collect(kept),
-            Self::Get(_) | Self::Head | Self::Delete | Self::Put(_) => Sink::Discard,
+            Self::Head | Self::Delete | Self::Put(_) => Sink::Discard,
         }
     }
 }

@@ -7,10 +7,12 @@ use super::open::{Crew, Part, receive_bytes, run_open};
 use super::payload::{Cksums, Payload};
 use super::peers::{PeerId, Peers};
 use super::run::{Interval, Letter, Outbox, Run};
+use super::stamped::Spares;
 use super::tapes::Tape;
 use super::watch::Slot;
 use super::worker::Worker;
 use crate::config::Config;
+use crate::content::{Pool, Pools};
 use crate::random::{Stream, draw, scale};
 use crate::recorder::Stats;
 use crate::shard::Shard;
@@ -38,6 +40,8 @@ pub(super) struct Core {
     pub(super) authorization: Option<String>,
     pub(super) payload: Payload,
     pub(super) cksums: Cksums,
+    pub(super) pools: Rc<Pools>,
+    pub(super) spares: Spares,
     pub(super) limits: HeadLimits,
     /// How requests are worded.
     pub(super) dialect: Dialect,
@@ -134,11 +138,11 @@ async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
 }
 
 /// The pool, when something is sent; it goes through a file when that is asked for.
-fn payload(config: &Config) -> Result<Payload, OpError> {
+fn payload(config: &Config, pools: &Pools) -> Result<Payload, OpError> {
     if !config.mix.has(OpKind::sends_object) && config.trace.is_none() {
-        return Ok(Payload::empty());
+        return Ok(Payload::new(&Pool::empty()));
     }
-    let pool = Payload::new(config.mix.seed);
+    let pool = Payload::new(&pools.of(&config.content.recipe));
     match &config.payload_directory {
         Some(directory) => pool.through_file(directory).map_err(|e| OpError::protocol(e.to_string())),
         None => Ok(pool),
@@ -155,12 +159,13 @@ impl Core {
             config.gateways.as_slice()
         };
         let gateways: Result<Vec<PeerId>, OpError> = all.iter().map(|one| peers.find(one)).collect();
+        let pools = Rc::new(Pools::default());
         let mut direct_peers = Vec::new();
         for authorities in run.direct.iter().flat_map(|map| map.authorities()) {
             let found: Result<Vec<PeerId>, OpError> = authorities.iter().map(|one| peers.find(one)).collect();
             direct_peers.push(found?);
         }
-        let payload = payload(config)?;
+        let payload = payload(config, &pools)?;
         Ok(Self {
             shard,
             peers,
@@ -169,6 +174,8 @@ impl Core {
             gateway_draws: Cell::new(0),
             payload,
             cksums: Cksums::default(),
+            pools,
+            spares: Spares::default(),
             limits: HeadLimits::default(),
             dialect: Dialect::of(config),
             stats: RefCell::default(),

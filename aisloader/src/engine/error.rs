@@ -1,5 +1,6 @@
 //! Why an operation failed.
 
+use crate::content::DamageKind;
 use std::fmt;
 use std::io;
 
@@ -20,6 +21,8 @@ pub enum ErrorKind {
     Protocol,
     /// The bytes do not have the checksum that the answer states.
     Checksum,
+    /// The bytes are not those that were written.
+    Content(DamageKind),
     /// The answer is not the part of the object that was asked for.
     Range,
     /// Too many redirects, or one that leads nowhere.
@@ -36,9 +39,18 @@ impl fmt::Display for ErrorKind {
             Self::Status(status) => write!(out, "status-{status}"),
             Self::Protocol => out.write_str("protocol"),
             Self::Checksum => out.write_str("checksum"),
+            Self::Content(damage) => write!(out, "content-{}", damage.label()),
             Self::Range => out.write_str("range"),
             Self::Redirect => out.write_str("redirect"),
         }
+    }
+}
+
+impl ErrorKind {
+    /// True when an answer came that is not what was written: the worst that a store can do.
+    #[must_use]
+    pub fn is_damage(self) -> bool {
+        matches!(self, Self::Checksum | Self::Content(_))
     }
 }
 

@@ -4,12 +4,12 @@ use super::body::Sink;
 use super::error::OpError;
 use super::payload::Piece;
 use super::peers::{Conn, PutManner};
+use super::put_body::PutBody;
 use super::watch::Slot;
 use crate::phases::Marks;
 use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 use uring::{Buf, Driver, sock};
@@ -80,8 +80,8 @@ pub(super) enum Outgoing<'a> {
     Head,
     /// The head and an object.
     Object {
-        /// The object's bytes, in order.
-        pieces: &'a [Piece],
+        /// The object.
+        body: &'a PutBody,
         /// Ask first whether the peer wants the body.
         is_asked: bool,
     },
@@ -112,10 +112,10 @@ impl Line<'_> {
         self.slot.uses(&self.conn.socket);
         let (answer, learned) = match outgoing {
             Outgoing::Head => (self.ask().await?, None),
-            Outgoing::Object { pieces, is_asked: false } => (self.push(pieces).await?, None),
-            Outgoing::Object { pieces, is_asked: true } => {
+            Outgoing::Object { body, is_asked: false } => (self.push(body).await?, None),
+            Outgoing::Object { body, is_asked: true } => {
                 self.send_head().await?;
-                self.ask_then_push(pieces).await?
+                self.ask_then_push(body).await?
             }
         };
         let body_bytes = if (200..300).contains(&answer.status) {
@@ -175,33 +175,36 @@ impl Line<'_> {
     }
 
     /// The head and the first piece in one call, then the other pieces.
-    async fn push(&mut self, pieces: &[Piece]) -> Result<Answer, OpError> {
-        let Some((first, rest)) = pieces.split_first() else {
+    async fn push(&mut self, body: &PutBody) -> Result<Answer, OpError> {
+        let Some(first) = body.piece(0) else {
             self.send_head().await?;
             return self.read_head(0).await;
         };
         let head = std::mem::take(&mut self.room.head);
         let whole = head.len().saturating_add(first.range.len());
-        let (bytes, range) = (Rc::clone(&first.bytes), first.range.clone());
-        let (sent, head, _) = self.driver.send_pair(&self.conn.socket, head, bytes, range).await;
+        let (sent, head, bytes) =
+            self.driver.send_pair(&self.conn.socket, head, first.bytes, first.range).await;
+        drop(bytes);
         self.room.head = head;
         let outcome = match sent {
             Ok(sent) if sent < whole => Err(OpError::ended(true)),
-            Ok(_) => self.send_pieces(rest).await,
+            Ok(_) => self.send_pieces(body, 1).await,
             Err(e) => Err(OpError::broken(&e, true)),
         };
         self.answer_after(outcome).await
     }
 
-    async fn send_pieces(&mut self, pieces: &[Piece]) -> Result<(), OpError> {
-        for piece in pieces {
-            let mut left = piece.range.clone();
+    /// The pieces from `first` on. The memory of one is let go before the next is asked for, which may lie in the same.
+    async fn send_pieces(&mut self, body: &PutBody, first: usize) -> Result<(), OpError> {
+        let mut index = first;
+        while let Some(Piece { mut bytes, range: mut left }) = body.piece(index) {
             while !left.is_empty() {
-                let bytes = Rc::clone(&piece.bytes);
-                let (sent, _) = self.driver.send(&self.conn.socket, bytes, left.clone(), false).await;
-                let sent = sent.map_err(|e| OpError::broken(&e, true))?;
-                left.start = left.start.saturating_add(sent);
+                let (sent, back) = self.driver.send(&self.conn.socket, bytes, left.clone(), false).await;
+                bytes = back;
+                left.start = left.start.saturating_add(sent.map_err(|e| OpError::broken(&e, true))?);
             }
+            drop(bytes);
+            index = index.saturating_add(1);
         }
         Ok(())
     }
@@ -220,7 +223,7 @@ impl Line<'_> {
     }
 
     /// Waits for leave to send the body; a redirect or an error comes instead of it.
-    async fn ask_then_push(&mut self, pieces: &[Piece]) -> Result<(Answer, Option<PutManner>), OpError> {
+    async fn ask_then_push(&mut self, body: &PutBody) -> Result<(Answer, Option<PutManner>), OpError> {
         let mut learned = PutManner::Stores;
         if self.answers_within(CONTINUE_WAIT).await? {
             let first = self.read_head_raw(0).await?;
@@ -236,7 +239,7 @@ impl Line<'_> {
             // It does not know the expectation; it may still redirect, so the next PUT asks again.
             learned = PutManner::Unknown;
         }
-        let outcome = self.send_pieces(pieces).await;
+        let outcome = self.send_pieces(body, 0).await;
         Ok((self.answer_after(outcome).await?, Some(learned)))
     }
 

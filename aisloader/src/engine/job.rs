@@ -1,10 +1,11 @@
 //! What a worker does next: everything that can be decided and made before the clock starts.
 
-use super::call::{Call, PutBody};
+use super::call::Call;
 use super::core::Core;
 use super::error::{ErrorKind, OpError};
 use super::known::Claimed;
 use super::multipart::Upload;
+use super::put_body::PutBody;
 use super::worker::Worker;
 use crate::range::ByteRange;
 use crate::trace::TraceOp;
@@ -89,7 +90,7 @@ impl Worker {
         self.name.clone_from(&op.name);
         let body = op.kind.sends_object().then(|| {
             let payload = op.name.bytes().fold(op.bytes, |hash, byte| mix(hash ^ u64::from(byte)));
-            PutBody::new(core, NewObject { size_bytes: op.bytes, payload })
+            PutBody::new(core, &self.name, NewObject { size_bytes: op.bytes, payload })
         });
         if !core.run.budget.admit(op.kind, op.bytes) {
             core.run.stop();
@@ -129,7 +130,7 @@ impl Worker {
     fn body(&mut self, core: &Core, kind: OpKind, object: NewObject) -> PutBody {
         let archives = &core.run.config.archives;
         if !self.workload.borrow_mut().next_is_shard(archives.pct) {
-            return PutBody::new(core, object);
+            return PutBody::new(core, &self.name, object);
         }
         if kind == OpKind::Put {
             self.name.push_str(archives.extension);
@@ -146,7 +147,7 @@ impl Worker {
         claimed: Option<Claimed>,
     ) -> Job {
         let put = body.map(|body| match kind {
-            OpKind::Mpu => Call::Multipart(Box::new(Upload::new(core, &body))),
+            OpKind::Mpu => Call::Multipart(Box::new(Upload::new(core, body))),
             _ => Call::Put(body),
         });
         let mut list = || Call::List {
@@ -179,7 +180,7 @@ impl Worker {
                 core.known.add(&self.name, body.size_bytes);
             }
             (Call::Multipart(upload), Ok(())) if core.run.config.mix.has(OpKind::needs_name) => {
-                core.known.add(&self.name, upload.size_bytes);
+                core.known.add(&self.name, upload.object.size_bytes);
             }
             _ => {}
         }

@@ -1,26 +1,30 @@
 //! A PUT in parts: begin, the parts one after another, complete; and abort when that fails. One operation in the
 //! statistics.
 
-use super::call::{Call, PutBody};
+use super::call::Call;
 use super::core::Core;
 use super::error::{ErrorKind, OpError};
 use super::operation::Operator;
-use super::payload::{Piece, hash};
+use super::payload::Piece;
 use super::peers::PeerId;
+use super::put_body::PutBody;
 use crate::recorder::Moved;
 use crate::s3::request::push_query;
 use crate::s3::xml::{self, XmlError};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use wire::cksum::CksumType;
 use wire::http1::Method;
 
 /// What aborting may take: whatever the operation's limit was, it may be over.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
+/// What is uploaded is not read, so no check needs its name.
+const NO_NAME: &str = "";
+
 /// An upload and how far it has come.
 pub(super) struct Upload {
-    pub(super) size_bytes: u64,
+    /// What is uploaded.
+    pub(super) object: PutBody,
     parts: Vec<PutBody>,
     step: Step,
     id: String,
@@ -42,17 +46,13 @@ impl Upload {
     /// An upload of the run's number of parts, fewer where there are fewer bytes.
     ///
     /// Checksums of parts are not kept: unlike an object's, their start and length do not say what is in them.
-    pub(super) fn new(core: &Core, object: &PutBody) -> Self {
+    pub(super) fn new(core: &Core, object: PutBody) -> Self {
         let config = &core.run.config;
         let part_bytes = object.size_bytes.div_ceil(u64::from(config.multipart_parts.max(1))).max(1);
-        let one = |pieces: Vec<Piece>| PutBody {
-            size_bytes: pieces.iter().map(|piece| piece.range.len() as u64).sum(),
-            cksum: (config.cksum != CksumType::None).then(|| (config.cksum, hash(config.cksum, &pieces))),
-            pieces,
-        };
-        let parts = split(&object.pieces, part_bytes).into_iter().map(one).collect();
+        let one = |pieces: Vec<Piece>| PutBody::of(config.cksum, pieces);
+        let parts = split(&object.pieces(), part_bytes).into_iter().map(one).collect();
         let (id, body) = (String::new(), String::new());
-        Self { size_bytes: object.size_bytes, parts, step: Step::Begin, id, etags: Vec::new(), body }
+        Self { object, parts, step: Step::Begin, id, etags: Vec::new(), body }
     }
 
     /// The part that the next request sends.
@@ -145,7 +145,7 @@ impl Operator {
     async fn upload_steps(&mut self, peer: PeerId, object: &str, call: &mut Call) -> Result<Moved, OpError> {
         loop {
             self.aim_step(object, call);
-            let moved = self.perform(peer, call).await?;
+            let moved = self.perform(peer, call, NO_NAME).await?;
             let Call::Multipart(upload) = call else { return Ok(moved) };
             if !upload.advance(&self.room.kept, &self.room.facts.etag)? {
                 return Ok(moved);
@@ -173,7 +173,7 @@ impl Operator {
         self.aim_step(object, call);
         let was_cut = self.slot.is_cut();
         self.slot.begin(Some(Instant::now() + ABORT_LIMIT));
-        let _ = self.perform(peer, call).await;
+        let _ = self.perform(peer, call, NO_NAME).await;
         if was_cut {
             self.slot.stays_cut();
         }

@@ -2,6 +2,7 @@
 
 use super::body::Sink;
 use super::call::Call;
+use super::check::Check;
 use super::core::Core;
 use super::error::{ErrorKind, OpError};
 use super::exchange::{Answer, Line, Room};
@@ -10,7 +11,6 @@ use super::route::authority_of;
 use super::watch::Slot;
 use crate::recorder::Moved;
 use std::rc::Rc;
-use wire::cksum::Hasher;
 
 const REDIRECTS_MAX: usize = 4;
 /// With `-drop`: what is received before the kernel is told to drop the rest.
@@ -26,17 +26,24 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Runs the operation, beginning at `peer`.
-    pub(super) async fn perform(&mut self, peer: PeerId, call: &mut Call) -> Result<Moved, OpError> {
+    /// Runs the operation, beginning at `peer`; `name` is the object's.
+    pub(super) async fn perform(
+        &mut self,
+        peer: PeerId,
+        call: &mut Call,
+        name: &str,
+    ) -> Result<Moved, OpError> {
         let mut peer = peer;
         for _ in 0..=REDIRECTS_MAX {
-            // Made when the answer's head says of which type the checksum is.
-            let mut hasher = None;
             self.asked = Some(peer);
+            let mut check = match call {
+                Call::Get(part) => Check::new(&self.core, name, part.as_ref()),
+                _ => Check::None,
+            };
             self.room.marks.request();
-            let (answer, body_bytes) = self.request(peer, call, &mut hasher).await?;
+            let (answer, body_bytes) = self.request(peer, call, &mut check).await?;
             match answer.status {
-                200..=299 => return self.accept(call, answer.status, body_bytes, hasher),
+                200..=299 => return self.accept(call, answer.status, body_bytes, check),
                 301 | 302 | 307 | 308 if self.core.dialect.has_redirects() => peer = self.redirected(peer)?,
                 status => return Err(self.core.dialect.failure(status, &self.room.kept, &self.room.facts)),
             }
@@ -50,12 +57,12 @@ impl Operator {
         &mut self,
         peer: PeerId,
         call: &Call,
-        hasher: &mut Option<Hasher>,
+        check: &mut Check,
     ) -> Result<(Answer, u64), OpError> {
         let core = Rc::clone(&self.core);
         let mut conn = core.peers.take(peer)?;
         loop {
-            match self.exchange(&conn, call, hasher).await {
+            match self.exchange(&conn, call, check).await {
                 Ok((answer, learned, body_bytes)) => {
                     if let Some(manner) = learned {
                         core.peers.learn(peer, manner);
@@ -77,7 +84,7 @@ impl Operator {
         &mut self,
         conn: &Conn,
         call: &Call,
-        hasher: &mut Option<Hasher>,
+        check: &mut Check,
     ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
         let core = Rc::clone(&self.core);
         let is_asked = core.dialect.has_redirects()
@@ -88,8 +95,9 @@ impl Operator {
         let outgoing = call.outgoing(is_asked);
         let mut kept = std::mem::take(&mut self.room.kept);
         kept.clear();
-        let is_verified = core.run.config.is_verified;
-        let mut sink = call.sink(&core.run.config, hasher, &mut kept);
+        let wants_facts =
+            matches!(check, Check::Checksum(_)) || matches!(call, Call::Get(Some(_)) | Call::Multipart(_));
+        let mut sink = call.sink(&core.run.config, check, &mut kept);
         let mut line = Line {
             driver: core.driver(),
             slot: &self.slot,
@@ -98,7 +106,7 @@ impl Operator {
             limits: &core.limits,
             method: call.method().1,
             first_bytes_max: if matches!(sink, Sink::Drop) { HEAD_BYTES_MAX } else { usize::MAX },
-            wants_facts: is_verified || matches!(call, Call::Get(Some(_)) | Call::Multipart(_)),
+            wants_facts,
         };
         let result = line.exchange(&outgoing, &mut sink).await;
         // A failed answer's text is in `Room::kept` already.
@@ -108,25 +116,20 @@ impl Operator {
         result
     }
 
-    fn accept(
-        &self,
-        call: &mut Call,
-        status: u16,
-        body_bytes: u64,
-        hasher: Option<Hasher>,
-    ) -> Result<Moved, OpError> {
+    fn accept(&self, call: &mut Call, status: u16, body_bytes: u64, check: Check) -> Result<Moved, OpError> {
         match call {
             Call::Get(Some(range)) => {
                 let checked = range.check(status, &self.room.facts.content_range, body_bytes);
                 checked.map_err(|text| OpError::new(ErrorKind::Range, text))?;
+                check.finish(&self.core, &self.room.facts)?;
                 Ok(Moved { bytes: body_bytes, names: 0 })
             }
             Call::Get(None) => {
-                self.verify(hasher)?;
+                check.finish(&self.core, &self.room.facts)?;
                 Ok(Moved { bytes: body_bytes, names: 0 })
             }
             Call::Put(body) => Ok(Moved { bytes: body.size_bytes, names: 0 }),
-            Call::Multipart(upload) => Ok(Moved { bytes: upload.size_bytes, names: 0 }),
+            Call::Multipart(upload) => Ok(Moved { bytes: upload.object.size_bytes, names: 0 }),
             Call::Head | Call::Delete => Ok(Moved::default()),
             Call::List { uuid, token } => {
                 let page = self.core.dialect.read_page(&self.room.kept)?;
@@ -134,26 +137,6 @@ impl Operator {
                 Ok(Moved { bytes: body_bytes, names: page.names })
             }
         }
-    }
-
-    fn verify(&self, hasher: Option<Hasher>) -> Result<(), OpError> {
-        if !self.core.run.config.is_verified {
-            return Ok(());
-        }
-        let facts = &self.room.facts;
-        let computed = hasher.map(Hasher::finish).unwrap_or_default();
-        if !computed.is_empty() && computed.eq_ignore_ascii_case(&facts.cksum_value) {
-            return Ok(());
-        }
-        let text = if computed.is_empty() {
-            format!("the answer has no checksum to compare with (its type: {:?})", facts.cksum_type)
-        } else {
-            format!(
-                "{} of the bytes is {computed}, the header says {:?}",
-                facts.cksum_type, facts.cksum_value
-            )
-        };
-        Err(OpError::new(ErrorKind::Checksum, text))
     }
 
     /// Turns to where the answer points.

@@ -1,19 +1,17 @@
-//! What PUT sends: incompressible bytes made once, before any clock starts.
+//! What PUT sends: bytes of a pool made once, before any clock starts.
 
 use super::payload_file::through_file;
-use placement::mix;
+use crate::content::Pool;
+use crate::content::pool::{PIECE_BYTES_MAX, STARTS_BYTES};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 use wire::cksum::{CksumType, Hasher};
 
-/// Objects start anywhere in this much, at a multiple of the step: few enough places that a run with objects of one size
-/// has all their checksums after a moment.
-const STARTS_BYTES: usize = 16 << 20;
+/// Objects start at a multiple of this: few enough places that a run with objects of one size has all their checksums
+/// after a moment.
 const START_STEP_BYTES: usize = 64 << 10;
-/// The longest piece that is sent at once; the pool is that much longer, so that every piece is contiguous.
-const PIECE_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes to send: a range of the pool, or of memory beside it.
 #[derive(Clone, Debug)]
@@ -36,24 +34,14 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// Fills the pool. Costs some ten milliseconds; runs that never PUT do without.
-    pub(super) fn new(seed: u64) -> Self {
-        let words = (STARTS_BYTES + PIECE_BYTES_MAX) / 8;
-        let mut bytes = Vec::with_capacity(words * 8);
-        for index in 0..words as u64 {
-            bytes.extend_from_slice(&mix(seed ^ index).to_le_bytes());
-        }
-        Self { bytes: bytes.into() }
+    /// Sends the bytes of a pool; runs that never PUT do with an empty one.
+    pub(super) fn new(pool: &Pool) -> Self {
+        Self { bytes: Rc::clone(pool.bytes()) }
     }
 
     /// The same pool after its bytes went through a file in `directory`.
     pub(super) fn through_file(self, directory: &str) -> std::io::Result<Self> {
         Ok(Self { bytes: through_file(&self.bytes, directory)?.into() })
-    }
-
-    /// A pool of nothing, for runs without PUT.
-    pub(super) fn empty() -> Self {
-        Self { bytes: Rc::from([]) }
     }
 
     /// The memory, in the form that the ring sends.
@@ -137,10 +125,11 @@ impl Iterator for Pieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use placement::mix;
 
     #[test]
     fn pieces_cover_the_object_and_stay_inside() {
-        let payload = Payload::new(3);
+        let payload = Payload::new(&Pool::new(3, 0));
         for (place, size) in [(0, 0), (1 << 40, 1), (u64::MAX, 4 << 20), (u64::MAX / 2, 100 << 20)] {
             let pieces: Vec<_> = payload.pieces(place, size).collect();
             assert_eq!(pieces.iter().map(|p| payload.bytes[p.clone()].len() as u64).sum::<u64>(), size);
@@ -150,7 +139,7 @@ mod tests {
 
     #[test]
     fn kept_checksums_are_those_of_the_bytes() {
-        let (payload, cksums) = (Payload::new(3), Cksums::default());
+        let (payload, cksums) = (Payload::new(&Pool::new(3, 0)), Cksums::default());
         for place in (0..40).map(|n| mix(n % 20)) {
             let pieces: Vec<Piece> =
                 payload.pieces(place, 9 << 20).map(|range| Piece { bytes: payload.bytes(), range }).collect();
@@ -160,12 +149,5 @@ mod tests {
             assert_eq!(got, Some((CksumType::Crc32c, value)));
         }
         assert_eq!(cksums.of(CksumType::None, &[], 0), None);
-    }
-
-    #[test]
-    fn the_bytes_do_not_repeat() {
-        let payload = Payload::new(3);
-        let pages: std::collections::HashSet<&[u8]> = payload.bytes.chunks(4096).collect();
-        assert_eq!(pages.len(), payload.bytes.len() / 4096);
     }
 }

@@ -9,12 +9,14 @@ use super::route::DirectMap;
 use super::tapes::Tapes;
 use super::tracing::Tracing;
 use crate::config::Config;
+use crate::content::{Verify, Versions};
 use crate::cpu::{CpuSample, CpuUse};
 use crate::names::NameList;
 use crate::pick::{Epochs, Popularity};
 use crate::range::RangeRead;
 use crate::recorder::Stats;
 use crate::shard::{CoreHandle, allowed_cpus, start};
+use crate::workload::OpKind;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -108,6 +110,8 @@ pub(super) struct Run {
     pub(super) budget: Budget,
     /// The walk over the names, when it is in passes.
     pub(super) epochs: Option<Epochs>,
+    /// What has been written, for those who verify.
+    pub(super) versions: Versions,
     /// Set when all cores are ready.
     begin: OnceLock<Instant>,
     ended_at: OnceLock<Instant>,
@@ -217,6 +221,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     let run = Arc::new(Run {
         epochs,
         budget: Budget::new(plan.config.bounds),
+        versions: versions(&plan.config),
         listed: Arc::new(Listed::new(plan.names, seats, is_deleting)),
         direct: plan.direct,
         begin: OnceLock::new(),
@@ -276,6 +281,14 @@ fn epochs(plan: &Plan) -> Option<Epochs> {
     let is_shuffled = plan.config.mix.popularity != Popularity::Seq;
     let walk = || Epochs::new(seed, plan.names.len(), choices.epochs, choices.epoch_start, is_shuffled);
     (choices.epochs > 0).then(walk)
+}
+
+/// The versions that are written, remembered when they are read again.
+fn versions(config: &Config) -> Versions {
+    let is_verified = config.content.verify == Verify::Content;
+    let is_mixed = config.mix.has(OpKind::sends_object) && config.mix.has(OpKind::needs_name);
+    let is_read_back = is_mixed || config.trace.is_some();
+    Versions::new(config.content.loader, is_verified && is_read_back, config.timeout)
 }
 
 /// False when a core is gone before all are ready.

@@ -1,8 +1,9 @@
 //! Requests to S3.
 
-use super::call::{Call, PutBody};
+use super::call::Call;
 use super::error::{ErrorKind, OpError};
 use super::exchange::Facts;
+use super::put_body::PutBody;
 use crate::config::Config;
 use crate::s3::request::list_query;
 use crate::s3::sigv4::{UNSIGNED_PAYLOAD, sha256_hex};

@@ -53,11 +53,12 @@ fn header(path: &str, size_bytes: u64) -> tar::Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::Pool;
     use std::io::Read as _;
 
     #[test]
     fn a_shard_is_a_tar_with_the_files_it_shall_have() {
-        let payload = Payload::new(3);
+        let payload = Payload::new(&Pool::new(3, 0));
         let archives = Archives { prefix: "a/b/part-".into(), ..Archives::default() };
         for sizes in [vec![], vec![0], vec![1, 511, 512, 513, 1024], vec![9 << 20, 5]] {
             let pieces = shard_pieces(&archives, &sizes, &payload, 7);

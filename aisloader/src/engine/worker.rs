@@ -8,6 +8,7 @@ use super::job::{Job, Next};
 use super::operation::Operator;
 use super::training::Trainer;
 use super::watch::Slot;
+use crate::content::Outcome;
 use crate::phases::Marks;
 use crate::pick::Turn;
 use crate::recorder::{Moved, Span};
@@ -164,10 +165,15 @@ impl Worker {
         self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
         let result = match peer {
             Ok(peer) if matches!(call, Call::Multipart(_)) => self.operator.upload(peer, call).await,
-            Ok(peer) => self.operator.perform(peer, call).await,
+            Ok(peer) => self.operator.perform(peer, call, &self.name).await,
             Err(e) => Err(e),
         };
         self.operator.slot.end();
+        if let Some(object) = call.object() {
+            // Whether one that failed has been stored nobody knows.
+            object
+                .set_outcome(result.as_ref().map_or(Outcome::Unsure, |_| Outcome::Stored(object.size_bytes)));
+        }
         let span = Span { due, begin, end: Instant::now(), run_end: core.run.end() };
         core.last_end.set(Some(span.end));
         let name = (call.kind() != OpKind::List).then(|| object_of(core, &self.name));

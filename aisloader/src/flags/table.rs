@@ -195,6 +195,24 @@ pub const FLAGS: &[Flag] = &[
     flag("arch.prefix", Text, "", "what the paths in a shard begin with"),
     flag("arch.list", Bool, "false", "list the files in shards and GET those, by archpath"),
     flag(
+        "compress-pct",
+        Uint,
+        "0",
+        "percentage of each 4KiB of payload that compresses to nearly nothing (ours)",
+    ),
+    flag(
+        "dedupe-pct",
+        Uint,
+        "0",
+        "percentage of 4KiB blocks that all objects have in common, all but their first; when given, all other blocks differ; not given: blocks repeat every 16MiB of payload (ours)",
+    ),
+    flag(
+        "verify",
+        Text,
+        "none",
+        "what GET returns is checked: none, checksum (as -verifyhash), or content: PUT stamps every 4KiB block with name, version and place, and GET finds wrong bytes, stale, mixed, misplaced, cut and extended objects, those of earlier runs and other loaders too (ours)",
+    ),
+    flag(
         "cksum-type",
         Text,
         "xxhash",

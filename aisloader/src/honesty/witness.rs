@@ -8,7 +8,7 @@ use super::server::{ServerState, ServerUse, is_on_this_machine};
 use super::steady::{Finding, SECONDS_LEAST, Steadiness, find, judge as judge_steady};
 use crate::config::{Bounds, Config, Warmup};
 use crate::cpu::CpuSample;
-use crate::engine::{ErrorKind, INTERVAL, Interval, RunEnd};
+use crate::engine::{INTERVAL, Interval, RunEnd};
 use crate::record::host::this_host;
 use crate::recorder::Stats;
 use crate::workload::OpKind;
@@ -119,7 +119,7 @@ fn rate(end: &RunEnd) -> (f64, f64) {
 /// Answers whose bytes were wrong.
 fn verification_errors(stats: &Stats) -> u64 {
     let errors = OpKind::singles().flat_map(|kind| &stats.of(kind).errors);
-    errors.filter(|(kind, _)| matches!(kind, ErrorKind::Checksum)).map(|(_, count)| count).sum()
+    errors.filter(|(kind, _)| kind.is_damage()).map(|(_, count)| count).sum()
 }
 
 /// Which part of a run counts, and why. A run that ends when so much is done is a job, not a measurement: nothing is

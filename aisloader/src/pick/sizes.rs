@@ -112,6 +112,15 @@ impl Sizes {
         }
     }
 
+    /// The greatest size.
+    #[must_use]
+    pub fn max_bytes(&self) -> u64 {
+        match self {
+            Self::Uniform { max_bytes, .. } | Self::Lognormal { max_bytes, .. } => *max_bytes,
+            Self::Weighted(weighted) => weighted.sizes_bytes.iter().copied().max().unwrap_or(0),
+        }
+    }
+
     /// The mean.
     #[must_use]
     pub fn mean_bytes(&self) -> f64 {

@@ -3,6 +3,7 @@
 use super::open;
 use super::reading;
 use crate::config::Config;
+use crate::content::Verify;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
 use crate::kinds::Payload;
@@ -41,7 +42,11 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
             out,
             "GET: {names} objects, {}{}",
             config.choices.describe(mix.popularity()),
-            if config.is_verified { ", verified" } else { "" }
+            match config.content.verify {
+                Verify::None => "",
+                Verify::Checksum => ", checksum verified",
+                Verify::Content => ", content verified",
+            }
         );
     }
     let bound = |out: &mut String, what: &str, value: u64| {

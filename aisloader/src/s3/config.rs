@@ -158,6 +158,7 @@ mod tests {
             ("-s3endpoint=h -bucket=b -arch.pct=5 -pctput=5", "-s3endpoint and -arch.pct exclude"),
             ("-s3endpoint=h -bucket=b -randomproxy", "-s3endpoint and -randomproxy exclude"),
             ("-s3endpoint=h -bucket=b -verifyhash", "-s3endpoint and -verifyhash exclude"),
+            ("-s3endpoint=h -bucket=b -verify=checksum", "-s3endpoint excludes -verifyhash"),
             ("-s3endpoint=h -bucket=b -cksum-type=md5", "-s3endpoint and -cksum-type exclude"),
             ("-s3endpoint=h -bucket=b -s3-payload=half", "-s3-payload: \"half\""),
             ("-s3endpoint=h -bucket=b -s3region=a/b", "-s3region: \"a/b\""),

@@ -30,8 +30,7 @@ pub(crate) fn archives(flags: &Parsed) -> Result<Archives, FlagError> {
     let whole_only =
         ["readoff", "readlen"].into_iter().find(|name| flags.size(name).is_some_and(|size| size > 0));
     let objects_only = ["pctupdate", "pcthead", "pctdel"].into_iter().find(|name| flags.int(name) > 0);
-    let verified = Some("verifyhash").filter(|name| flags.boolean(name));
-    if let (true, Some(other)) = (is_read, whole_only.or(objects_only).or(verified)) {
+    if let (true, Some(other)) = (is_read, whole_only.or(objects_only)) {
         return refuse(format!(
             "-arch.list excludes -{other}: files in shards are only read, and as a whole"
         ));

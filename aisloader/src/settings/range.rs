@@ -20,10 +20,6 @@ pub(crate) fn range(flags: &Parsed) -> Result<Option<RangeRead>, FlagError> {
     if offset.is_none() && len_bytes.is_none() {
         return Ok(None);
     }
-    if flags.boolean("verifyhash") {
-        let why = "an answer with a part of an object states the checksum of the whole";
-        return Err(FlagError(format!("-verifyhash excludes -readoff and -readlen: {why}")));
-    }
     if mode != RangeMode::Fixed && flags.int("pctupdate") > 0 {
         let why = "an UPDATE changes the size that parts are drawn from";
         return Err(FlagError(format!("-range-mode={text} excludes -pctupdate: {why}")));

@@ -30,6 +30,8 @@ pub(crate) enum Manner {
     Lie,
     /// As a store does, after a pause.
     Slow(Duration),
+    /// As a store does, but writes of objects that exist are acknowledged and forgotten.
+    KeepFirst,
 }
 
 pub(crate) struct Store {
@@ -140,7 +142,9 @@ fn serve(store: &Store, mut stream: &TcpStream) -> Option<()> {
             std::thread::sleep(pause);
             respond(store, stream, &request, &manner)
         }
-        Manner::Serve | Manner::Chunked | Manner::Lie => respond(store, stream, &request, &manner),
+        Manner::Serve | Manner::Chunked | Manner::Lie | Manner::KeepFirst => {
+            respond(store, stream, &request, &manner)
+        }
     }
 }
 
@@ -148,7 +152,9 @@ fn respond(store: &Store, stream: &TcpStream, request: &Request, manner: &Manner
     if let Some(name) = request.path.strip_prefix("/v1/objects/b/") {
         let mut objects = store.objects.lock().unwrap();
         if request.method == "PUT" {
-            objects.insert(name.to_owned(), request.body.clone());
+            if *manner != Manner::KeepFirst || !objects.contains_key(name) {
+                objects.insert(name.to_owned(), request.body.clone());
+            }
             return reply(stream, 200, &[], b"");
         }
         if request.method == "DELETE" {

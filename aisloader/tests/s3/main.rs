@@ -120,6 +120,23 @@ fn multipart_puts_are_completed() {
 }
 
 #[test]
+fn what_is_put_whole_and_in_parts_has_the_content_that_it_must() {
+    let server = Server::start();
+    let line =
+        "-pctput=100 -pctmultipart=50 -multipart-chunks=3 -minsize=0 -maxsize=3M -maxputs=20 -subdir=d";
+    let end = load(config(&server, &format!("{line} -verify=content -s3-payload=signed")));
+    assert!(end.stats.of(OpKind::Mpu).ops > 2 && end.stats.error_count() == 0);
+    let read = || load(config(&server, "-verify=content -maxops=20 -subdir=d -numworkers=1"));
+    let end = read();
+    let get = end.stats.of(OpKind::Get);
+    assert_eq!((get.ops, get.error_count()), (20, 0), "{:?}", get.error_texts);
+    server.state.lock().unwrap().objects.values_mut().for_each(|object| object.push(0));
+    let end = read();
+    assert_eq!(end.stats.error_count(), 20);
+    assert!(end.stats.of(OpKind::Get).errors.keys().all(|kind| kind.is_damage()));
+}
+
+#[test]
 fn multipart_puts_that_fail_are_aborted() {
     let busy = "<Error><Code>SlowDown</Code><Message>m</Message></Error>";
     let late = "<Error><Code>InternalError</Code><Message>m</Message></Error>";
