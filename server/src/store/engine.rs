@@ -59,7 +59,9 @@ struct BodyWeight;
 
 impl quick_cache::Weighter<u64, Body> for BodyWeight {
     fn weight(&self, _: &u64, body: &Body) -> u64 {
-        body.piece.chunk.len() as u64
+        // The fields are part of the budget as well.
+        let fields_bytes = body.fields.as_ref().map_or(0, |(_, fields)| fields.len());
+        (body.piece.chunk.len() + fields_bytes) as u64
     }
 }
 
