@@ -1,25 +1,24 @@
-//! The store of one core, tying index, caches, commit groups and mountpaths together.
+//! The store of one core: its lanes, the commit groups of their mountpaths, and what is kept in memory.
 
+use super::cache::Bodies;
 use super::commit::Committer;
 use super::entry::{BucketRef, Entry, Key};
-use super::index::{Index, Scan, ScanQuery};
+use super::lane::{Lane, Share, Totals, Upkeep, UpkeepLimits};
+use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::open::OpenObject;
+use super::place::Place;
 use super::reader::{Piece, Reader};
-use super::recover::Recovered;
 use super::writer::{NewObject, Writer};
-use super::{names, open, sidecar};
 use crate::error::{Error, Kind, Result};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
-use std::io;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
-use wire::api::bprops::Durability;
-use wire::lom::ObjectMeta;
+use std::time::Duration;
+use uring::Driver;
 
 /// Bounds of one core's store.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +29,7 @@ pub(crate) struct StoreConfig {
     pub(crate) cache_object_bytes_max: usize,
     /// Files kept open for reading.
     pub(crate) open_files: usize,
-    /// Bytes that the index may take.
+    /// Bytes that the indexes may take: what is not written out yet, and blocks of what is.
     pub(crate) index_bytes: usize,
 }
 
@@ -38,7 +37,14 @@ pub(crate) struct StoreConfig {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StoreStats {
     pub(crate) objects: u64,
+    /// Resident bytes of the indexes.
     pub(crate) index_bytes: u64,
+    /// Their bytes on disk.
+    pub(crate) index_disk_bytes: u64,
+    pub(crate) segments: u64,
+    /// Bytes of all segments, and how many of them are in use.
+    pub(crate) segment_bytes: u64,
+    pub(crate) segment_live_bytes: u64,
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
     pub(crate) flushes: u64,
@@ -46,111 +52,145 @@ pub(crate) struct StoreStats {
     pub(crate) corrupt_reads: u64,
 }
 
-/// A small object in memory.
-#[derive(Clone)]
-struct Body {
-    piece: Rc<Piece>,
-    /// The fields of its answer as a façade has written them, with the variant they were written for.
-    fields: Option<(bool, Rc<[u8]>)>,
-}
-
-#[derive(Clone)]
-struct BodyWeight;
-
-impl quick_cache::Weighter<u64, Body> for BodyWeight {
-    fn weight(&self, _: &u64, body: &Body) -> u64 {
-        // The fields are part of the budget as well.
-        let fields_bytes = body.fields.as_ref().map_or(0, |(_, fields)| fields.len());
-        (body.piece.chunk.len() + fields_bytes) as u64
-    }
+/// Which buckets there are, told from those that are gone.
+#[derive(Debug, Default)]
+pub(crate) struct BucketIds {
+    /// Those that existed at the start.
+    pub(crate) at_start: HashSet<u64>,
+    /// Buckets made since then have this number or a larger one.
+    pub(crate) first_new: u64,
 }
 
 /// One core's objects.
 pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
-    config: StoreConfig,
-    core: u64,
-    mountpaths: Arc<[Arc<Mountpath>]>,
-    committers: Vec<Rc<Committer>>,
-    index: RefCell<Index>,
-    bodies: RefCell<Cache<u64, Body, BodyWeight>>,
+    pub(super) bodies: Bodies,
+    pub(super) entries: RefCell<Cache<Box<[u8]>, Rc<Entry>>>,
+    pub(super) locks: NameLocks,
+    pub(super) config: StoreConfig,
+    pub(super) limits: UpkeepLimits,
+    pub(super) core: u64,
+    pub(super) mountpaths: Arc<[Arc<Mountpath>]>,
+    pub(super) committers: Vec<Rc<Committer>>,
+    /// By mountpath, then by number; `None` for lanes of other cores.
+    pub(super) lanes: Vec<Vec<Option<Rc<Lane>>>>,
+    pub(super) buckets: BucketIds,
     /// Buckets destroyed since the start: a write that was under way must not bring one back.
-    destroyed: RefCell<HashSet<u64>>,
-    last_generation: Cell<u64>,
-    counters: Cell<StoreStats>,
+    pub(super) destroyed: RefCell<HashSet<u64>>,
+    pub(super) last_generation: Cell<u64>,
+    pub(super) counters: Cell<StoreStats>,
+    pub(super) closing: Cell<bool>,
 }
 
+/// How long the upkeep waits when nothing is due.
+const UPKEEP_PAUSE: Duration = Duration::from_millis(100);
+
 impl Store {
-    pub(crate) fn new(
-        driver: Driver,
-        core: usize,
-        mountpaths: Arc<[Arc<Mountpath>]>,
-        config: StoreConfig,
-        recovered: Vec<Recovered>,
-    ) -> Rc<Self> {
-        let committers = mountpaths.iter().map(|mp| Committer::new(driver.clone(), Arc::clone(mp))).collect();
-        let bodies_expected = (config.cache_bytes / LEAF_BYTES).max(1);
-        let bodies = Cache::with_weighter(bodies_expected, config.cache_bytes as u64, BodyWeight);
-        let store = Self {
-            driver,
-            open_files: RefCell::new(Cache::new(config.open_files)),
-            config,
-            core: core as u64,
-            mountpaths,
-            committers,
-            index: RefCell::default(),
-            bodies: RefCell::new(bodies),
-            destroyed: RefCell::default(),
-            last_generation: Cell::new(0),
-            counters: Cell::default(),
-        };
-        for object in recovered {
-            store.adopt(object);
-        }
-        Rc::new(store)
-    }
-
-    /// Takes over an object found on disk. Of two files with one name the later one counts.
-    fn adopt(&self, object: Recovered) {
-        let mut index = self.index.borrow_mut();
-        let known = index.get(object.bucket_id, &object.name);
-        if known.is_none_or(|known| known.generation < object.meta.generation) {
-            self.last_generation.set(self.last_generation.get().max(object.meta.generation));
-            let entry = Entry::from_meta(&object.meta, object.mountpath);
-            index.insert(object.bucket_id, &object.name, Rc::new(entry));
-        }
-    }
-
-    /// The tasks that flush; spawn each once.
+    /// The tasks that commit; spawn each once.
     pub(crate) fn commit_loops(&self) -> impl Iterator<Item = impl Future<Output = ()> + use<>> {
         self.committers.clone().into_iter().map(Committer::run)
     }
 
-    /// An object's metadata, if there is one of that name.
-    pub(crate) fn find(&self, key: &Key) -> Option<Rc<Entry>> {
-        self.index.borrow().get(key.bucket.id, &key.name).cloned()
+    /// The task that keeps indexes short and segments full; spawn it once.
+    pub(crate) async fn upkeep_loop(self: Rc<Self>) {
+        while !self.closing.get() {
+            let mut busy = false;
+            for lane in self.lanes() {
+                match self.upkeep(lane).await {
+                    Ok(worked) => busy |= worked,
+                    Err(e) => {
+                        tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, error = %e, "upkeep");
+                        self.driver.sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            }
+            if !busy {
+                self.driver.sleep(UPKEEP_PAUSE).await;
+            }
+        }
     }
 
-    /// Opens a range of an object for reading.
-    pub(crate) fn read(&self, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Reader> {
+    async fn upkeep(&self, lane: &Rc<Lane>) -> Result<bool> {
+        if lane.mountpath.is_suspect() {
+            return Ok(false);
+        }
+        let upkeep = Upkeep {
+            committer: self.committer(lane.mountpath_index)?,
+            locks: &self.locks,
+            limits: self.limits,
+            is_alive: &|bucket_id| self.is_alive(bucket_id),
+            share: Share { pause_percent: 100 },
+        };
+        lane.upkeep(&upkeep).await
+    }
+
+    /// Writes all indexes out, so that the next start has nothing to replay.
+    pub(crate) async fn close(&self) -> Result<()> {
+        self.closing.set(true);
+        for lane in self.lanes() {
+            if !lane.mountpath.is_suspect() {
+                lane.checkpoint_now(self.committer(lane.mountpath_index)?).await?;
+                lane.log.seal()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An object's metadata, if there is one of that name.
+    pub(crate) async fn find(&self, key: &Key) -> Result<Option<Rc<Entry>>> {
+        let index_key = key.index_key();
+        if let Some(entry) = self.entries.borrow_mut().get(index_key.as_slice()) {
+            return Ok(Some(Rc::clone(entry)));
+        }
+        let lane = self.lane(key)?;
+        let Some(entry) = lane.lookup(&index_key).await? else { return Ok(None) };
+        let entry = Rc::new(entry);
+        // No wait since the look-up: nobody can have changed it.
+        self.entries.borrow_mut().insert(index_key.into_boxed_slice(), Rc::clone(&entry));
+        Ok(Some(entry))
+    }
+
+    /// Whether an entry is still what its name stands for: one that was found a while ago may have been overwritten,
+    /// or moved to another segment.
+    pub(crate) async fn is_current(&self, key: &Key, entry: &Entry) -> Result<bool> {
+        let now = self.lane(key)?.lookup(&key.index_key()).await?;
+        let same = now.is_some_and(|now| now.generation == entry.generation && now.place == entry.place);
+        if !same {
+            self.entries.borrow_mut().remove(key.index_key().as_slice());
+        }
+        Ok(same)
+    }
+
+    /// Opens a range of an object that is a plain file for reading.
+    pub(crate) async fn read(&self, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Reader> {
+        self.lane(key)?.settled(entry).await?;
         let object = OpenObject::open(self, key, entry).inspect_err(|e| self.count_corrupt(e))?;
         Ok(Reader::new(self.driver.clone(), object, wanted))
     }
 
     /// A small object whole, from memory if it is there.
     pub(crate) async fn read_small(&self, key: &Key, entry: &Entry) -> Result<Piece> {
-        if let Some(body) = self.bodies.borrow_mut().get(&entry.generation) {
+        if let Some(piece) = self.bodies.get(entry.generation) {
             self.count(|c| c.cache_hits += 1);
-            return Ok(body.piece.share());
+            return Ok(piece);
         }
         self.count(|c| c.cache_misses += 1);
-        let mut reader = self.read(key, entry, 0..entry.size_bytes)?;
-        let piece = reader.next().await.inspect_err(|e| self.count_corrupt(e))?;
-        let piece = piece.ok_or_else(|| Error::internal("an object without bytes was read"))?;
-        let body = Body { piece: Rc::new(piece.share()), fields: None };
-        self.bodies.borrow_mut().insert(entry.generation, body);
+        let piece = match &entry.place {
+            Place::Segment(extent) => self.lane(key)?.read(entry, extent).await,
+            Place::File { .. } => self.read_whole(key, entry).await,
+        };
+        let piece = piece.inspect_err(|e| self.count_corrupt(e))?;
+        if entry.size_bytes <= self.config.cache_object_bytes_max as u64 {
+            self.bodies.insert(entry.generation, &piece);
+        }
         Ok(piece)
+    }
+
+    async fn read_whole(&self, key: &Key, entry: &Entry) -> Result<Piece> {
+        let mut reader = self.read(key, entry, 0..entry.size_bytes).await?;
+        let piece = reader.next().await?;
+        piece.ok_or_else(|| Error::internal("an object without bytes was read"))
     }
 
     /// What `write` makes of an object that is in memory, kept beside it; `None` for one that is not.
@@ -160,24 +200,13 @@ impl Store {
         variant: bool,
         write: impl FnOnce() -> Vec<u8>,
     ) -> Option<Rc<[u8]>> {
-        if !self.is_small(entry.size_bytes) {
-            return None;
-        }
-        let mut bodies = self.bodies.borrow_mut();
-        let mut body = bodies.get_mut(&entry.generation)?;
-        match &body.fields {
-            Some((kept, fields)) if *kept == variant => Some(Rc::clone(fields)),
-            _ => {
-                let fields: Rc<[u8]> = write().into();
-                body.fields = Some((variant, Rc::clone(&fields)));
-                Some(fields)
-            }
-        }
+        self.is_small(entry).then(|| self.bodies.kept_fields(entry, variant, write)).flatten()
     }
 
-    /// Whether objects of this size are cached whole.
-    pub(crate) fn is_small(&self, size_bytes: u64) -> bool {
-        (1..=self.config.cache_object_bytes_max as u64).contains(&size_bytes)
+    /// Whether an object is read whole.
+    pub(crate) fn is_small(&self, entry: &Entry) -> bool {
+        let cached = entry.size_bytes <= self.config.cache_object_bytes_max as u64;
+        entry.size_bytes > 0 && (cached || !entry.place.is_file())
     }
 
     /// Starts writing an object.
@@ -185,81 +214,30 @@ impl Store {
         Writer::create(Rc::clone(self), key.clone(), new)
     }
 
-    /// Removes an object; false when there was none.
-    pub(crate) async fn remove(&self, key: &Key, durability: Durability) -> Result<bool> {
-        self.check_alive(&key.bucket)?;
-        let Some(entry) = self.find(key) else { return Ok(false) };
-        let mountpath = self.writable(entry.mountpath)?;
-        let path = key.path();
-        let fail = |e: io::Error| Error::disk("remove", &e);
-        let dir = sys::open_dir_beneath(mountpath.dir(), names::parent(&path)).map_err(fail)?;
-        match sys::unlink_beneath(mountpath.dir(), &path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(fail(e)),
-            _ => {}
-        }
-        self.index.borrow_mut().remove(key.bucket.id, &key.name);
-        self.forget_caches(&entry, mountpath);
-        self.committer(entry.mountpath)?.commit(Rc::new(dir), durability).await?;
-        Ok(true)
-    }
-
-    /// Replaces an object's custom metadata.
-    pub(crate) async fn set_custom(
-        &self,
-        key: &Key,
-        custom: Vec<(String, String)>,
-        durability: Durability,
-    ) -> Result<Rc<Entry>> {
-        let missing = || Error::object_missing(&key.bucket.name, &key.name);
-        let entry = self.find(key).ok_or_else(missing)?;
-        let mountpath = self.writable(entry.mountpath)?;
-        let file = DirectFile::open(mountpath.dir(), &key.path(), OpenMode::Write)
-            .map_err(|e| Error::disk("open to change metadata", &e))?;
-        let meta =
-            open::read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
-        let mut meta = ObjectMeta { custom, ..meta };
-        let moved_out = sidecar::move_out(&self.driver, mountpath, &mut meta).await?;
-        if self.find(key).is_none_or(|now| now.generation != entry.generation) {
-            return Err(Error::client(Kind::Conflict, "the object was overwritten meanwhile"));
-        }
-        open::write_meta(&file, &meta)?;
-        let has_sidecar = entry.has_sidecar || moved_out;
-        let changed = Rc::new(Entry { has_sidecar, ..Entry::from_meta(&meta, entry.mountpath) });
-        changed.atime_ns.set(entry.atime_ns.get());
-        self.index.borrow_mut().insert(key.bucket.id, &key.name, Rc::clone(&changed));
-        if let Some(mut body) = self.bodies.borrow_mut().get_mut(&entry.generation) {
-            body.fields = None;
-        }
-        self.committer(entry.mountpath)?.commit(Rc::clone(file.fd()), durability).await?;
-        Ok(changed)
-    }
-
-    /// One core's share of a listing page.
-    pub(crate) fn scan(&self, query: &ScanQuery) -> Scan {
-        self.index.borrow().scan(query)
-    }
-
-    /// (objects, bytes, smallest, largest) beneath a prefix.
-    pub(crate) fn summarize(&self, bucket_id: u64, prefix: &str) -> (u64, u64, u64, u64) {
-        self.index.borrow().summarize(bucket_id, prefix)
-    }
-
-    /// Drops a destroyed bucket from memory; its files are moved away by the control plane.
-    pub(crate) fn forget_bucket(&self, bucket: &BucketRef) {
-        self.destroyed.borrow_mut().insert(bucket.id);
-        for entry in self.index.borrow_mut().remove_bucket(bucket.id) {
-            if let Ok(mountpath) = self.mountpath(entry.mountpath) {
-                self.forget_caches(&entry, mountpath);
-            }
-        }
+    /// Objects and bytes of a bucket on this core.
+    pub(crate) fn totals(&self, bucket_id: u64) -> Totals {
+        self.lanes().map(|lane| lane.ledger.borrow().totals(bucket_id)).fold(Totals::default(), Totals::plus)
     }
 
     pub(crate) fn stats(&self) -> StoreStats {
-        let index = self.index.borrow();
-        let flushes = self.committers.iter().map(|c| c.counts());
-        let (flushes, commits) = flushes.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-        let (objects, index_bytes) = (index.objects(), index.memory_bytes() as u64);
-        StoreStats { objects, index_bytes, flushes, commits, ..self.counters.get() }
+        let mut stats = self.counters.get();
+        for committer in &self.committers {
+            let (flushes, commits) = committer.counts();
+            stats.flushes += flushes;
+            stats.commits += commits;
+        }
+        for lane in self.lanes() {
+            let (ledger, index) = (lane.ledger.borrow(), lane.index.stats());
+            stats.objects += ledger.all().objects;
+            stats.index_bytes += index.resident_bytes as u64;
+            stats.index_disk_bytes += index.disk_bytes;
+            for (_, account) in ledger.segments() {
+                stats.segments += 1;
+                stats.segment_bytes += account.end;
+                stats.segment_live_bytes += account.live_bytes();
+            }
+        }
+        stats
     }
 
     /// Notes a read that found damage.
@@ -267,6 +245,18 @@ impl Store {
         if error.kind == Kind::Corrupt {
             self.count(|c| c.corrupt_reads += 1);
         }
+    }
+
+    /// This core's lanes.
+    pub(super) fn lanes(&self) -> impl Iterator<Item = &Rc<Lane>> {
+        self.lanes.iter().flatten().flatten()
+    }
+
+    /// The lane that owns a name.
+    pub(super) fn lane(&self, key: &Key) -> Result<&Rc<Lane>> {
+        let lane = self.lanes.get(key.mountpath).and_then(|lanes| lanes.get(usize::from(key.lane)));
+        lane.and_then(Option::as_ref)
+            .ok_or_else(|| Error::internal(format!("lane {} of mountpath {}", key.lane, key.mountpath)))
     }
 
     pub(super) fn mountpath(&self, index: usize) -> Result<&Arc<Mountpath>> {
@@ -296,51 +286,15 @@ impl Store {
         generation
     }
 
-    pub(super) fn version_after(&self, key: &Key) -> u64 {
-        self.find(key).map_or(1, |entry| entry.version + 1)
-    }
-
-    pub(super) fn check_index_budget(&self, entry: &Entry) -> Result<()> {
-        if self.index.borrow().memory_bytes() + entry.memory_bytes() <= self.config.index_bytes {
-            return Ok(());
-        }
-        let text =
-            format!("the index has used up its memory budget of {} bytes a core", self.config.index_bytes);
-        Err(Error { kind: Kind::NoSpace, ..Error::internal(text) })
+    /// Whether a bucket still exists.
+    pub(super) fn is_alive(&self, bucket_id: u64) -> bool {
+        let known = bucket_id >= self.buckets.first_new || self.buckets.at_start.contains(&bucket_id);
+        known && !self.destroyed.borrow().contains(&bucket_id)
     }
 
     /// Refuses a change to a bucket that has been destroyed meanwhile.
     pub(super) fn check_alive(&self, bucket: &BucketRef) -> Result<()> {
-        if self.destroyed.borrow().contains(&bucket.id) {
-            Err(Error::bucket_missing(&bucket.name))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Makes a written object the one that its name stands for.
-    pub(super) fn publish(&self, key: &Key, entry: Entry) -> Rc<Entry> {
-        let entry = Rc::new(entry);
-        let old = self.index.borrow_mut().insert(key.bucket.id, &key.name, Rc::clone(&entry));
-        if let Some(old) = old
-            && let Ok(mountpath) = self.mountpath(old.mountpath)
-        {
-            self.forget_caches(&old, mountpath);
-            if old.mountpath != entry.mountpath {
-                // It lay where names hashed to before the mountpaths changed. Until the flush both files exist, and
-                // the later generation counts.
-                let _ = sys::unlink_beneath(mountpath.dir(), &key.path());
-            }
-        }
-        entry
-    }
-
-    fn forget_caches(&self, entry: &Entry, mountpath: &Mountpath) {
-        self.open_files.borrow_mut().remove(&entry.generation);
-        self.bodies.borrow_mut().remove(&entry.generation);
-        if entry.has_sidecar {
-            sidecar::remove(mountpath, entry.generation);
-        }
+        if self.is_alive(bucket.id) { Ok(()) } else { Err(Error::bucket_missing(&bucket.name)) }
     }
 
     fn count(&self, change: impl FnOnce(&mut StoreStats)) {

@@ -1,6 +1,7 @@
 //! An object as the index knows it.
 
 use super::names;
+use super::place::Place;
 use std::cell::Cell;
 use std::sync::Arc;
 use wire::api::custom;
@@ -28,9 +29,30 @@ pub(crate) struct Key {
     pub(crate) bucket: Arc<BucketRef>,
     pub(crate) name: String,
     pub(crate) mountpath: usize,
+    /// The lane of that mountpath.
+    pub(crate) lane: u16,
+}
+
+/// What an object is called in an index: ordered by bucket, then by name.
+pub(crate) fn index_key(bucket_id: u64, name: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(size_of::<u64>() + name.len());
+    key.extend_from_slice(&bucket_id.to_be_bytes());
+    key.extend_from_slice(name.as_bytes());
+    key
+}
+
+/// The bucket and the name that an index key stands for.
+pub(crate) fn parse_index_key(key: &[u8]) -> Option<(u64, &str)> {
+    let (bucket, name) = key.split_first_chunk()?;
+    Some((u64::from_be_bytes(*bucket), str::from_utf8(name).ok()?))
 }
 
 impl Key {
+    /// Its key in the index of its lane.
+    pub(crate) fn index_key(&self) -> Vec<u8> {
+        index_key(self.bucket.id, &self.name)
+    }
+
     /// Path of the object's file beneath its mountpath.
     pub(crate) fn path(&self) -> String {
         format!("{}/%ob/{}", self.bucket.dir(), names::encode(&self.name))
@@ -38,7 +60,7 @@ impl Key {
 }
 
 /// An object's metadata in memory.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) size_bytes: u64,
     /// Counts the writes of this name; what clients see as the version.
@@ -51,14 +73,14 @@ pub(crate) struct Entry {
     pub(crate) cksum_type: CksumType,
     pub(crate) cksum_value: Box<str>,
     pub(crate) custom: Box<[(String, String)]>,
-    /// Where the file really is: differs from the key's mountpath after the set of mountpaths has changed.
+    /// The mountpath that it lies on.
     pub(crate) mountpath: usize,
-    /// Its block checksums are in a file of their own.
-    pub(crate) has_sidecar: bool,
+    /// Its bytes.
+    pub(crate) place: Place,
 }
 
 impl Entry {
-    pub(crate) fn from_meta(meta: &ObjectMeta, mountpath: usize) -> Self {
+    pub(crate) fn from_meta(meta: &ObjectMeta, mountpath: usize, place: Place) -> Self {
         Self {
             size_bytes: meta.size,
             version: meta.version,
@@ -69,7 +91,7 @@ impl Entry {
             cksum_value: meta.cksum_value.as_str().into(),
             custom: meta.custom.clone().into_boxed_slice(),
             mountpath,
-            has_sidecar: matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }),
+            place,
         }
     }
 
@@ -94,6 +116,11 @@ impl Entry {
     pub(crate) fn etag(&self) -> String {
         let own = custom::get(&self.custom, "ETag").map(|tag| tag.trim_matches('"').to_owned());
         own.unwrap_or_else(|| format!("{:016x}", self.generation))
+    }
+
+    /// The generation that names its sidecar, if it has one.
+    pub(crate) fn sidecar(&self) -> Option<u64> {
+        matches!(self.place, Place::File { has_sidecar: true }).then_some(self.generation)
     }
 
     /// Estimated bytes of memory, the name apart.

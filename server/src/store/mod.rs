@@ -1,34 +1,48 @@
-//! What one core keeps of the node's objects: its lanes, their index, and the way to and from the disk.
+//! What one core keeps of the node's objects: its lanes, and the way to and from the disk.
 //!
-//! The interface is narrow on purpose, because the engine behind it will change: [`Store::find`], [`Store::read`],
-//! [`Store::writer`], [`Store::remove`], [`Store::set_custom`], [`Store::scan`], [`Store::forget_bucket`]. In this
-//! first form every object is one plain file with its metadata in an extended attribute, and the ordered index lives
-//! in memory and is rebuilt at the start.
+//! The interface is narrow on purpose: [`Store::find`], [`Store::read`], [`Store::read_small`], [`Store::writer`],
+//! [`Store::remove`], [`Store::set_custom`], [`Store::scan`], [`Store::summarize`], [`Store::forget_bucket`].
+//!
+//! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
+//! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
+//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]).
+//! * [`scan`] lists; [`cache`] keeps small objects; [`start`] opens it all.
 
+mod after;
+mod cache;
+mod change;
 mod commit;
 mod engine;
 mod entry;
-mod index;
+mod lane;
+mod lock;
+mod lsm;
 mod mountpath;
 mod names;
 mod open;
+mod place;
 mod reader;
-mod recover;
+mod scan;
 mod sidecar;
+mod start;
+mod value;
 mod writer;
 
 pub(crate) use engine::{Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
-pub(crate) use index::{ScanItem, ScanQuery};
 pub(crate) use mountpath::{FormatRequest, Mountpath};
 pub(crate) use open::OpenObject;
+pub(crate) use place::Place;
 pub(crate) use reader::{Piece, Reader};
-pub(crate) use recover::{Recovered, RecoveryReport, recover};
+pub(crate) use scan::{ScanItem, ScanQuery, Summary};
+pub(crate) use start::{RecoveryReport, StoreSetup};
 pub(crate) use writer::{ByteSource, NewObject, Writer};
 
 /// Data is checksummed and verified in blocks of this size.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 /// Reads and writes go to the disk in pieces of this size.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
+/// Objects smaller than this go into segments.
+pub(crate) const SEGMENT_OBJECT_BYTES: u64 = 128 << 10;
 /// Name of the extended attribute that holds an object's metadata.
 pub(crate) const META_XATTR: &str = "user.straightline";

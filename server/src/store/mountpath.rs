@@ -13,6 +13,8 @@ use uring::sys;
 pub(crate) const PRIVATE_DIR: &str = ".straightline";
 /// Files being written; swept at the start.
 pub(crate) const WORK_DIR: &str = ".straightline/work";
+/// A directory for each lane: its segments and its index.
+pub(crate) const LANES_DIR: &str = ".straightline/lanes";
 /// Block checksums of objects too large for an attribute.
 pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
 /// Buckets on their way out; swept at the start.
@@ -60,7 +62,7 @@ impl Mountpath {
         let refuse = |why: String| io::Error::other(format!("mountpath {}: {why}", path.display()));
         fs::create_dir_all(path)?;
         let path = path.canonicalize()?;
-        for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, TRASH_DIR, "@ais"] {
+        for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, TRASH_DIR, LANES_DIR, "@ais"] {
             let had_objects = dir == "@ais" && !path.join(IDENTITY).exists() && path.join(dir).is_dir();
             if had_objects && fs::read_dir(path.join(dir))?.next().is_some() {
                 return Err(refuse(format!(
@@ -92,6 +94,12 @@ impl Mountpath {
     /// The directory that all paths are relative to.
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// The file that a core's commit rounds change and flush.
+    pub(crate) fn commit_marker(&self, core: usize) -> io::Result<OwnedFd> {
+        let path = self.path.join(PRIVATE_DIR).join(format!("commit-{core}"));
+        Ok(fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?.into())
     }
 
     /// After a failed flush nothing written here can be trusted to be durable.

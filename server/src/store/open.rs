@@ -67,10 +67,16 @@ pub(crate) fn read_meta(file: &DirectFile) -> Result<Option<ObjectMeta>> {
     ObjectMeta::decode(&value).map(Some).map_err(|e| Error::corrupt(format!("damaged metadata: {e}")))
 }
 
-/// Sets the metadata of a file.
-pub(crate) fn write_meta(file: &DirectFile, meta: &ObjectMeta) -> Result<()> {
+/// The value of the attribute that holds metadata.
+pub(crate) fn encode_meta(meta: &ObjectMeta) -> Result<Vec<u8>> {
     let mut value = Vec::new();
     // What cannot be encoded is too large: names and custom metadata have been checked to be well-formed.
     meta.encode(&mut value).map_err(|e| Error::bad(format!("metadata: {e}")))?;
+    Ok(value)
+}
+
+/// Sets the metadata of a file.
+pub(crate) fn write_meta(file: &DirectFile, meta: &ObjectMeta) -> Result<()> {
+    let value = encode_meta(meta)?;
     sys::set_xattr(file.fd().as_fd(), META_XATTR, &value).map_err(|e| Error::disk("write metadata", &e))
 }

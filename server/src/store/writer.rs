@@ -1,13 +1,16 @@
 //! Writes one object: aside, checksummed as it passes, visible in one step.
 //!
-//! The order is the one that survives a power cut: bytes by direct I/O into a work file, metadata into its extended
-//! attribute, rename over the final path, one flush shared with others, and only then the acknowledgement. A writer
-//! that is dropped before leaves nothing behind.
+//! A small object waits in memory until it is whole and then goes into its lane's segment. A large one goes by direct
+//! I/O into a work file; its metadata into the file's extended attribute, its record into the lane's log, and then it
+//! is renamed over the final path. Either way one flush is shared with others, and only then comes the acknowledgement.
+//! A writer that is dropped before leaves nothing behind.
 
+use super::change::WorkFile;
 use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
-use super::{BLOCK_BYTES, CHUNK_BYTES, names, open, sidecar};
+use super::place::Place;
+use super::{BLOCK_BYTES, CHUNK_BYTES, SEGMENT_OBJECT_BYTES, open, sidecar};
 use crate::error::{Error, Kind, Result};
 use std::cell::Cell;
 use std::future::Future;
@@ -51,8 +54,9 @@ pub(crate) struct Writer {
     key: Key,
     new: NewObject,
     generation: u64,
-    file: DirectFile,
-    work_path: Option<String>,
+    /// Made when the object turns out to be too large for a segment.
+    file: Option<DirectFile>,
+    work: Option<WorkFile>,
     buf: Option<Buf>,
     filled: usize,
     written: u64,
@@ -61,26 +65,22 @@ pub(crate) struct Writer {
     /// Present when the client's checksum is of another type than the bucket's.
     client_hasher: Option<Hasher>,
     pending: Option<(PendingWrite, usize)>,
-    has_sidecar: bool,
 }
 
 impl Writer {
     pub(crate) fn create(store: Rc<Store>, key: Key, new: NewObject) -> Result<Self> {
         let generation = store.next_generation();
-        let mountpath = store.writable(key.mountpath)?;
-        let work_path = format!("{WORK_DIR}/{generation:016x}");
-        let file = DirectFile::open(mountpath.dir(), &work_path, OpenMode::CreateNew)
-            .map_err(|e| Error::disk("create work file", &e))?;
+        store.writable(key.mountpath)?;
         let hasher = Hasher::new(new.cksum_type);
         let other = new.expected.as_ref().filter(|(kind, _)| *kind != new.cksum_type);
         let client_hasher = other.map(|(kind, _)| Hasher::new(*kind));
-        let writer = Self {
+        let mut writer = Self {
             store,
             key,
             new,
             generation,
-            file,
-            work_path: Some(work_path),
+            file: None,
+            work: None,
             buf: None,
             filled: 0,
             written: 0,
@@ -88,19 +88,26 @@ impl Writer {
             hasher,
             client_hasher,
             pending: None,
-            has_sidecar: false,
         };
-        writer.allocate()?;
+        if writer.new.size_hint.is_some_and(|size| size >= SEGMENT_OBJECT_BYTES) {
+            writer.make_file()?;
+        }
         Ok(writer)
     }
 
-    /// Allocates a file of known size at once. Not a huge one: the client may never send what it has announced.
-    fn allocate(&self) -> Result<()> {
-        let Some(size_bytes) = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size)) else {
-            return Ok(());
-        };
-        let allocated = sys::allocate(self.file.fd().as_fd(), size_bytes.next_multiple_of(LEAF_BYTES as u64));
-        allocated.map_err(|e| Error::disk("allocate", &e))
+    /// Makes the work file, and allocates one of known size at once. Not a huge one: the client may never send what
+    /// it has announced.
+    fn make_file(&mut self) -> Result<DirectFile> {
+        let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
+        let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::CreateNew)
+            .map_err(|e| Error::disk("create work file", &e))?;
+        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
+        self.file = Some(file.clone());
+        if let Some(size_bytes) = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size)) {
+            let blocks = size_bytes.next_multiple_of(LEAF_BYTES as u64);
+            sys::allocate(file.fd().as_fd(), blocks).map_err(|e| Error::disk("allocate", &e))?;
+        }
+        Ok(file)
     }
 
     fn mountpath(&self) -> Result<&Arc<Mountpath>> {
@@ -156,6 +163,24 @@ impl Writer {
         let Some(mut buf) = self.buf.take() else { return Ok(()) };
         let len = std::mem::take(&mut self.filled);
         let (bytes, rest) = buf.split_at_mut(len);
+        self.digest(bytes);
+        // Direct I/O writes whole units; what lies behind the end is cut off again before it is visible.
+        let padded = len.next_multiple_of(LEAF_BYTES);
+        if let Some(padding) = rest.get_mut(..padded - len) {
+            padding.fill(0);
+        }
+        self.finish_pending().await?;
+        let file = match &self.file {
+            Some(file) => file.clone(),
+            None => self.make_file()?,
+        };
+        let write = self.store.driver.write_at(file.fd(), buf, padded, self.written);
+        self.pending = Some((Box::pin(write), padded));
+        self.written += len as u64;
+        Ok(())
+    }
+
+    fn digest(&mut self, bytes: &[u8]) {
         for block in bytes.chunks(BLOCK_BYTES) {
             self.crcs.push(crc32c(block));
             self.hasher.update(block);
@@ -163,16 +188,6 @@ impl Writer {
                 hasher.update(block);
             }
         }
-        // Direct I/O writes whole units; what lies behind the end is cut off again before it is visible.
-        let padded = len.next_multiple_of(LEAF_BYTES);
-        if let Some(padding) = rest.get_mut(..padded - len) {
-            padding.fill(0);
-        }
-        self.finish_pending().await?;
-        let write = self.store.driver.write_at(self.file.fd(), buf, padded, self.written);
-        self.pending = Some((Box::pin(write), padded));
-        self.written += len as u64;
-        Ok(())
     }
 
     async fn finish_pending(&mut self) -> Result<()> {
@@ -187,20 +202,67 @@ impl Writer {
 
     /// Verifies, makes the object visible, and returns when it is as durable as asked for.
     pub(crate) async fn commit(mut self) -> Result<Rc<Entry>> {
+        let entry = if self.file.is_none() && self.size_bytes() < SEGMENT_OBJECT_BYTES {
+            self.commit_small().await
+        } else {
+            self.commit_file().await
+        };
+        // An entry that was published and failed later has been taken back, or is on a suspect mountpath.
+        entry.inspect_err(|_| self.store.forget_entry(&self.key))
+    }
+
+    async fn commit_small(&mut self) -> Result<Rc<Entry>> {
+        let buf = self.buf.take();
+        let data = buf.as_deref().and_then(|bytes| bytes.get(..self.filled)).unwrap_or_default();
+        self.digest(data);
+        let cksum_value = self.verify()?;
+        let (store, key) = (Rc::clone(&self.store), self.key.clone());
+        let held = store.hold(&key).await?;
+        let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
+        let crcs = std::mem::take(&mut self.crcs);
+        let (entry, done) = held.put_small(entry, crcs, data, self.new.durability).await?;
+        // The memory is needed elsewhere while the flush takes its time.
+        drop(buf);
+        done.await.map(|()| entry)
+    }
+
+    async fn commit_file(&mut self) -> Result<Rc<Entry>> {
         if self.filled > 0 {
             self.write_out().await?;
         }
         self.buf = None;
         self.finish_pending().await?;
         let cksum_value = self.verify()?;
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.make_file()?,
+        };
         if !self.written.is_multiple_of(LEAF_BYTES as u64) {
-            let cut = sys::truncate(self.file.fd().as_fd(), self.written);
+            let cut = sys::truncate(file.fd().as_fd(), self.written);
             cut.map_err(|e| Error::disk("truncate", &e))?;
         }
+        let mut entry = self.entry(0, self.written, cksum_value);
+        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.crcs));
+        let mut meta = entry.to_meta(&self.key, crcs);
+        let has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
+        entry.place = Place::File { has_sidecar };
+        if let Some(work) = &mut self.work {
+            work.sidecar = has_sidecar.then_some(self.generation);
+        }
+        let (store, key) = (Rc::clone(&self.store), self.key.clone());
+        let held = store.hold(&key).await?;
+        entry.version = held.next_version();
+        meta.version = entry.version;
+        open::write_meta(&file, &meta)?;
+        let (entry, done) = held.put_file(entry, &mut self.work, self.new.durability).await?;
+        done.await.map(|()| entry)
+    }
+
+    fn entry(&mut self, version: u64, size_bytes: u64, cksum_value: String) -> Entry {
         let now_ns = crate::clock::unix_ns();
-        let mut entry = Entry {
-            size_bytes: self.written,
-            version: self.store.version_after(&self.key),
+        Entry {
+            size_bytes,
+            version,
             generation: self.generation,
             mtime_ns: now_ns,
             atime_ns: Cell::new(now_ns),
@@ -208,24 +270,8 @@ impl Writer {
             cksum_value: cksum_value.into(),
             custom: std::mem::take(&mut self.new.custom).into_boxed_slice(),
             mountpath: self.key.mountpath,
-            has_sidecar: false,
-        };
-        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.crcs));
-        let mut meta = entry.to_meta(&self.key, crcs);
-        self.has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
-        entry.has_sidecar = self.has_sidecar;
-        // Another write of this name may have ended while the sidecar was flushed.
-        meta.version = self.store.version_after(&self.key);
-        entry.version = meta.version;
-        self.store.check_alive(&self.key.bucket)?;
-        self.store.check_index_budget(&entry)?;
-        open::write_meta(&self.file, &meta)?;
-        let entry = self.publish(entry)?;
-        self.store
-            .committer(self.key.mountpath)?
-            .commit(Rc::clone(self.file.fd()), self.new.durability)
-            .await?;
-        Ok(entry)
+            place: Place::File { has_sidecar: false },
+        }
     }
 
     /// The whole-object checksum, after comparing it with what the client says.
@@ -244,37 +290,15 @@ impl Writer {
         }
         Ok(value)
     }
-
-    /// Rename and index change in one step, without a wait in between: this core is the only one that looks.
-    fn publish(&mut self, entry: Entry) -> Result<Rc<Entry>> {
-        let mountpath = Arc::clone(self.mountpath()?);
-        let path = self.key.path();
-        let Some(work_path) = &self.work_path else {
-            return Err(Error::internal("an object was committed twice"));
-        };
-        let fail = |e: io::Error| Error::disk("rename into place", &e);
-        match sys::rename_beneath(mountpath.dir(), work_path, &path) {
-            Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                sys::make_dirs_beneath(mountpath.dir(), names::parent(&path)).map_err(fail)?;
-                sys::rename_beneath(mountpath.dir(), work_path, &path).map_err(fail)?;
-            }
-            Err(e) => return Err(fail(e)),
-        }
-        self.work_path = None;
-        Ok(self.store.publish(&self.key, entry))
-    }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let Some(work_path) = self.work_path.take() else { return };
+        let Some(work) = self.work.take() else { return };
         if let Ok(mountpath) = self.store.mountpath(self.key.mountpath) {
             // A work file that cannot be removed now is swept at the next start.
-            let _ = sys::unlink_beneath(mountpath.dir(), &work_path);
-            if self.has_sidecar {
-                sidecar::remove(mountpath, self.generation);
-            }
+            let _ = sys::unlink_beneath(mountpath.dir(), &work.work_path);
+            work.sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
         }
     }
 }

@@ -1,0 +1,266 @@
+//! Changes of names: each takes its name, looks up what is there, appends its record and publishes, in that order.
+//!
+//! From the record on there is no wait until the change is handed to its commit group, so that the log, the index
+//! and the group all know the changes of a name in one order.
+
+use super::after::{After, Rename, Undo};
+use super::engine::Store;
+use super::entry::{BucketRef, Entry, Key};
+use super::lane::{DELETION_BYTES_MAX, Lane};
+use super::lock::NameGuard;
+use super::open;
+use super::place::{Extent, Place};
+use super::sidecar;
+use crate::error::{Error, Result};
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+use uring::{DirectFile, OpenMode};
+use wire::api::bprops::Durability;
+use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::segment::{self, Deletion, Replaced};
+
+/// A name that is being changed, and what it stands for.
+pub(super) struct Held<'s> {
+    store: &'s Store,
+    key: &'s Key,
+    index_key: Vec<u8>,
+    lane: &'s Rc<Lane>,
+    pub(super) old: Option<Entry>,
+    _guard: NameGuard,
+}
+
+/// A work file that is to become an object.
+pub(super) struct WorkFile {
+    pub(super) file: Rc<OwnedFd>,
+    pub(super) work_path: String,
+    pub(super) sidecar: Option<u64>,
+}
+
+impl Store {
+    /// Takes a name for a change. Nobody else changes it until the result is dropped.
+    pub(super) async fn hold<'s>(&'s self, key: &'s Key) -> Result<Held<'s>> {
+        let lane = self.lane(key)?;
+        self.writable(key.mountpath)?;
+        // The index is written out in the background; whoever is faster waits.
+        while lane.index.memtable_bytes() > 4 * self.limits.memtable_bytes {
+            self.driver.sleep(Duration::from_millis(1)).await;
+        }
+        let index_key = key.index_key();
+        let guard = self.locks.lock(&index_key).await;
+        self.check_alive(&key.bucket)?;
+        let old = lane.lookup(&index_key).await?;
+        Ok(Held { store: self, key, index_key, lane, old, _guard: guard })
+    }
+
+    /// Removes an object; false when there was none.
+    pub(crate) async fn remove(&self, key: &Key, durability: Durability) -> Result<bool> {
+        let held = self.hold(key).await?;
+        if held.old.is_none() {
+            return Ok(false);
+        }
+        let generation = self.next_generation();
+        let done = held.delete(generation, durability).await?;
+        done.await.map(|()| true)
+    }
+
+    /// Replaces an object's custom metadata.
+    pub(crate) async fn set_custom(
+        &self,
+        key: &Key,
+        custom: Vec<(String, String)>,
+        durability: Durability,
+    ) -> Result<()> {
+        let mut held = self.hold(key).await?;
+        let missing = || Error::object_missing(&key.bucket.name, &key.name);
+        let old = held.old.take().ok_or_else(missing)?;
+        let done = match old.place {
+            Place::File { .. } => held.set_file_custom(old, custom, durability).await?,
+            Place::Segment(extent) => held.set_small_custom(old, extent, custom, durability).await?,
+        };
+        done.await
+    }
+
+    /// Forgets a destroyed bucket; its files are moved away by the control plane, its records are reclaimed later.
+    pub(crate) fn forget_bucket(&self, bucket: &BucketRef) {
+        self.destroyed.borrow_mut().insert(bucket.id);
+        for lane in self.lanes() {
+            lane.ledger.borrow_mut().forget_bucket(bucket.id);
+        }
+        // Its entries and bodies are never asked for again and leave the caches as they age.
+    }
+
+    /// Has a name looked up anew.
+    pub(super) fn forget_entry(&self, key: &Key) {
+        self.entries.borrow_mut().remove(key.index_key().as_slice());
+    }
+
+    fn forget_caches(&self, entry: &Entry) {
+        self.open_files.borrow_mut().remove(&entry.generation);
+        self.bodies.remove(entry.generation);
+    }
+}
+
+type Done = std::pin::Pin<Box<dyn Future<Output = Result<()>>>>;
+
+impl Held<'_> {
+    /// The version that a write makes.
+    pub(super) fn next_version(&self) -> u64 {
+        self.old.as_ref().map_or(1, |old| old.version + 1)
+    }
+
+    /// Writes a small object into the lane's segment.
+    pub(super) async fn put_small(
+        mut self,
+        mut entry: Entry,
+        crcs: Vec<u32>,
+        data: &[u8],
+        durability: Durability,
+    ) -> Result<(Rc<Entry>, Done)> {
+        let old = self.old.take();
+        let extent = self.append_object(&entry, crcs, data).await?;
+        entry.place = Place::Segment(extent);
+        // A file of that name is in the way.
+        let after = match &old {
+            Some(old) if old.place.is_file() => After::Unlink { path: self.key.path(), sidecar: old.sidecar() },
+            _ => After::Nothing,
+        };
+        let entry = self.publish(entry, old.as_ref());
+        Ok((entry, self.join(after, durability)?))
+    }
+
+    /// Puts a work file, with its metadata on it, into the place of an object.
+    pub(super) async fn put_file(
+        mut self,
+        entry: Entry,
+        work: &mut Option<WorkFile>,
+        durability: Durability,
+    ) -> Result<(Rc<Entry>, Done)> {
+        let old = self.old.take();
+        self.append_file(&entry).await?;
+        let Some(work) = work.take() else { return Err(Error::internal("an object was committed twice")) };
+        self.lane.unsettle(entry.generation);
+        let entry = self.publish(entry, old.as_ref());
+        let old = old.map(Rc::new);
+        let rename = Rename {
+            file: work.file,
+            work_path: work.work_path,
+            path: self.key.path(),
+            old_sidecar: old.as_ref().and_then(|old| old.sidecar()),
+            sidecar: work.sidecar,
+            undo: Undo {
+                bucket_id: self.key.bucket.id,
+                key: self.index_key.clone(),
+                generation: entry.generation,
+                old,
+            },
+        };
+        Ok((entry, self.join(After::Rename(Box::new(rename)), durability)?))
+    }
+
+    async fn delete(mut self, generation: u64, durability: Durability) -> Result<Done> {
+        let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
+        self.lane.log.reserve(DELETION_BYTES_MAX).await?;
+        self.store.check_alive(&self.key.bucket)?;
+        let deletion = Deletion {
+            bucket_id: self.key.bucket.id,
+            name: self.key.name.clone(),
+            generation,
+            replaced: Replaced::Nothing,
+        };
+        let at = self.lane.log.append_deletion(deletion)?;
+        self.lane.account(at, 1);
+        self.lane.unpublish(self.key.bucket.id, &self.index_key, &old);
+        self.store.entries.borrow_mut().remove(self.index_key.as_slice());
+        self.store.forget_caches(&old);
+        let after = match old.place {
+            Place::File { .. } => After::Unlink { path: self.key.path(), sidecar: old.sidecar() },
+            Place::Segment(_) => After::Nothing,
+        };
+        self.join(after, durability)
+    }
+
+    async fn set_file_custom(
+        self,
+        old: Entry,
+        custom: Vec<(String, String)>,
+        durability: Durability,
+    ) -> Result<Done> {
+        self.lane.settled(&old).await?;
+        let mountpath = self.store.mountpath(old.mountpath)?;
+        let file = DirectFile::open(mountpath.dir(), &self.key.path(), OpenMode::Write)
+            .map_err(|e| Error::disk("open to change metadata", &e))?;
+        let meta =
+            open::read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
+        let mut meta = ObjectMeta { custom, ..meta };
+        let moved_out = sidecar::move_out(&self.store.driver, mountpath, &mut meta).await?;
+        let value = open::encode_meta(&meta)?;
+        let has_sidecar = old.sidecar().is_some() || moved_out;
+        let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar });
+        entry.atime_ns.set(old.atime_ns.get());
+        self.append_file(&entry).await?;
+        self.publish(entry, Some(&old));
+        self.join(After::SetMeta { file: Rc::clone(file.fd()), value }, durability)
+    }
+
+    /// A small object is written anew with its metadata; it stays the same generation.
+    async fn set_small_custom(
+        self,
+        old: Entry,
+        extent: Extent,
+        custom: Vec<(String, String)>,
+        durability: Durability,
+    ) -> Result<Done> {
+        let piece = self.lane.read(&old, &extent).await?;
+        let data = piece.chunk.get(piece.range.clone()).unwrap_or_default();
+        let entry = Entry { custom: custom.into_boxed_slice(), ..old.clone() };
+        let blocks = data.len().div_ceil(super::BLOCK_BYTES);
+        let crcs = extent.crcs.iter().copied().take(blocks).collect();
+        let extent = self.append_object(&entry, crcs, data).await?;
+        let changed = Entry { place: Place::Segment(extent), ..entry };
+        self.publish(changed, Some(&old));
+        self.store.bodies.forget_fields(old.generation);
+        self.join(After::Nothing, durability)
+    }
+
+    async fn append_object(&self, entry: &Entry, crcs: Vec<u32>, data: &[u8]) -> Result<Extent> {
+        let meta = entry.to_meta(self.key, BlockCrcs::Inline(crcs));
+        let mut head = Vec::with_capacity(2048);
+        segment::object_head(&mut head, &self.key.bucket.name, &meta, Replaced::Nothing)
+            .map_err(|e| Error::bad(format!("metadata: {e}")))?;
+        let padding = segment::object_padding(meta.size);
+        self.lane.log.reserve(head.len() + data.len() + padding).await?;
+        self.store.check_alive(&self.key.bucket)?;
+        let start = self.lane.log.append([&head, data], padding)?;
+        Ok(super::lane::extent_of(start.segment, start.offset, head.len(), &meta))
+    }
+
+    /// Appends the record of a file. Its checksums are with the file; the record only says that it changes.
+    async fn append_file(&self, entry: &Entry) -> Result<()> {
+        let meta = entry.to_meta(self.key, BlockCrcs::Inline(Vec::new()));
+        let mut record = Vec::with_capacity(1024);
+        segment::file_record(&mut record, &meta, Replaced::Nothing)
+            .map_err(|e| Error::bad(format!("metadata: {e}")))?;
+        self.lane.log.reserve(record.len()).await?;
+        self.store.check_alive(&self.key.bucket)?;
+        self.lane.log.append([&record, &[]], 0).map(drop)
+    }
+
+    fn publish(&self, entry: Entry, old: Option<&Entry>) -> Rc<Entry> {
+        let entry = Rc::new(entry);
+        self.lane.publish(self.key.bucket.id, &self.index_key, &entry, old);
+        self.store.entries.borrow_mut().insert(self.index_key.as_slice().into(), Rc::clone(&entry));
+        if let Some(old) = old.filter(|old| old.generation != entry.generation) {
+            self.store.forget_caches(old);
+        }
+        entry
+    }
+
+    /// Hands the change to its commit group.
+    fn join(&self, after: After, durability: Durability) -> Result<Done> {
+        let committer = self.store.committer(self.key.mountpath)?;
+        Ok(Box::pin(committer.join(self.lane, after, durability)))
+    }
+}
+

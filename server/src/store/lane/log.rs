@@ -1,0 +1,311 @@
+//! The lane's log: records are appended to a batch in memory, batches to the open segment.
+//!
+//! A segment is a TAR archive (`wire::segment`) in a file that is allocated ahead of its use, so that a write changes no
+//! size and what is not written yet reads as the zeros that end an archive. A batch is written by the commit round and
+//! starts and ends on a page, filled up with a padding record. Batches of a lane are written one after another; what
+//! was acknowledged therefore never lies behind a gap.
+
+use super::buffers::BatchBuffers;
+use crate::error::{Error, Kind, Result};
+use futures_channel::oneshot;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
+use wire::segment::{self, Deletion};
+
+/// Bytes of a segment after which the next one is begun.
+const SEGMENT_BYTES: u64 = 64 << 20;
+/// A segment is allocated in steps that double between these bounds.
+const STEP_BYTES_MIN: u64 = 256 << 10;
+const STEP_BYTES_MAX: u64 = 8 << 20;
+/// Room kept for the padding record of a batch.
+const PADDING_BYTES_MAX: usize = LEAF_BYTES + segment::BLOCK_BYTES;
+/// Deletions that share one record at most.
+const DELETIONS_MAX: usize = 32;
+
+/// A place in a lane's log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+}
+
+/// The segment that batches are appended to.
+struct OpenSegment {
+    number: u64,
+    file: DirectFile,
+    /// Where the next batch starts.
+    end: u64,
+    allocated: u64,
+}
+
+/// Records that are not written yet.
+struct Batch {
+    segment: u64,
+    file: DirectFile,
+    start: u64,
+    buf: Buf,
+    filled: usize,
+    /// Deletions of the last record, which may take more, and where that record starts.
+    deletions: (usize, Vec<Deletion>),
+}
+
+struct State {
+    open: Option<OpenSegment>,
+    batch: Option<Batch>,
+    next_segment: u64,
+    /// Everything before is written.
+    settled: Position,
+    /// A write failed: nothing more is taken.
+    broken: bool,
+}
+
+/// The log of one lane.
+pub(crate) struct Log {
+    driver: Driver,
+    dir: Rc<OwnedFd>,
+    buffers: Rc<BatchBuffers>,
+    state: RefCell<State>,
+    /// Those who wait for room in the batch, or for records to be written.
+    waiting: RefCell<Vec<oneshot::Sender<()>>>,
+}
+
+/// Name of a segment's file in its lane's directory.
+pub(crate) fn file_name(segment: u64) -> String {
+    format!("{segment:016x}.tar")
+}
+
+/// The number of the segment with this file name.
+pub(crate) fn number_of(file_name: &str) -> Option<u64> {
+    let digits = file_name.strip_suffix(".tar").filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(digits, 16).ok()
+}
+
+impl Log {
+    /// A log whose next segment has this number.
+    pub(crate) fn new(driver: Driver, dir: Rc<OwnedFd>, buffers: Rc<BatchBuffers>, next_segment: u64) -> Self {
+        let settled = Position { segment: next_segment, offset: 0 };
+        let state = State { open: None, batch: None, next_segment, settled, broken: false };
+        Self { driver, dir, buffers, state: RefCell::new(state), waiting: RefCell::default() }
+    }
+
+    /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
+    pub(crate) async fn reserve(&self, len: usize) -> Result<()> {
+        loop {
+            let turn = {
+                let mut state = self.state.borrow_mut();
+                if state.broken {
+                    return Err(broken());
+                }
+                match &state.batch {
+                    Some(batch) if batch.filled + len + PADDING_BYTES_MAX <= batch.buf.len() => return Ok(()),
+                    Some(batch) if batch.filled > 0 => self.wait_for_change(),
+                    _ => match self.buffers.take(len + PADDING_BYTES_MAX) {
+                        Ok(buf) => return self.begin_batch(&mut state, buf),
+                        Err(returned) => returned,
+                    },
+                }
+            };
+            // An error means that nobody is left to wake us, and is found out by the next look.
+            let _ = turn.await;
+        }
+    }
+
+    /// Appends a record; room must have been reserved. Returns where it starts.
+    pub(crate) fn append(&self, parts: [&[u8]; 2], padding: usize) -> Result<Position> {
+        let mut state = self.state.borrow_mut();
+        let batch = state.batch.as_mut().ok_or_else(unreserved)?;
+        let at = Position { segment: batch.segment, offset: batch.start + batch.filled as u64 };
+        batch.deletions.1.clear();
+        for part in parts {
+            batch.push(part)?;
+        }
+        batch.push(ZEROS.get(..padding).ok_or_else(unreserved)?)?;
+        Ok(at)
+    }
+
+    /// Appends a deletion, to the last record if that holds deletions.
+    pub(crate) fn append_deletion(&self, deletion: Deletion) -> Result<Position> {
+        let mut state = self.state.borrow_mut();
+        let batch = state.batch.as_mut().ok_or_else(unreserved)?;
+        let (start, deletions) = &mut batch.deletions;
+        if deletions.is_empty() || deletions.len() >= DELETIONS_MAX {
+            *start = batch.filled;
+            deletions.clear();
+        }
+        deletions.push(deletion);
+        let at = Position { segment: batch.segment, offset: batch.start + *start as u64 };
+        let mut record = Vec::new();
+        segment::delete_records(&mut record, deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
+        batch.filled = *start;
+        batch.push(&record)?;
+        Ok(at)
+    }
+
+    /// Where the next record will be.
+    pub(crate) fn position(&self) -> Position {
+        let state = self.state.borrow();
+        match (&state.batch, &state.open) {
+            (Some(batch), _) => {
+                Position { segment: batch.segment, offset: batch.start + batch.filled as u64 }
+            }
+            (None, Some(open)) => Position { segment: open.number, offset: open.end },
+            (None, None) => Position { segment: state.next_segment, offset: 0 },
+        }
+    }
+
+    /// Returns when the record at this position has been written.
+    pub(crate) async fn settled(&self, position: Position) -> Result<()> {
+        loop {
+            let turn = {
+                let state = self.state.borrow();
+                if position < state.settled {
+                    return Ok(());
+                }
+                if state.broken {
+                    return Err(broken());
+                }
+                self.wait_for_change()
+            };
+            let _ = turn.await;
+        }
+    }
+
+    /// Writes the batch; returns the file it went to and where it ends, or `None` when there was nothing to write.
+    pub(super) async fn write_batch(&self) -> Result<Option<(Rc<OwnedFd>, Position)>> {
+        let Some(batch) = self.take_batch()? else { return Ok(None) };
+        let (len, start) = (batch.filled, batch.start);
+        let file = Rc::clone(batch.file.fd());
+        let (count, buf) = self.driver.write_at(&file, batch.buf, len, start).await;
+        self.buffers.give(buf);
+        let written = match count {
+            Ok(count) if count == len => Ok(()),
+            Ok(count) => Err(io::Error::new(io::ErrorKind::StorageFull, format!("{count} of {len} bytes"))),
+            Err(e) => Err(e),
+        };
+        let end = Position { segment: batch.segment, offset: start + len as u64 };
+        let mut state = self.state.borrow_mut();
+        match &written {
+            Ok(()) => state.settled = end,
+            Err(_) => state.broken = true,
+        }
+        drop(state);
+        self.wake_all();
+        written.map(|()| Some((file, end))).map_err(|e| Error::disk("write to the log", &e))
+    }
+
+    /// Ends the open segment: cuts off what was allocated and not used.
+    pub(crate) fn seal(&self) -> Result<()> {
+        let open = self.state.borrow_mut().open.take();
+        open.map_or(Ok(()), |open| {
+            let cut = sys::truncate(open.file.fd().as_fd(), open.end);
+            cut.map_err(|e| Error::disk("end a segment", &e))
+        })
+    }
+
+    /// The segment being appended to; it must not be removed.
+    pub(crate) fn open_segment(&self) -> Option<u64> {
+        self.state.borrow().open.as_ref().map(|open| open.number)
+    }
+
+    fn take_batch(&self) -> Result<Option<Batch>> {
+        let mut state = self.state.borrow_mut();
+        let Some(mut batch) = state.batch.take_if(|batch| batch.filled > 0) else { return Ok(None) };
+        let padding = batch.filled.next_multiple_of(LEAF_BYTES) - batch.filled;
+        if padding > 0 {
+            let mut record = Vec::with_capacity(padding);
+            segment::padding(&mut record, padding);
+            batch.push(&record)?;
+        }
+        if let Some(open) = state.open.as_mut().filter(|open| open.number == batch.segment) {
+            open.end = batch.start + batch.filled as u64;
+        }
+        drop(state);
+        self.wake_all();
+        Ok(Some(batch))
+    }
+
+    fn begin_batch(&self, state: &mut State, buf: Buf) -> Result<()> {
+        let open = match self.open_room(state, buf.len() as u64) {
+            Ok(open) => open,
+            Err(e) => {
+                self.buffers.give(buf);
+                return Err(e);
+            }
+        };
+        let (segment, file, start) = (open.number, open.file.clone(), open.end);
+        state.batch = Some(Batch { segment, file, start, buf, filled: 0, deletions: (0, Vec::new()) });
+        Ok(())
+    }
+
+    /// The open segment with room for `needed` bytes more; a new one when the last is full.
+    fn open_room<'s>(&self, state: &'s mut State, needed: u64) -> Result<&'s mut OpenSegment> {
+        if let Some(full) = state.open.take_if(|open| open.end + needed > SEGMENT_BYTES) {
+            let cut = sys::truncate(full.file.fd().as_fd(), full.end);
+            cut.map_err(|e| Error::disk("end a segment", &e))?;
+        }
+        if state.open.is_none() {
+            let number = state.next_segment;
+            let file = DirectFile::open(self.dir.as_fd(), &file_name(number), OpenMode::CreateNew)
+                .map_err(|e| Error::disk("begin a segment", &e))?;
+            state.next_segment += 1;
+            state.open = Some(OpenSegment { number, file, end: 0, allocated: 0 });
+        }
+        let open = state.open.as_mut().ok_or_else(unreserved)?;
+        open.allocate(open.end + needed)?;
+        Ok(open)
+    }
+
+    fn wait_for_change(&self) -> oneshot::Receiver<()> {
+        let (turn, my_turn) = oneshot::channel();
+        self.waiting.borrow_mut().push(turn);
+        my_turn
+    }
+
+    fn wake_all(&self) {
+        for waiter in self.waiting.take() {
+            // Whoever has gone waits for nothing.
+            let _ = waiter.send(());
+        }
+    }
+}
+
+impl OpenSegment {
+    /// Allocates up to `needed` at least; space that is not there is found out before anything is promised.
+    fn allocate(&mut self, needed: u64) -> Result<()> {
+        if needed <= self.allocated {
+            return Ok(());
+        }
+        let step = self.allocated.clamp(STEP_BYTES_MIN, STEP_BYTES_MAX);
+        let fd = self.file.fd().as_fd();
+        let wanted = (self.allocated + step).max(needed);
+        let allocated = match sys::allocate(fd, wanted) {
+            Err(e) if e.kind() == io::ErrorKind::StorageFull => sys::allocate(fd, needed).map(|()| needed),
+            other => other.map(|()| wanted),
+        };
+        self.allocated = allocated.map_err(|e| Error::disk("allocate room in a segment", &e))?;
+        Ok(())
+    }
+}
+
+impl Batch {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        let end = self.filled + bytes.len();
+        let room = self.buf.get_mut(self.filled..end).ok_or_else(unreserved)?;
+        room.copy_from_slice(bytes);
+        self.filled = end;
+        Ok(())
+    }
+}
+
+const ZEROS: [u8; segment::BLOCK_BYTES] = [0; segment::BLOCK_BYTES];
+
+fn unreserved() -> Error {
+    Error::internal("a record was appended without room for it")
+}
+
+fn broken() -> Error {
+    Error { kind: Kind::Io, ..Error::internal("the lane takes no writes after one has failed") }
+}

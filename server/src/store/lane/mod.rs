@@ -1,0 +1,188 @@
+//! A lane: a fixed share of a mountpath's names, with a log of its own and an index of its own.
+//!
+//! The log is the truth and the index is made from it: an object's record is appended, the index learns where it is,
+//! and from time to time the index is written out together with the position up to which it is complete.
+
+mod buffers;
+mod ledger;
+mod log;
+mod open;
+mod reader;
+mod replay;
+mod segments;
+mod upkeep;
+mod walk;
+
+pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
+pub(crate) use ledger::{Ledger, Totals};
+pub(crate) use log::{Log, Position, file_name};
+pub(crate) use open::{LaneSetup, OpenedLane, lane_dir};
+pub(crate) use replay::{Buckets, ReplayReport, replay};
+pub(crate) use segments::SegmentFiles;
+pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
+pub(crate) use walk::adopt_files;
+
+use super::after::Undo;
+use super::entry::Entry;
+use super::lsm::{LaneIndex, Peek};
+use super::mountpath::Mountpath;
+use super::place::{Extent, Place};
+use super::reader::Piece;
+use super::value;
+use crate::error::{Error, Result};
+use futures_channel::oneshot;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use uring::Driver;
+
+/// Room that one more deletion takes at most: its name in hexadecimal, and a record of its own.
+pub(crate) const DELETION_BYTES_MAX: usize = 4096;
+
+/// One lane, on the core that owns it.
+pub(crate) struct Lane {
+    driver: Driver,
+    /// Index of its mountpath on the node.
+    pub(crate) mountpath_index: usize,
+    pub(crate) mountpath: Arc<Mountpath>,
+    pub(crate) number: u16,
+    dir: Rc<OwnedFd>,
+    pub(crate) index: Rc<LaneIndex>,
+    pub(crate) log: Log,
+    pub(crate) ledger: RefCell<Ledger>,
+    files: SegmentFiles,
+    /// Generations whose files do not have their names yet, with those who wait to read them.
+    unsettled: RefCell<HashMap<u64, Vec<oneshot::Sender<()>>>>,
+    /// The log up to here is in the durable index.
+    checkpoint: Cell<Position>,
+    /// Segments that cannot be reclaimed, because something in them is damaged.
+    kept: RefCell<HashSet<u64>>,
+    /// Counts changes of the index: a look-up that waited for the disk may have been overtaken.
+    changes: Cell<u64>,
+}
+
+impl Lane {
+    /// What the index says of a key, as its encoded value.
+    pub(crate) async fn lookup(&self, key: &[u8]) -> Result<Option<Entry>> {
+        loop {
+            let value = match self.index.peek(key) {
+                Peek::Found(value) => Some(value),
+                Peek::Absent => None,
+                Peek::OnDisk => {
+                    let before = self.changes.get();
+                    let value = self.index.get(key).await?;
+                    if self.changes.get() != before {
+                        // Perhaps of this very name: look again, most likely in memory this time.
+                        continue;
+                    }
+                    value
+                }
+            };
+            return value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
+        }
+    }
+
+    /// Counts the changes of this lane's index.
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Makes an entry the one that its name stands for.
+    pub(crate) fn publish(&self, bucket_id: u64, key: &[u8], entry: &Entry, old: Option<&Entry>) {
+        let mut bytes = Vec::with_capacity(96);
+        value::encode(entry, &mut bytes);
+        self.index.put(key, Some(&bytes));
+        let mut ledger = self.ledger.borrow_mut();
+        if let Some(old) = old {
+            ledger.remove(bucket_id, old);
+        }
+        ledger.add(bucket_id, entry);
+        self.changes.set(self.changes.get() + 1);
+    }
+
+    /// Makes a name stand for nothing.
+    pub(crate) fn unpublish(&self, bucket_id: u64, key: &[u8], old: &Entry) {
+        self.index.put(key, None);
+        self.ledger.borrow_mut().remove(bucket_id, old);
+        self.changes.set(self.changes.get() + 1);
+    }
+
+    /// Takes back an entry whose file could not be put in its place, unless it has been replaced already.
+    pub(crate) fn withdraw(&self, undo: &Undo) {
+        let now = match self.index.peek(&undo.key) {
+            Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
+            Peek::Absent | Peek::OnDisk => None,
+        };
+        let Some(now) = now.filter(|now| now.generation == undo.generation) else { return };
+        match &undo.old {
+            Some(old) => self.publish(undo.bucket_id, &undo.key, old, Some(&now)),
+            None => self.unpublish(undo.bucket_id, &undo.key, &now),
+        }
+    }
+
+    /// Writes the batch of the log; returns the file it went to, if there was anything to write.
+    pub(crate) async fn write_batch(&self) -> Result<Option<Rc<OwnedFd>>> {
+        let Some((file, end)) = self.log.write_batch().await? else { return Ok(None) };
+        self.account(end, 0);
+        Ok(Some(file))
+    }
+
+    /// Notes how far a segment has been written and what deletions it holds.
+    pub(crate) fn account(&self, at: Position, deletions: u64) {
+        let mut ledger = self.ledger.borrow_mut();
+        let account = ledger.segment(at.segment);
+        account.end = account.end.max(at.offset);
+        account.deletions += deletions;
+    }
+
+    /// Notes a file that is not under its name yet.
+    pub(crate) fn unsettle(&self, generation: u64) {
+        self.unsettled.borrow_mut().insert(generation, Vec::new());
+    }
+
+    /// The file of this generation is under its name, or will never be.
+    pub(crate) fn unsettle_done(&self, generation: u64) {
+        for waiter in self.unsettled.borrow_mut().remove(&generation).unwrap_or_default() {
+            // Whoever has gone waits for nothing.
+            let _ = waiter.send(());
+        }
+    }
+
+    /// Returns when an object's bytes can be read from where its entry says.
+    pub(crate) async fn settled(&self, entry: &Entry) -> Result<()> {
+        match &entry.place {
+            Place::Segment(extent) => {
+                let at = Position { segment: extent.segment, offset: extent.offset };
+                self.log.settled(at).await
+            }
+            Place::File { .. } => {
+                let turn = self.unsettled.borrow_mut().get_mut(&entry.generation).map(|waiting| {
+                    let (turn, my_turn) = oneshot::channel();
+                    waiting.push(turn);
+                    my_turn
+                });
+                if let Some(turn) = turn {
+                    let _ = turn.await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads a small object, verified.
+    pub(crate) async fn read(&self, entry: &Entry, extent: &Extent) -> Result<Piece> {
+        self.log.settled(Position { segment: extent.segment, offset: extent.offset }).await?;
+        let (piece, len) = self.files.read(&self.driver, &self.dir, extent, entry.size_bytes).await?;
+        let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
+        if bytes.len() != len || !extent.matches(bytes) {
+            return Err(Error::corrupt(format!(
+                "the bytes at {} of segment {} do not match their checksum",
+                extent.offset,
+                file_name(extent.segment)
+            )));
+        }
+        Ok(piece)
+    }
+}

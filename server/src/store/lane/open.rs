@@ -1,0 +1,132 @@
+//! From a directory to a lane that serves.
+
+use super::buffers::BatchBuffers;
+use super::ledger::Ledger;
+use super::log::{Log, Position, number_of};
+use super::segments::SegmentFiles;
+use super::Lane;
+use crate::error::{Error, Kind, Result};
+use crate::store::lsm::{IndexCache, LaneIndex, Opened};
+use crate::store::mountpath::{LANES_DIR, Mountpath};
+use crate::store::value::{number, put_number};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use uring::{Driver, sys};
+
+/// What a lane is opened with.
+#[derive(Clone)]
+pub(crate) struct LaneSetup {
+    pub(crate) driver: Driver,
+    pub(crate) cache: Rc<IndexCache>,
+    pub(crate) buffers: Rc<BatchBuffers>,
+    pub(crate) mountpath: Arc<Mountpath>,
+    pub(crate) mountpath_index: usize,
+    pub(crate) number: u16,
+    /// Segments kept open for reading.
+    pub(crate) segments_open: usize,
+}
+
+/// A lane whose index says what it knew at its last checkpoint.
+pub(crate) struct OpenedLane {
+    pub(crate) lane: Rc<Lane>,
+    /// Where replay starts; without it the index is empty and must be made from everything there is.
+    pub(crate) from: Option<Position>,
+    pub(crate) segments: Vec<u64>,
+}
+
+/// A lane's directory beneath its mountpath.
+pub(crate) fn lane_dir(number: u16) -> String {
+    format!("{LANES_DIR}/{number:02}")
+}
+
+impl LaneSetup {
+    /// Opens the lane, making it if it is new. A damaged index is thrown away: it can be made again.
+    pub(crate) async fn open(self) -> Result<OpenedLane> {
+        let path = lane_dir(self.number);
+        let fail = |e: std::io::Error| Error::disk(&format!("open lane {path}"), &e);
+        sys::make_dirs_beneath(self.mountpath.dir(), &path).map_err(fail)?;
+        let dir = Rc::new(sys::open_dir_beneath(self.mountpath.dir(), &path).map_err(fail)?);
+        let segments = self.list_segments()?;
+        let (opened, checkpoint) = self.open_index(&dir).await?;
+        let (from, ledger) = match checkpoint {
+            Some((position, ledger)) => (Some(position), ledger),
+            None => (None, Ledger::default()),
+        };
+        let next_segment = segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
+        let log = Log::new(self.driver.clone(), Rc::clone(&dir), self.buffers, next_segment);
+        let lane = Rc::new(Lane {
+            driver: self.driver,
+            mountpath_index: self.mountpath_index,
+            mountpath: self.mountpath,
+            number: self.number,
+            dir,
+            index: opened.index,
+            log,
+            ledger: RefCell::new(ledger),
+            files: SegmentFiles::new(self.segments_open),
+            unsettled: RefCell::new(HashMap::new()),
+            changes: Cell::new(0),
+            checkpoint: Cell::new(from.unwrap_or_default()),
+            kept: RefCell::default(),
+        });
+        Ok(OpenedLane { lane, from, segments })
+    }
+
+    /// The index and its checkpoint. One that is damaged is thrown away, and so is one that was never complete.
+    async fn open_index(&self, dir: &Rc<OwnedFd>) -> Result<(Opened, Option<(Position, Ledger)>)> {
+        let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
+        let why = match LaneIndex::open(driver, Rc::clone(dir), cache).await {
+            Ok(opened) => match decode_checkpoint(&opened.checkpoint) {
+                Some(checkpoint) => return Ok((opened, Some(checkpoint))),
+                None if opened.checkpoint.is_empty() && opened.index.stats().runs == 0 => {
+                    return Ok((opened, None));
+                }
+                None => Error::corrupt("it has no usable checkpoint"),
+            },
+            Err(e) if e.kind == Kind::Corrupt => e,
+            Err(e) => return Err(e),
+        };
+        tracing::warn!(lane = %self.path().display(), %why, "the index is damaged and is made again");
+        let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
+        let fresh = LaneIndex::reset(driver, Rc::clone(dir), cache).await?;
+        Ok((fresh, None))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.mountpath.path.join(lane_dir(self.number))
+    }
+
+    fn list_segments(&self) -> Result<Vec<u64>> {
+        list_segments(&self.path()).map_err(|e| Error::disk("list a lane", &e))
+    }
+}
+
+/// The segments of a lane's directory in order.
+pub(crate) fn list_segments(lane_dir: &std::path::Path) -> std::io::Result<Vec<u64>> {
+    let names = fs::read_dir(lane_dir)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let names = names.collect::<std::io::Result<Vec<_>>>()?;
+    let mut segments: Vec<u64> = names.iter().filter_map(|name| name.to_str().and_then(number_of)).collect();
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+/// What is saved with the index: how far it is complete, and the counts.
+pub(super) fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    put_number(position.segment, &mut bytes);
+    put_number(position.offset, &mut bytes);
+    ledger.encode(&mut bytes);
+    bytes
+}
+
+fn decode_checkpoint(bytes: &[u8]) -> Option<(Position, Ledger)> {
+    let mut rest = bytes;
+    let position = Position { segment: number(&mut rest)?, offset: number(&mut rest)? };
+    let ledger = Ledger::decode(&mut rest)?;
+    rest.is_empty().then_some((position, ledger))
+}

@@ -1,0 +1,68 @@
+//! Segments opened for reading.
+
+use super::log::file_name;
+use crate::error::{Error, Kind, Result};
+use crate::store::place::Extent;
+use crate::store::reader::Piece;
+use quick_cache::unsync::Cache;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use uring::{DirectFile, Driver, OpenMode};
+
+/// The segments that a lane keeps open.
+pub(crate) struct SegmentFiles {
+    open: RefCell<Cache<u64, DirectFile>>,
+}
+
+impl SegmentFiles {
+    pub(crate) fn new(files_max: usize) -> Self {
+        Self { open: RefCell::new(Cache::new(files_max)) }
+    }
+
+    /// Opens a segment, or takes it from those that are open.
+    ///
+    /// # Errors
+    /// `ObjectMissing` when it has been removed: its objects are elsewhere now.
+    pub(crate) fn open(&self, dir: &OwnedFd, segment: u64) -> Result<DirectFile> {
+        if let Some(file) = self.open.borrow_mut().get(&segment) {
+            return Ok(file.clone());
+        }
+        let file = DirectFile::open(dir.as_fd(), &file_name(segment), OpenMode::Read).map_err(|e| {
+            let error = Error::disk(&format!("open segment {}", file_name(segment)), &e);
+            if e.kind() == io::ErrorKind::NotFound { Error { kind: Kind::ObjectMissing, ..error } } else { error }
+        })?;
+        self.open.borrow_mut().insert(segment, file.clone());
+        Ok(file)
+    }
+
+    /// Forgets a segment that is being removed.
+    pub(crate) fn forget(&self, segment: u64) {
+        self.open.borrow_mut().remove(&segment);
+    }
+
+    /// Reads an object of `size_bytes`, with what direct I/O needs around it. Returns the bytes and how many there
+    /// should be; they are not verified.
+    pub(crate) async fn read(
+        &self,
+        driver: &Driver,
+        dir: &OwnedFd,
+        extent: &Extent,
+        size_bytes: u64,
+    ) -> Result<(Piece, usize)> {
+        let file = self.open(dir, extent.segment)?;
+        let align = file.align_bytes() as u64;
+        let start = extent.offset - extent.offset % align;
+        let skip = (extent.offset - start) as usize;
+        let len = usize::try_from(size_bytes).map_err(|_| Error::corrupt("an object of absurd size"))?;
+        let wanted = (skip + len).next_multiple_of(align as usize);
+        if wanted > super::buffers::BATCH_BYTES_MAX {
+            return Err(Error::corrupt(format!("an object of {len} bytes in a segment")));
+        }
+        let buf = driver.pool().alloc(wanted).await;
+        let (count, buf) = driver.read_at(file.fd(), buf, wanted, start).await;
+        let count = count.map_err(|e| Error::disk("read", &e))?;
+        let range = skip..(skip + len).min(count.max(skip));
+        Ok((Piece { chunk: buf.freeze(), range }, len))
+    }
+}

@@ -1,0 +1,231 @@
+//! What a lane does in the background: writes its index out, merges it, and reclaims segments.
+//!
+//! A segment is reclaimed by appending what is still in use of it to the log, and removing it when that is durable. A
+//! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
+//! older segments exist: an index made anew from those would otherwise bring back what was deleted.
+
+use super::log::{Position, file_name};
+use super::open::encode_checkpoint;
+use super::reader::{Found, SegmentReader};
+use super::replay::extent_of;
+use super::Lane;
+use crate::error::{Error, Result};
+use crate::store::after::After;
+use crate::store::commit::Committer;
+use crate::store::entry::{Entry, index_key, parse_index_key};
+use crate::store::lock::NameLocks;
+use crate::store::place::Place;
+use futures_util::future::join_all;
+use std::future::Future;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use uring::{Driver, sys};
+use wire::api::bprops::Durability;
+use wire::lom::ObjectMeta;
+use wire::segment::{Deletion, Record};
+
+/// A segment is reclaimed when less than this part of it is in use, in percent.
+const LIVE_PERCENT_MIN: u64 = 60;
+/// Segments smaller than this are gathered into larger ones once there are many.
+const SMALL_BYTES: u64 = 8 << 20;
+const SMALL_MAX: usize = 8;
+/// Copies on their way to the disk at a time.
+const COPIES_MAX: usize = 64;
+
+/// Bounds of the upkeep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UpkeepLimits {
+    /// Bytes of a lane's index in memory that make it be written out.
+    pub(crate) memtable_bytes: usize,
+    /// Log bytes that a start may have to replay for a lane.
+    pub(crate) replay_bytes: u64,
+}
+
+/// What the upkeep of a lane works with.
+pub(crate) struct Upkeep<'u> {
+    pub(crate) committer: &'u Committer,
+    pub(crate) locks: &'u NameLocks,
+    pub(crate) limits: UpkeepLimits,
+    /// Whether a bucket still exists.
+    pub(crate) is_alive: &'u dyn Fn(u64) -> bool,
+    pub(crate) share: Share,
+}
+
+/// The part of a core that background work may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    /// Pause for each part of work, in percent.
+    pub(crate) pause_percent: u32,
+}
+
+impl Share {
+    /// Rests in proportion to the work done since `begun`.
+    async fn rest(self, driver: &Driver, begun: Instant) -> Instant {
+        let pause = begun.elapsed() * self.pause_percent / 100;
+        driver.sleep(pause.min(Duration::from_millis(100))).await;
+        Instant::now()
+    }
+}
+
+type Copies = Vec<Pin<Box<dyn Future<Output = Result<()>>>>>;
+
+impl Lane {
+    /// Does one piece of what is due; false when nothing was.
+    pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
+        let log_bytes = self.log_bytes_since(self.checkpoint.get());
+        if self.index.memtable_bytes() > upkeep.limits.memtable_bytes || log_bytes > upkeep.limits.replay_bytes {
+            self.checkpoint_now(upkeep.committer).await?;
+            return Ok(true);
+        }
+        let keep = |key: &[u8]| parse_index_key(key).is_none_or(|(bucket, _)| (upkeep.is_alive)(bucket));
+        if self.index.merge_step(&keep).await? {
+            return Ok(true);
+        }
+        match self.victim() {
+            Some(victim) => self.reclaim(victim, upkeep).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Writes the index out, complete up to the log's present end.
+    pub(crate) async fn checkpoint_now(self: &Rc<Self>, committer: &Committer) -> Result<()> {
+        let position = self.log.position();
+        if position == self.checkpoint.get() && self.index.memtable_bytes() == 0 {
+            return Ok(());
+        }
+        if !self.index.freeze() {
+            return Ok(());
+        }
+        let bytes = encode_checkpoint(position, &self.ledger.borrow());
+        // The index must not know of records that a power cut may still take away.
+        committer.join(self, After::Nothing, Durability::Group).await?;
+        self.index.flush(&bytes).await?;
+        self.checkpoint.set(position);
+        Ok(())
+    }
+
+    fn log_bytes_since(&self, from: Position) -> u64 {
+        let now = self.log.position();
+        if now.segment == from.segment {
+            return now.offset.saturating_sub(from.offset);
+        }
+        let ledger = self.ledger.borrow();
+        let between = ledger.segments().filter(|(number, _)| (from.segment..now.segment).contains(number));
+        now.offset + between.map(|(_, account)| account.end).sum::<u64>().saturating_sub(from.offset)
+    }
+
+    /// The segment to reclaim next, if there is one worth it.
+    fn victim(&self) -> Option<u64> {
+        let (open, checkpoint) = (self.log.open_segment(), self.checkpoint.get().segment);
+        let ledger = self.ledger.borrow();
+        let closed = ledger.segments().filter(|(number, _)| {
+            Some(*number) != open && *number < checkpoint && !self.kept.borrow().contains(number)
+        });
+        let closed: Vec<_> = closed.collect();
+        let wasteful = closed.iter().filter(|(_, account)| {
+            account.live_bytes() * 100 < account.end * LIVE_PERCENT_MIN || account.end == 0
+        });
+        let emptiest = wasteful.min_by_key(|(_, account)| account.live_bytes());
+        let mut small = closed.iter().filter(|(_, account)| account.end < SMALL_BYTES);
+        let gathered = || small.clone().count().gt(&SMALL_MAX).then(|| small.next()).flatten();
+        emptiest.or_else(gathered).map(|(number, _)| *number)
+    }
+
+    async fn reclaim(self: &Rc<Self>, victim: u64, upkeep: &Upkeep<'_>) -> Result<()> {
+        let name = file_name(victim);
+        let mut reader = SegmentReader::open(&self.driver, self.dir.as_fd(), &name, 0)?;
+        let oldest = self.ledger.borrow().segments().next().is_none_or(|(number, _)| number >= victim);
+        let mut copies: Copies = Vec::new();
+        let mut begun = Instant::now();
+        loop {
+            match reader.next().await? {
+                Found::End { .. } => break,
+                Found::Damage { .. } => {}
+                Found::Record { offset, len, record: Record::Object { meta, head_len, .. }, .. } => {
+                    let at = Position { segment: victim, offset: offset + head_len as u64 };
+                    self.copy_object(&meta, at, reader.raw(len), upkeep, &mut copies).await?;
+                }
+                Found::Record { record: Record::Deletions(deletions), .. } if !oldest => {
+                    let wanted = deletions.into_iter().filter(|deletion| (upkeep.is_alive)(deletion.bucket_id));
+                    self.copy_deletions(wanted.collect(), upkeep, &mut copies).await?;
+                }
+                Found::Record { .. } => {}
+            }
+            if copies.len() >= COPIES_MAX {
+                finish(&mut copies).await?;
+                begun = upkeep.share.rest(&self.driver, begun).await;
+            }
+        }
+        finish(&mut copies).await?;
+        self.remove_segment(victim, &name)
+    }
+
+    /// Copies an object that the index says is here.
+    async fn copy_object(
+        self: &Rc<Self>,
+        meta: &ObjectMeta,
+        at: Position,
+        raw: &[u8],
+        upkeep: &Upkeep<'_>,
+        copies: &mut Copies,
+    ) -> Result<()> {
+        let key = index_key(meta.bucket_id, &meta.name);
+        if !(upkeep.is_alive)(meta.bucket_id) {
+            return Ok(());
+        }
+        let _guard = upkeep.locks.lock(&key).await;
+        let Some(entry) = self.lookup(&key).await? else { return Ok(()) };
+        let Place::Segment(extent) = entry.place else { return Ok(()) };
+        if (extent.segment, extent.offset) != (at.segment, at.offset) {
+            return Ok(());
+        }
+        let head_len = extent.head_bytes as usize;
+        let data = raw.get(head_len..head_len + meta.size as usize).unwrap_or_default();
+        if data.len() as u64 != meta.size || !extent.matches(data) {
+            // It stays where it is, and so does its segment, for a person to see.
+            tracing::error!(segment = %file_name(at.segment), offset = at.offset, name = meta.name, "damaged object");
+            return Ok(());
+        }
+        // The very bytes: a record says nothing of where it lies.
+        self.log.reserve(raw.len()).await?;
+        let start = self.log.append([raw, &[]], 0)?;
+        let moved = Entry { place: Place::Segment(extent_of(start.segment, start.offset, head_len, meta)), ..entry.clone() };
+        self.publish(meta.bucket_id, &key, &moved, Some(&entry));
+        copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
+        Ok(())
+    }
+
+    async fn copy_deletions(
+        self: &Rc<Self>,
+        deletions: Vec<Deletion>,
+        upkeep: &Upkeep<'_>,
+        copies: &mut Copies,
+    ) -> Result<()> {
+        for deletion in deletions {
+            self.log.reserve(super::DELETION_BYTES_MAX).await?;
+            let at = self.log.append_deletion(deletion)?;
+            self.account(at, 1);
+            copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
+        }
+        Ok(())
+    }
+
+    fn remove_segment(&self, victim: u64, name: &str) -> Result<()> {
+        let left = self.ledger.borrow_mut().segment(victim).live_bytes();
+        if left > 0 {
+            tracing::error!(segment = name, bytes = left, "kept: it holds objects that cannot be read");
+            self.kept.borrow_mut().insert(victim);
+            return Ok(());
+        }
+        self.files.forget(victim);
+        self.ledger.borrow_mut().drop_segment(victim);
+        sys::unlink_beneath(self.dir.as_fd(), name).map_err(|e| Error::disk("remove a segment", &e))
+    }
+}
+
+async fn finish(copies: &mut Copies) -> Result<()> {
+    let outcomes = join_all(copies.drain(..)).await;
+    outcomes.into_iter().collect()
+}

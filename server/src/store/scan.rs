@@ -1,0 +1,182 @@
+//! Listing: one core's share of a page, merged from its lanes in byte order.
+
+use super::engine::Store;
+use super::entry::{Entry, index_key, parse_index_key};
+use super::lane::Lane;
+use super::lsm::{Cursor, Step};
+use super::value;
+use crate::error::Result;
+use std::rc::Rc;
+
+/// What a listing asks for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ScanQuery {
+    pub(crate) bucket_id: u64,
+    pub(crate) prefix: String,
+    /// Names and directories up to and including this one are skipped.
+    pub(crate) after: String,
+    pub(crate) limit: usize,
+    /// Names with a `/` behind the prefix are summed up as directories.
+    pub(crate) shallow: bool,
+}
+
+/// One line of a listing.
+#[derive(Debug)]
+pub(crate) enum ScanItem {
+    /// An object.
+    Object(String, Box<Entry>),
+    /// A virtual directory; ends in `/`.
+    Directory(String),
+}
+
+/// The lines of one page from one core, in byte order.
+pub(crate) type Scan = Vec<ScanItem>;
+
+/// Counts and sizes beneath a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Summary {
+    pub(crate) objects: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) smallest_bytes: u64,
+    pub(crate) largest_bytes: u64,
+}
+
+impl Store {
+    /// Up to `limit` lines behind `after`.
+    pub(crate) async fn scan(&self, query: &ScanQuery) -> Result<Scan> {
+        let mut lines = Scan::new();
+        let mut merge = LaneMerge::new(self.lanes(), query.bucket_id, &query.start()).await?;
+        while lines.len() < query.limit {
+            let Some((name, bytes, mountpath)) = merge.current() else { break };
+            if !name.starts_with(&query.prefix) {
+                break;
+            }
+            let dir = query.shallow.then(|| directory_of(name, &query.prefix)).flatten();
+            if let Some(dir) = dir {
+                let next = behind_directory(dir);
+                lines.push(ScanItem::Directory(dir.to_owned()));
+                merge = LaneMerge::new(self.lanes(), query.bucket_id, &next).await?;
+                continue;
+            }
+            if name > query.after.as_str() || query.after.is_empty() {
+                let entry = value::decode(bytes, mountpath)?;
+                lines.push(ScanItem::Object(name.to_owned(), Box::new(entry)));
+            }
+            merge.advance().await?;
+        }
+        Ok(lines)
+    }
+
+    /// Counts and sizes beneath a prefix.
+    pub(crate) async fn summarize(&self, bucket_id: u64, prefix: &str) -> Result<Summary> {
+        let mut sum = Summary::default();
+        let from = index_key(bucket_id, prefix);
+        for lane in self.lanes() {
+            let mut cursor = lane.index.cursor(&from);
+            while let Step::Item = next(&mut cursor).await? {
+                if !cursor.key().starts_with(&from) {
+                    break;
+                }
+                sum.add(value::size_bytes(cursor.value())?);
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Summary {
+    fn add(&mut self, size_bytes: u64) {
+        self.smallest_bytes = if self.objects == 0 { size_bytes } else { self.smallest_bytes.min(size_bytes) };
+        self.largest_bytes = self.largest_bytes.max(size_bytes);
+        self.objects += 1;
+        self.size_bytes += size_bytes;
+    }
+}
+
+impl ScanQuery {
+    /// The first name that may be listed.
+    fn start(&self) -> String {
+        if self.after.as_str() < self.prefix.as_str() {
+            return self.prefix.clone();
+        }
+        if self.shallow && self.after.ends_with('/') && self.after.len() > self.prefix.len() {
+            return behind_directory(&self.after);
+        }
+        self.after.clone()
+    }
+}
+
+/// Goes to a cursor's next entry, through the waits in between.
+async fn next(cursor: &mut Cursor) -> Result<Step> {
+    loop {
+        match cursor.next() {
+            Step::NeedsBlock => cursor.load().await?,
+            step => return Ok(step),
+        }
+    }
+}
+
+/// The entries of a bucket in several lanes, in order.
+struct LaneMerge {
+    bucket_id: u64,
+    lanes: Vec<(Cursor, usize)>,
+    /// Lanes that have an entry, the one with the greatest name first: the next entry is at the end.
+    order: Vec<usize>,
+}
+
+impl LaneMerge {
+    async fn new<'l>(lanes: impl Iterator<Item = &'l Rc<Lane>>, bucket_id: u64, from: &str) -> Result<Self> {
+        let from = index_key(bucket_id, from);
+        let cursors = lanes.map(|lane| (lane.index.cursor(&from), lane.mountpath_index)).collect();
+        let mut merge = Self { bucket_id, lanes: cursors, order: Vec::new() };
+        for at in 0..merge.lanes.len() {
+            merge.step(at).await?;
+        }
+        Ok(merge)
+    }
+
+    /// The entry that is next: name, value, mountpath.
+    fn current(&self) -> Option<(&str, &[u8], usize)> {
+        let (cursor, mountpath) = self.lanes.get(*self.order.last()?)?;
+        let (_, name) = parse_index_key(cursor.key())?;
+        Some((name, cursor.value(), *mountpath))
+    }
+
+    async fn advance(&mut self) -> Result<()> {
+        match self.order.pop() {
+            Some(at) => self.step(at).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a lane to its next entry and into its place in the order, unless the bucket ends there.
+    async fn step(&mut self, at: usize) -> Result<()> {
+        let Some((cursor, _)) = self.lanes.get_mut(at) else { return Ok(()) };
+        if next(cursor).await? != Step::Item || !cursor.key().starts_with(&self.bucket_id.to_be_bytes()) {
+            return Ok(());
+        }
+        let key = self.key(at);
+        let place = self.order.partition_point(|&other| self.key(other) > key);
+        self.order.insert(place, at);
+        Ok(())
+    }
+
+    fn key(&self, at: usize) -> &[u8] {
+        self.lanes.get(at).map(|(cursor, _)| cursor.key()).unwrap_or_default()
+    }
+}
+
+/// The virtual directory of a name: the prefix and all up to the next `/`.
+fn directory_of<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    let rest = name.get(prefix.len()..)?;
+    let slash = rest.find('/')?;
+    name.get(..prefix.len() + slash + 1)
+}
+
+/// The first possible name that is not inside the directory.
+fn behind_directory(dir: &str) -> String {
+    // `/` is followed by `0`: everything in `dir/` sorts before `dir0`.
+    let mut next = dir.strip_suffix('/').unwrap_or(dir).to_owned();
+    next.push('0');
+    next
+}
