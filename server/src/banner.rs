@@ -43,9 +43,12 @@ fn lines(running: &RunningNode) -> String {
     lines.extend(shared_disks(running));
     let found = &running.recovery;
     lines.push(format!(
-        "  objects     {} in {:.2} GiB; swept {}, unusable {}",
+        "  objects     {} in {:.2} GiB; replayed {}, rebuilt {} lanes, torn {} bytes, swept {}, unusable {}",
         found.objects,
         found.size_bytes as f64 / GIB,
+        found.replayed,
+        found.rebuilt,
+        found.torn_bytes,
         found.swept,
         found.unusable
     ));

@@ -7,8 +7,8 @@ use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, HEAD_LIMITS};
 use crate::node::Node;
-use crate::shard::{CoreSetup, Letter, StreamLimits, mailbox_capacity, start_core};
-use crate::store::{BucketRef, FormatRequest, Mountpath, Recovered, RecoveryReport, StoreConfig, recover};
+use crate::shard::{CoreReady, CoreSetup, Letter, StreamLimits, mailbox_capacity, start_core};
+use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
 use placement::{NodeLayout, Smap};
@@ -44,6 +44,13 @@ pub(crate) struct RunningNode {
     _lock: DataDirLock,
 }
 
+/// Buckets at the start.
+struct KnownBuckets {
+    buckets: Vec<Arc<BucketRef>>,
+    /// Numbers from here on belong to buckets that are made later.
+    first_new: u64,
+}
+
 /// Sockets of the node, bound before anything else so that a port in use is noticed first.
 struct Listeners {
     by_core: Vec<Vec<OwnedFd>>,
@@ -65,8 +72,11 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
     let layout = layout(&mountpaths, &listeners, config.lanes)?;
     let state = load_state(&config, &identity, &listeners, &layout)?;
     let view = Arc::new(ArcSwap::from_pointee(View::new(&state, &layout)));
-    let buckets: Vec<Arc<BucketRef>> = view.load().buckets().iter().map(|b| Arc::clone(&b.bucket)).collect();
-    let (recovered, recovery) = recover(&mountpaths, &layout, &buckets)?;
+    let known = KnownBuckets {
+        buckets: view.load().buckets().iter().map(|b| Arc::clone(&b.bucket)).collect(),
+        first_new: state.first_new_bucket_id(),
+    };
+    let swept = sweep(&mountpaths)?;
     let (control, control_thread) =
         Control::start(state, config.data_dir.join(STATE_FILE), layout, Arc::clone(&view))?;
     let node = Arc::new(Node {
@@ -83,7 +93,9 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
         jobs: Jobs::default(),
         budget,
     });
-    let (cores, mail, features) = start_cores(&config, &node, listeners.by_core, recovered)?;
+    let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known)?;
+    let features = ready.features;
+    let recovery = RecoveryReport { swept, ..ready.recovery };
     Ok(RunningNode { node, config, features, recovery, cores, mail, control: control_thread, _lock: lock })
 }
 
@@ -252,13 +264,18 @@ fn bury_doomed(state: &mut ClusterState, config: &Config) -> io::Result<()> {
     Ok(())
 }
 
-type Cores = (Vec<JoinHandle<io::Result<()>>>, Vec<MailSender<Letter>>, Features);
+/// Removes what a crash may have left; returns how much there was.
+fn sweep(mountpaths: &[Arc<Mountpath>]) -> io::Result<usize> {
+    mountpaths.iter().map(|mountpath| mountpath.sweep()).sum()
+}
+
+type Cores = (Vec<JoinHandle<io::Result<()>>>, Vec<MailSender<Letter>>, CoreReady);
 
 fn start_cores(
     config: &Config,
     node: &Arc<Node>,
     listeners: Vec<Vec<OwnedFd>>,
-    recovered: Vec<Vec<Recovered>>,
+    known: &KnownBuckets,
 ) -> io::Result<Cores> {
     let boxes: Vec<(MailSender<Letter>, MailReceiver<Letter>)> =
         (0..config.cores).map(|_| Mailbox::new(mailbox_capacity(config.cores))).collect::<io::Result<_>>()?;
@@ -266,8 +283,8 @@ fn start_cores(
     let cpus = allowed_cpus()?;
     let (ready, started) = channel();
     let mut threads = Vec::new();
-    let parts = receivers.into_iter().zip(listeners).zip(recovered).zip(cpus).enumerate();
-    for (core, (((mailbox, listeners), recovered), cpu)) in parts {
+    let parts = receivers.into_iter().zip(listeners).zip(cpus).enumerate();
+    for (core, ((mailbox, listeners), cpu)) in parts {
         threads.push(start_core(CoreSetup {
             core,
             cpu,
@@ -278,7 +295,8 @@ fn start_cores(
             connections_max: config.connections_max.div_ceil(config.cores),
             node: Arc::clone(node),
             mountpaths: Arc::clone(&node.mountpaths),
-            recovered,
+            buckets: known.buckets.clone(),
+            first_new_bucket: known.first_new,
             mail: mail.clone(),
             mailbox,
             listeners,
@@ -286,12 +304,14 @@ fn start_cores(
         })?);
     }
     drop(ready);
-    let mut features = None;
+    let mut all: Option<CoreReady> = None;
     for _ in 0..config.cores {
-        features = Some(started.recv().map_err(|_| io::Error::other("a core ended while starting"))??);
+        let ready = started.recv().map_err(|_| io::Error::other("a core ended while starting"))??;
+        let so_far = all.map(|all| all.recovery).unwrap_or_default();
+        all = Some(CoreReady { recovery: so_far.plus(ready.recovery), ..ready });
     }
-    let features = features.ok_or_else(|| io::Error::other("there is no core"))?;
-    Ok((threads, mail, features))
+    let ready = all.ok_or_else(|| io::Error::other("there is no core"))?;
+    Ok((threads, mail, ready))
 }
 
 fn store_config(config: &Config, budget: &Budget) -> StoreConfig {

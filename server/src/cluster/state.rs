@@ -85,6 +85,11 @@ impl ClusterState {
         Self { smap, bmd, config, next_bucket_id: 1, doomed: Vec::new() }
     }
 
+    /// No bucket has had this number or a larger one.
+    pub(crate) fn first_new_bucket_id(&self) -> u64 {
+        self.next_bucket_id
+    }
+
     /// Applies a command: all of it, or an error and nothing.
     pub(crate) fn apply(&mut self, command: Command) -> Result<Outcome> {
         match command {

@@ -21,7 +21,7 @@ pub(super) async fn handle(
 ) -> Result<Reply> {
     match request.head.method {
         Method::Get => get(request, object).await,
-        Method::Head => super::status::head_object(request, object),
+        Method::Head => super::status::head_object(request, object).await,
         Method::Put => put(request, object, body).await,
         Method::Delete => delete(request, object, body).await,
         Method::Patch => patch(request, object, body).await,
@@ -38,9 +38,9 @@ pub(super) fn allow(object: &ObjectRef, right: u64, what: &str) -> Result<()> {
     Err(Error::access_denied(&object.key.bucket.name, what))
 }
 
-pub(super) fn find(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Rc<Entry>> {
+pub(super) async fn find(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Rc<Entry>> {
     let missing = || Error::object_missing(&object.key.bucket.name, &object.key.name);
-    request.shard.store.find(&object.key).ok_or_else(missing)
+    request.shard.store.find(&object.key).await?.ok_or_else(missing)
 }
 
 async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
@@ -50,15 +50,25 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
             return Err(Error::not_implemented(format!("reading with {unsupported}")));
         }
     }
-    let entry = find(request, object)?;
+    loop {
+        let entry = find(request, object).await?;
+        // Between the look-up and the read it may have been overwritten: then what is there now is the answer.
+        if let Some(reply) = get_entry(request, object, &entry).await? {
+            return Ok(reply);
+        }
+    }
+}
+
+/// The answer for an entry; `None` when it is out of date.
+async fn get_entry(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry) -> Result<Option<Reply>> {
     let headers = &request.head.headers;
     let condition = if is_conditional(headers) {
-        evaluate_conditions(headers, Method::Get, &validators(Some(&entry), &entry.etag()), true)
+        evaluate_conditions(headers, Method::Get, &validators(Some(entry), &entry.etag()), true)
     } else {
         Precondition::Proceed
     };
     let range = match condition {
-        Precondition::NotModified => return Ok(described(request, 304, object, &entry)),
+        Precondition::NotModified => return Ok(Some(described(request, 304, object, entry))),
         Precondition::Failed => return Err(Error::client(Kind::PreconditionFailed, "precondition failed")),
         Precondition::IgnoreRange => None,
         Precondition::Proceed => headers.get_str("Range"),
@@ -67,20 +77,21 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
     let (status, wanted) = match parse_range(range, size) {
         RangeOutcome::Whole => (200, 0..size),
         RangeOutcome::Part { start, len } => (206, start..start + len),
-        RangeOutcome::Unsatisfiable | RangeOutcome::Multiple => return Ok(unsatisfiable(request, size)),
+        RangeOutcome::Unsatisfiable | RangeOutcome::Multiple => return Ok(Some(unsatisfiable(request, size))),
     };
     let len = wanted.end - wanted.start;
-    let mut reply = described(request, status, object, &entry);
+    let mut reply = described(request, status, object, entry);
     if status == 206 {
         reply = reply.with("Content-Range", format!("bytes {}-{}/{size}", wanted.start, wanted.end - 1));
     }
     reply.content_type = "application/octet-stream";
     reply.size_bytes = len;
-    reply.body = object::payload(request.shard, &object.key, &entry, wanted).await?;
+    let Some(body) = object::payload(request.shard, &object.key, entry, wanted).await? else { return Ok(None) };
+    reply.body = body;
     entry.atime_ns.set(crate::clock::unix_ns());
     request.shard.counters.get.add(1);
     request.shard.counters.get_bytes.add(len);
-    Ok(reply)
+    Ok(Some(reply))
 }
 
 fn described(request: &Request<'_, '_>, status: u16, object: &ObjectRef, entry: &Entry) -> Reply {
@@ -113,7 +124,7 @@ async fn put(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>)
         return append(request, object, body).await;
     }
     allow(object, access::PUT, "writing")?;
-    let old = request.shard.store.find(&object.key);
+    let old = request.shard.store.find(&object.key).await?;
     let tag = old.as_deref().map(Entry::etag).unwrap_or_default();
     let conditions = validators(old.as_deref(), &tag);
     if evaluate_conditions(&request.head.headers, Method::Put, &conditions, old.is_some())
@@ -190,7 +201,7 @@ async fn patch(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_
     let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
     let new: std::collections::BTreeMap<String, String> =
         message.value_as().map_err(|e| Error::bad(format!("custom metadata: {e}")))?;
-    let entry = find(request, object)?;
+    let entry = find(request, object).await?;
     let mut pairs = if request.query.flag("set-new-custom") { Vec::new() } else { entry.custom.to_vec() };
     custom::merge(&mut pairs, new);
     custom::validate(&pairs).map_err(Error::bad)?;
@@ -209,7 +220,7 @@ async fn post(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>
             Ok(Reply::empty(200))
         }
         // Readers and writers never wait for each other here, so no object is ever locked.
-        action::CHECK_LOCK => find(request, object).map(|_| Reply::empty(200)),
+        action::CHECK_LOCK => find(request, object).await.map(|_| Reply::empty(200)),
         action::MPT_UPLOAD | action::MPT_COMPLETE => Err(Error::not_implemented("multipart upload")),
         action::BLOB_DOWNLOAD | action::PROMOTE => Err(Error::not_implemented(message.action)),
         other => Err(Error::bad(format!("unknown action {other:?}"))),

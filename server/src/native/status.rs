@@ -5,16 +5,15 @@ use super::objects::{allow, find};
 use crate::error::{Error, Result};
 use crate::object::{ObjectRef, location};
 use crate::reply::Reply;
-use crate::store::{Entry, Key};
-use std::sync::Arc;
+use crate::store::Entry;
 use wire::api::bprops::access;
 
 /// `presence=` values that ask only whether the object is there.
 const WITHOUT_PROPS: [i64; 2] = [1, 3];
 
-pub(super) fn head_object(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
+pub(super) async fn head_object(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
     allow(object, access::OBJ_HEAD, "reading metadata")?;
-    let entry = find(request, object)?;
+    let entry = find(request, object).await?;
     request.shard.counters.head.add(1);
     let presence = request.query.int("presence").map_err(Error::bad)?;
     let mut reply = match request.query.get("props") {
@@ -66,12 +65,7 @@ fn chosen(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry, props: &
 }
 
 fn place(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry) -> String {
-    let key = Key {
-        bucket: Arc::clone(&object.key.bucket),
-        name: object.key.name.clone(),
-        mountpath: entry.mountpath,
-    };
-    location(request.shard, &key)
+    location(request.shard, &object.key.bucket, &object.key.name, entry)
 }
 
 /// Names may hold anything; a header may not.

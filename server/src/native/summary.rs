@@ -4,8 +4,9 @@ use super::Request;
 use super::buckets::find;
 use crate::cluster::BucketView;
 use crate::error::{Error, Result};
-use crate::object::{self, Usage};
+use crate::object;
 use crate::reply::Reply;
+use crate::store::Summary;
 use std::sync::Arc;
 use wire::api::actmsg::ActMsg;
 use wire::api::bck::Bck;
@@ -63,7 +64,7 @@ async fn summarize(request: &Request<'_, '_>, bucket: &BucketView, prefix: &str)
     Ok(result(bucket, usage, disks))
 }
 
-fn result(bucket: &BucketView, usage: Usage, disks_bytes: u64) -> BsummResult {
+fn result(bucket: &BucketView, usage: Summary, disks_bytes: u64) -> BsummResult {
     BsummResult {
         bck: Bck::ais(&bucket.bucket.name),
         obj_count: ObjCount { present: usage.objects, remote: 0 },

@@ -130,7 +130,7 @@ async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
     if shard.appends.sessions.borrow().len() >= SESSIONS_MAX {
         return Err(Error::busy(format!("{SESSIONS_MAX} appends are open on this core")));
     }
-    let old = shard.store.find(&object.key);
+    let old = shard.store.find(&object.key).await?;
     let new = NewObject {
         size_hint: None,
         cksum_type: object.bucket.cksum_type,
@@ -140,8 +140,7 @@ async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
     };
     let mut writer = shard.store.writer(&object.key, new)?;
     if let Some(entry) = old.filter(|entry| entry.size_bytes > 0) {
-        let reader = shard.store.read(&object.key, &entry, 0..entry.size_bytes)?;
-        writer.feed(&mut ObjectSource(reader)).await?;
+        writer.feed(&mut ObjectSource::open(shard, &object.key, &entry).await?).await?;
     }
     Ok(writer)
 }

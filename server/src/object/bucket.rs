@@ -3,17 +3,8 @@
 use crate::cluster::{Command, Outcome};
 use crate::error::{Error, Result};
 use crate::shard::Shard;
-use crate::store::BucketRef;
+use crate::store::{BucketRef, Summary};
 use std::rc::Rc;
-
-/// Objects and bytes beneath a prefix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Usage {
-    pub(crate) objects: u64,
-    pub(crate) size_bytes: u64,
-    pub(crate) smallest_bytes: u64,
-    pub(crate) largest_bytes: u64,
-}
 
 /// Has the control thread apply a command, and waits for the outcome.
 pub(crate) async fn change_cluster(shard: &Rc<Shard>, command: Command) -> Result<Outcome> {
@@ -60,22 +51,15 @@ fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
 }
 
 /// Counts and sizes of a bucket beneath a prefix.
-pub(crate) async fn usage(shard: &Rc<Shard>, bucket_id: u64, prefix: &str) -> Result<Usage> {
+pub(crate) async fn usage(shard: &Rc<Shard>, bucket_id: u64, prefix: &str) -> Result<Summary> {
     let prefix = prefix.to_owned();
     let shares = shard.call_all(move |core| {
         let prefix = prefix.clone();
-        async move { core.store.summarize(bucket_id, &prefix) }
+        async move { core.store.summarize(bucket_id, &prefix).await }
     });
-    let shares = shares.await?;
-    let counted = shares.into_iter().filter(|share| share.0 > 0);
-    let sum = counted.fold(None, |sum: Option<Usage>, (objects, size_bytes, smallest, largest)| {
-        let so_far = sum.unwrap_or(Usage { smallest_bytes: u64::MAX, ..Usage::default() });
-        Some(Usage {
-            objects: so_far.objects + objects,
-            size_bytes: so_far.size_bytes + size_bytes,
-            smallest_bytes: so_far.smallest_bytes.min(smallest),
-            largest_bytes: so_far.largest_bytes.max(largest),
-        })
-    });
-    Ok(sum.unwrap_or_default())
+    let mut sum = Summary::default();
+    for share in shares.await? {
+        sum = sum.plus(share?);
+    }
+    Ok(sum)
 }

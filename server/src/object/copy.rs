@@ -3,7 +3,7 @@
 use super::locate::ObjectRef;
 use crate::error::{Error, Result};
 use crate::shard::Shard;
-use crate::store::{ByteSource, Key, Mountpath, NewObject, OpenObject, Reader};
+use crate::store::{ByteSource, Entry, Key, Mountpath, NewObject, OpenObject, Reader};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -12,17 +12,24 @@ use uring::Buf;
 /// What the owner of the new name must know of the old object.
 #[derive(Clone, Debug)]
 struct Origin {
-    key: Key,
-    mountpath: Arc<Mountpath>,
-    generation: u64,
+    source: OriginSource,
     size_bytes: u64,
     custom: Vec<(String, String)>,
+}
+
+/// Where it takes the bytes from.
+#[derive(Clone, Debug)]
+enum OriginSource {
+    /// A file that it opens itself.
+    File { key: Key, mountpath: Arc<Mountpath>, generation: u64 },
+    /// A small object, verified.
+    Bytes(Vec<u8>),
 }
 
 /// Copies an object, verified; returns its size.
 pub(crate) async fn copy_object(shard: &Rc<Shard>, from: &ObjectRef, to: &ObjectRef) -> Result<u64> {
     let origin_key = from.key.clone();
-    let origin = shard.call(from.core, move |owner| async move { origin(&owner, origin_key) }).await??;
+    let origin = shard.call(from.core, move |owner| async move { origin(&owner, origin_key).await }).await??;
     let size_bytes = origin.size_bytes;
     let target = to.clone();
     shard.call(to.core, move |owner| async move { write_copy(&owner, origin, target).await }).await??;
@@ -42,18 +49,19 @@ pub(crate) async fn rename_object(shard: &Rc<Shard>, from: &ObjectRef, to: &Obje
     removed.await?.map(drop)
 }
 
-fn origin(shard: &Shard, key: Key) -> Result<Origin> {
+async fn origin(shard: &Shard, key: Key) -> Result<Origin> {
     let missing = || Error::object_missing(&key.bucket.name, &key.name);
-    let entry = shard.store.find(&key).ok_or_else(missing)?;
+    let entry = shard.store.find(&key).await?.ok_or_else(missing)?;
+    let (size_bytes, custom) = (entry.size_bytes, entry.custom.to_vec());
+    if !entry.place.is_file() {
+        let source = OriginSource::Bytes(small_bytes(shard, &key, &entry).await?);
+        return Ok(Origin { source, size_bytes, custom });
+    }
+    shard.store.settled(&key, &entry).await?;
     let no_disk = || Error::internal("an object on an unknown mountpath");
     let mountpath = Arc::clone(shard.node.mountpaths.get(entry.mountpath).ok_or_else(no_disk)?);
-    Ok(Origin {
-        mountpath,
-        generation: entry.generation,
-        size_bytes: entry.size_bytes,
-        custom: entry.custom.to_vec(),
-        key,
-    })
+    let source = OriginSource::File { key, mountpath, generation: entry.generation };
+    Ok(Origin { source, size_bytes, custom })
 }
 
 async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<()> {
@@ -64,32 +72,72 @@ async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<
         custom: origin.custom,
         durability: to.bucket.durability,
     };
-    // The generation tells when the old object has been overwritten or removed since we were told about it.
-    let object = Rc::new(OpenObject::load(&origin.mountpath, &origin.key, origin.generation)?);
-    let mut source = ObjectSource(Reader::new(shard.driver.clone(), object, 0..origin.size_bytes));
+    let mut source = match origin.source {
+        OriginSource::Bytes(bytes) => ObjectSource::Bytes(bytes, 0),
+        OriginSource::File { key, mountpath, generation } => {
+            // The generation tells when the old object has been overwritten or removed since we were told about it.
+            let object = Rc::new(OpenObject::load(&mountpath, &key, generation)?);
+            ObjectSource::File(Reader::new(shard.driver.clone(), object, 0..origin.size_bytes))
+        }
+    };
     super::put(shard, &to, new, &mut source).await.map(drop)
 }
 
+/// The bytes of a small object, verified.
+async fn small_bytes(shard: &Shard, key: &Key, entry: &Entry) -> Result<Vec<u8>> {
+    if entry.size_bytes == 0 {
+        return Ok(Vec::new());
+    }
+    let piece = shard.store.read_small(key, entry).await?;
+    Ok(piece.chunk.get(piece.range).unwrap_or_default().to_vec())
+}
+
 /// An object as a source of bytes for another one.
-pub(crate) struct ObjectSource(pub(crate) Reader);
+pub(crate) enum ObjectSource {
+    File(Reader),
+    /// A small one, and how much of it has been taken. It holds no registered memory, which the writer waits for.
+    Bytes(Vec<u8>, usize),
+}
+
+impl ObjectSource {
+    /// The bytes of an object of this core.
+    pub(crate) async fn open(shard: &Shard, key: &Key, entry: &Entry) -> Result<Self> {
+        if entry.place.is_file() {
+            return Ok(Self::File(shard.store.read(key, entry, 0..entry.size_bytes).await?));
+        }
+        Ok(Self::Bytes(small_bytes(shard, key, entry).await?, 0))
+    }
+}
 
 impl ByteSource for ObjectSource {
     async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
-        let mut at = range.start;
-        while at < range.end {
-            match self.0.next_at_most(range.end - at).await {
-                Ok(Some(piece)) => {
-                    let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
-                    let Some(room) = buf.get_mut(at..at + bytes.len()) else {
-                        return (Err(Error::internal("a piece is larger than the room for it")), buf);
-                    };
-                    room.copy_from_slice(bytes);
-                    at += bytes.len();
-                }
-                Ok(None) => break,
-                Err(e) => return (Err(e), buf),
-            }
-        }
-        (Ok(at - range.start), buf)
+        let filled = match self {
+            Self::Bytes(bytes, taken) => Ok(take_bytes(bytes, taken, &mut buf, range)),
+            Self::File(reader) => take_pieces(reader, &mut buf, range).await,
+        };
+        (filled, buf)
     }
+}
+
+fn take_bytes(bytes: &[u8], taken: &mut usize, buf: &mut Buf, range: Range<usize>) -> usize {
+    let rest = bytes.get(*taken..).unwrap_or_default();
+    let room = buf.get_mut(range).unwrap_or_default();
+    let count = rest.len().min(room.len());
+    for (to, from) in room.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    *taken += count;
+    count
+}
+
+async fn take_pieces(reader: &mut Reader, buf: &mut Buf, range: Range<usize>) -> Result<usize> {
+    let mut at = range.start;
+    while at < range.end {
+        let Some(piece) = reader.next_at_most(range.end - at).await? else { break };
+        let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
+        let room = buf.get_mut(at..at + bytes.len());
+        room.ok_or_else(|| Error::internal("a piece is larger than the room for it"))?.copy_from_slice(bytes);
+        at += bytes.len();
+    }
+    Ok(at - range.start)
 }

@@ -3,7 +3,7 @@
 use crate::cluster::BucketView;
 use crate::error::Result;
 use crate::shard::Shard;
-use crate::store::{Entry, Key, ScanItem, ScanQuery};
+use crate::store::{BucketRef, Entry, Key, ScanItem, ScanQuery};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -49,9 +49,10 @@ pub(crate) async fn list_page(
     let without_directories = query.without_directories;
     let shares = shard.call_all(move |core| {
         let query = query.clone();
-        async move { share(&core, &query) }
+        async move { share(&core, &query).await }
     });
-    let mut entries = merge(shares.await?, limit);
+    let shares = shares.await?.into_iter().collect::<Result<Vec<_>>>()?;
+    let mut entries = merge(shares, limit);
     let full = entries.len() >= limit;
     let continuation_token =
         if full { entries.last().map(|e| e.name.clone()).unwrap_or_default() } else { String::new() };
@@ -62,9 +63,9 @@ pub(crate) async fn list_page(
     Ok(LsoPage { uuid, continuation_token, entries, flags: 0 })
 }
 
-fn share(shard: &Shard, query: &PageQuery) -> Vec<LsoEntry> {
-    let lines = shard.store.scan(&query.scan);
-    lines.into_iter().map(|line| format_line(shard, query, line)).collect()
+async fn share(shard: &Shard, query: &PageQuery) -> Result<Vec<LsoEntry>> {
+    let lines = shard.store.scan(&query.scan).await?;
+    Ok(lines.into_iter().map(|line| format_line(shard, query, line)).collect())
 }
 
 fn format_line(shard: &Shard, query: &PageQuery, line: ScanItem) -> LsoEntry {
@@ -93,9 +94,7 @@ fn format_object(shard: &Shard, query: &PageQuery, name: String, entry: &Entry) 
         line.copies = 1;
     }
     if has(LsoProps::LOCATION) {
-        let key =
-            Key { bucket: Arc::clone(&query.bucket.bucket), name: name.clone(), mountpath: entry.mountpath };
-        line.location = location(shard, &key);
+        line.location = location(shard, &query.bucket.bucket, &name, entry);
     }
     let mut pairs = if has(LsoProps::CUSTOM) { entry.custom.to_vec() } else { Vec::new() };
     if has(LsoProps::LAST_MODIFIED) {
@@ -109,11 +108,14 @@ fn format_object(shard: &Shard, query: &PageQuery, name: String, entry: &Entry) 
     line
 }
 
-/// `t[ID]:<path of the file>`, as AIStore gives it.
-pub(crate) fn location(shard: &Shard, key: &Key) -> String {
-    let root =
-        shard.node.mountpaths.get(key.mountpath).map(|mp| mp.path.display().to_string()).unwrap_or_default();
-    format!("{}:{root}/{}", shard.node.target_name(), key.path())
+/// `t[ID]:<path of the file>`, as AIStore gives it; of a small object, the path of the segment that holds it.
+pub(crate) fn location(shard: &Shard, bucket: &Arc<BucketRef>, name: &str, entry: &Entry) -> String {
+    let mountpath = shard.node.mountpaths.get(entry.mountpath);
+    let root = mountpath.map(|mountpath| mountpath.path.display().to_string()).unwrap_or_default();
+    let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
+    let lane = mountpath.map_or(0, |mountpath| placement::lane_of(digest, mountpath.lanes).get());
+    let key = Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: entry.mountpath, lane };
+    format!("{}:{root}/{}", shard.node.target_name(), key.location(entry))
 }
 
 /// Merges sorted shares into one sorted page; a directory that several cores know appears once.

@@ -36,6 +36,11 @@ pub(crate) fn locate_digest(view: &View, bucket_name: &str, name: &str, digest: 
     let route = view.layout.route(digest);
     let no_disk = || Error { kind: Kind::NoSpace, ..Error::internal("no mountpath is enabled") };
     let route = route.ok_or_else(no_disk)?;
-    let key = Key { bucket: Arc::clone(&bucket.bucket), name: name.to_owned(), mountpath: route.mountpath };
+    let key = Key {
+        bucket: Arc::clone(&bucket.bucket),
+        name: name.to_owned(),
+        mountpath: route.mountpath,
+        lane: route.lane.get(),
+    };
     Ok(ObjectRef { bucket, key, core: route.core })
 }

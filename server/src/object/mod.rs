@@ -12,7 +12,7 @@ mod read;
 mod write;
 
 pub(crate) use append::{AppendHandle, AppendSessions, append, flush};
-pub(crate) use bucket::{Usage, change_cluster, destroy_bucket, usage};
+pub(crate) use bucket::{change_cluster, destroy_bucket, usage};
 pub(crate) use copy::{copy_object, rename_object};
 pub(crate) use list::{list_page, location};
 pub(crate) use locate::{ObjectRef, bucket, locate, locate_digest};

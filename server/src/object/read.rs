@@ -7,17 +7,31 @@ use crate::store::{Entry, Key, Piece};
 use std::ops::Range;
 
 /// The bytes `wanted` of an object, ready to be sent. The first of them have been verified when this returns, so an
-/// error can still be answered properly.
-pub(crate) async fn payload(shard: &Shard, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Payload> {
+/// error can still be answered properly. `None` when the entry no longer says where the object is: look it up anew.
+pub(crate) async fn payload(
+    shard: &Shard,
+    key: &Key,
+    entry: &Entry,
+    wanted: Range<u64>,
+) -> Result<Option<Payload>> {
     if wanted.is_empty() {
-        return Ok(Payload::Empty);
+        return Ok(Some(Payload::Empty));
     }
-    if shard.store.is_small(entry.size_bytes) {
+    match read(shard, key, entry, wanted).await {
+        Ok(payload) => Ok(Some(payload)),
+        // Overwritten, removed or moved since it was looked up?
+        Err(e) => if shard.store.is_current(key, entry).await? { Err(e) } else { Ok(None) },
+    }
+}
+
+async fn read(shard: &Shard, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Payload> {
+    if shard.store.is_small(entry) {
         let whole = shard.store.read_small(key, entry).await?;
-        let range = wanted.start as usize..wanted.end as usize;
+        let start = whole.range.start + wanted.start as usize;
+        let range = start..start + (wanted.end - wanted.start) as usize;
         return Ok(Payload::Piece(Piece { chunk: whole.chunk, range }));
     }
-    let mut rest = Box::new(shard.store.read(key, entry, wanted)?);
+    let mut rest = Box::new(shard.store.read(key, entry, wanted).await?);
     let first = rest.next().await.inspect_err(|e| shard.store.count_corrupt(e))?;
     let first = first.ok_or_else(|| Error::internal("an object without bytes was read"))?;
     Ok(Payload::Stream { first, rest })

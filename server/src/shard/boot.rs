@@ -10,7 +10,7 @@ use super::workers::Workers;
 use crate::metrics::Counters;
 use crate::node::Node;
 use crate::object::AppendSessions;
-use crate::store::{Mountpath, Recovered, Store, StoreConfig};
+use crate::store::{BucketRef, Mountpath, RecoveryReport, StoreConfig, StoreSetup};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,12 +37,20 @@ pub(crate) struct CoreSetup {
     pub(crate) connections_max: usize,
     pub(crate) node: Arc<Node>,
     pub(crate) mountpaths: Arc<[Arc<Mountpath>]>,
-    pub(crate) recovered: Vec<Recovered>,
+    pub(crate) buckets: Vec<Arc<BucketRef>>,
+    pub(crate) first_new_bucket: u64,
     pub(crate) mail: Vec<MailSender<Letter>>,
     pub(crate) mailbox: MailReceiver<Letter>,
     pub(crate) listeners: Vec<OwnedFd>,
     /// Told once when the core listens.
-    pub(crate) ready: Sender<io::Result<Features>>,
+    pub(crate) ready: Sender<io::Result<CoreReady>>,
+}
+
+/// What a core says when it listens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CoreReady {
+    pub(crate) features: Features,
+    pub(crate) recovery: RecoveryReport,
 }
 
 /// Starts the thread of a core.
@@ -61,21 +69,38 @@ async fn run(setup: CoreSetup) -> io::Result<()> {
             return Err(io::Error::other(text));
         }
     };
-    let features = driver.features();
-    let connections_max = setup.connections_max;
-    let (shard, mailbox, listeners) = assemble(driver.clone(), setup)?;
-    for flush in shard.store.commit_loops() {
-        spawn_local(flush);
+    let stopped = Rc::new(Cell::new(false));
+    let failed = Rc::new(Cell::new(None));
+    // As a task of its own: opening the store needs the ring, which is driven from here.
+    spawn_local(start(driver.clone(), setup, Rc::clone(&stopped), Rc::clone(&failed)));
+    drive(&driver, || stopped.get()).await?;
+    failed.take().map_or(Ok(()), Err)
+}
+
+/// Why a core has stopped, if that was not what was asked of it.
+type Failure = Rc<Cell<Option<io::Error>>>;
+
+async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed: Failure) {
+    let (ready, features, connections_max) = (setup.ready.clone(), driver.features(), setup.connections_max);
+    let (shard, mailbox, listeners, recovery) = match assemble(driver, setup).await {
+        Ok(assembled) => assembled,
+        Err(e) => {
+            failed.set(Some(io::Error::other(e.to_string())));
+            let _ = ready.send(Err(e));
+            return stopped.set(true);
+        }
+    };
+    for commit in shard.store.commit_loops() {
+        spawn_local(commit);
     }
+    spawn_local(Rc::clone(&shard.store).upkeep_loop());
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
         spawn_local(accept(Rc::clone(&shard), Rc::new(listener), connections_max, Rc::clone(&accepting)));
     }
     spawn_local(keep_time(Rc::clone(&shard)));
-    let stopped = Rc::new(Cell::new(false));
-    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, Rc::clone(&stopped)));
-    let _ = ready.send(Ok(features));
-    drive(&driver, || stopped.get()).await
+    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, stopped, failed));
+    let _ = ready.send(Ok(CoreReady { features, recovery }));
 }
 
 fn open_ring(setup: &CoreSetup) -> io::Result<Driver> {
@@ -85,9 +110,20 @@ fn open_ring(setup: &CoreSetup) -> io::Result<Driver> {
     Ok(driver)
 }
 
-fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<(Rc<Shard>, Mailbox<Letter>, Vec<OwnedFd>)> {
+type Assembled = (Rc<Shard>, Mailbox<Letter>, Vec<OwnedFd>, RecoveryReport);
+
+async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
     let mailbox = setup.mailbox.open()?;
-    let store = Store::new(driver.clone(), setup.core, setup.mountpaths, setup.store, setup.recovered);
+    let store = StoreSetup {
+        driver: driver.clone(),
+        core: setup.core,
+        cores: setup.mail.len(),
+        mountpaths: setup.mountpaths,
+        config: setup.store,
+        buckets: setup.buckets,
+        first_new_bucket: setup.first_new_bucket,
+    };
+    let (store, recovery) = store.open().await.map_err(|e| io::Error::other(e.text))?;
     let shard = Shard {
         core: setup.core,
         driver,
@@ -103,7 +139,7 @@ fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<(Rc<Shard>, Mailbox<
         next_call: Cell::new(0),
         stopping: Cell::new(false),
     };
-    Ok((Rc::new(shard), mailbox, setup.listeners))
+    Ok((Rc::new(shard), mailbox, setup.listeners, recovery))
 }
 
 async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, connections_max: usize, accepting: Rc<Cell<bool>>) {
@@ -145,6 +181,7 @@ async fn read_mail(
     mut mailbox: Mailbox<Letter>,
     accepting: Rc<Cell<bool>>,
     stopped: Rc<Cell<bool>>,
+    failed: Failure,
 ) {
     loop {
         let letter = match mailbox.next(&shard.driver).await {
@@ -158,17 +195,20 @@ async fn read_mail(
             // The order to stop: drain in a task of its own, because the mail must go on meanwhile.
             accepting.set(false);
             shard.stopping.set(true);
-            spawn_local(drain(Rc::clone(&shard), Rc::clone(&stopped)));
+            spawn_local(drain(Rc::clone(&shard), Rc::clone(&stopped), Rc::clone(&failed)));
         }
     }
 }
 
-/// Lets requests in progress finish, then stops the core.
-async fn drain(shard: Rc<Shard>, stopped: Rc<Cell<bool>>) {
+/// Lets requests in progress finish, writes the indexes out, then stops the core.
+async fn drain(shard: Rc<Shard>, stopped: Rc<Cell<bool>>, failed: Failure) {
     let deadline = Instant::now() + DRAIN;
     while shard.connections() > 0 && Instant::now() < deadline {
         shard.watch.shutdown_idle();
         shard.driver.sleep(Duration::from_millis(20)).await;
+    }
+    if let Err(e) = shard.store.close().await {
+        failed.set(Some(io::Error::other(e.text)));
     }
     stopped.set(true);
 }

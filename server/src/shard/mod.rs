@@ -14,7 +14,7 @@ mod watch;
 mod workers;
 
 pub(crate) use body::Body;
-pub(crate) use boot::{CoreSetup, start_core};
+pub(crate) use boot::{CoreReady, CoreSetup, start_core};
 pub(crate) use call::{Letter, mailbox_capacity};
 pub(crate) use context::Shard;
 pub(crate) use stream::{Stream, StreamLimits};

@@ -174,7 +174,8 @@ impl Committer {
         Ok(())
     }
 
-    async fn flush_marker(&self) -> Result<()> {
+    /// Makes everything durable that was changed on the file system before.
+    pub(crate) async fn flush_marker(&self) -> Result<()> {
         sys::touch(self.marker.as_fd()).map_err(|e| self.failed(&e))?;
         self.flush(&self.marker).await
     }

@@ -162,6 +162,11 @@ impl Store {
         Ok(same)
     }
 
+    /// Returns when an object's bytes are where its entry says.
+    pub(crate) async fn settled(&self, key: &Key, entry: &Entry) -> Result<()> {
+        self.lane(key)?.settled(entry).await
+    }
+
     /// Opens a range of an object that is a plain file for reading.
     pub(crate) async fn read(&self, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Reader> {
         self.lane(key)?.settled(entry).await?;

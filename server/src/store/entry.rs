@@ -1,5 +1,6 @@
 //! An object as the index knows it.
 
+use super::lane::segment_path;
 use super::names;
 use super::place::Place;
 use std::cell::Cell;
@@ -51,6 +52,14 @@ impl Key {
     /// Its key in the index of its lane.
     pub(crate) fn index_key(&self) -> Vec<u8> {
         index_key(self.bucket.id, &self.name)
+    }
+
+    /// Path, beneath its mountpath, of the file that holds the object's bytes.
+    pub(crate) fn location(&self, entry: &Entry) -> String {
+        match &entry.place {
+            Place::File { .. } => self.path(),
+            Place::Segment(extent) => segment_path(self.lane, extent.segment),
+        }
     }
 
     /// Path of the object's file beneath its mountpath.

@@ -32,7 +32,6 @@ pub(crate) use engine::{Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use mountpath::{FormatRequest, Mountpath};
 pub(crate) use open::OpenObject;
-pub(crate) use place::Place;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{ScanItem, ScanQuery, Summary};
 pub(crate) use start::{RecoveryReport, StoreSetup};

@@ -85,6 +85,21 @@ impl Store {
 }
 
 impl Summary {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let smallest = match (self.objects, other.objects) {
+            (0, _) => other.smallest_bytes,
+            (_, 0) => self.smallest_bytes,
+            _ => self.smallest_bytes.min(other.smallest_bytes),
+        };
+        Self {
+            objects: self.objects + other.objects,
+            size_bytes: self.size_bytes + other.size_bytes,
+            smallest_bytes: smallest,
+            largest_bytes: self.largest_bytes.max(other.largest_bytes),
+        }
+    }
+
     fn add(&mut self, size_bytes: u64) {
         self.smallest_bytes = if self.objects == 0 { size_bytes } else { self.smallest_bytes.min(size_bytes) };
         self.largest_bytes = self.largest_bytes.max(size_bytes);

@@ -15,10 +15,10 @@ mod walk;
 
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
 pub(crate) use ledger::{Ledger, Totals};
-pub(crate) use log::{Log, Position, file_name};
-pub(crate) use open::{LaneSetup, OpenedLane, lane_dir};
-pub(crate) use replay::{Buckets, ReplayReport, replay};
-pub(crate) use segments::SegmentFiles;
+use log::{Log, Position, file_name};
+pub(crate) use open::{LaneSetup, OpenedLane, segment_path};
+pub(crate) use replay::{Buckets, extent_of, replay};
+use segments::SegmentFiles;
 pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
 pub(crate) use walk::adopt_files;
 

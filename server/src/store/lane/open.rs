@@ -2,7 +2,7 @@
 
 use super::buffers::BatchBuffers;
 use super::ledger::Ledger;
-use super::log::{Log, Position, number_of};
+use super::log::{Log, Position, file_name, number_of};
 use super::segments::SegmentFiles;
 use super::Lane;
 use crate::error::{Error, Kind, Result};
@@ -42,6 +42,11 @@ pub(crate) struct OpenedLane {
 /// A lane's directory beneath its mountpath.
 pub(crate) fn lane_dir(number: u16) -> String {
     format!("{LANES_DIR}/{number:02}")
+}
+
+/// A segment's path beneath its mountpath.
+pub(crate) fn segment_path(lane: u16, segment: u64) -> String {
+    format!("{}/{}", lane_dir(lane), file_name(segment))
 }
 
 impl LaneSetup {
