@@ -3,7 +3,7 @@
 use super::cache::Bodies;
 use super::commit::Committer;
 use super::entry::{BucketRef, Entry, Key};
-use super::lane::{Lane, Share, Totals, Upkeep, UpkeepLimits};
+use super::lane::{Lane, Share, Upkeep, UpkeepLimits};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::open::OpenObject;
@@ -81,6 +81,8 @@ pub(crate) struct Store {
     pub(super) last_generation: Cell<u64>,
     pub(super) counters: Cell<StoreStats>,
     pub(super) closing: Cell<bool>,
+    /// The upkeep is at work.
+    pub(super) keeping_up: Cell<bool>,
 }
 
 /// How long the upkeep waits when nothing is due.
@@ -94,9 +96,13 @@ impl Store {
 
     /// The task that keeps indexes short and segments full; spawn it once.
     pub(crate) async fn upkeep_loop(self: Rc<Self>) {
+        self.keeping_up.set(true);
         while !self.closing.get() {
             let mut busy = false;
             for lane in self.lanes() {
+                if self.closing.get() {
+                    break;
+                }
                 match self.upkeep(lane).await {
                     Ok(worked) => busy |= worked,
                     Err(e) => {
@@ -109,6 +115,7 @@ impl Store {
                 self.driver.sleep(UPKEEP_PAUSE).await;
             }
         }
+        self.keeping_up.set(false);
     }
 
     async fn upkeep(&self, lane: &Rc<Lane>) -> Result<bool> {
@@ -120,6 +127,7 @@ impl Store {
             locks: &self.locks,
             limits: self.limits,
             is_alive: &|bucket_id| self.is_alive(bucket_id),
+            is_closing: &|| self.closing.get(),
             share: Share { pause_percent: 100 },
         };
         lane.upkeep(&upkeep).await
@@ -128,6 +136,9 @@ impl Store {
     /// Writes all indexes out, so that the next start has nothing to replay.
     pub(crate) async fn close(&self) -> Result<()> {
         self.closing.set(true);
+        while self.keeping_up.get() {
+            self.driver.sleep(Duration::from_millis(2)).await;
+        }
         for lane in self.lanes() {
             if !lane.mountpath.is_suspect() {
                 lane.checkpoint_now(self.committer(lane.mountpath_index)?).await?;
@@ -217,11 +228,6 @@ impl Store {
     /// Starts writing an object.
     pub(crate) fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
         Writer::create(Rc::clone(self), key.clone(), new)
-    }
-
-    /// Objects and bytes of a bucket on this core.
-    pub(crate) fn totals(&self, bucket_id: u64) -> Totals {
-        self.lanes().map(|lane| lane.ledger.borrow().totals(bucket_id)).fold(Totals::default(), Totals::plus)
     }
 
     pub(crate) fn stats(&self) -> StoreStats {

@@ -131,10 +131,4 @@ impl Entry {
     pub(crate) fn sidecar(&self) -> Option<u64> {
         matches!(self.place, Place::File { has_sidecar: true }).then_some(self.generation)
     }
-
-    /// Estimated bytes of memory, the name apart.
-    pub(crate) fn memory_bytes(&self) -> usize {
-        let custom: usize = self.custom.iter().map(|(k, v)| k.len() + v.len() + 48).sum();
-        size_of::<Self>() + self.cksum_value.len() + custom
-    }
 }

@@ -28,6 +28,9 @@ mod start;
 mod value;
 mod writer;
 
+#[cfg(test)]
+mod history_tests;
+
 pub(crate) use engine::{Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use mountpath::{FormatRequest, Mountpath};

@@ -9,6 +9,7 @@ use super::lock::NameLocks;
 use super::lsm::IndexCache;
 use super::mountpath::Mountpath;
 use crate::error::Result;
+use futures_util::future::try_join_all;
 use placement::{LaneId, lane_owner};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
@@ -92,6 +93,9 @@ impl StoreSetup {
             committer.flush_marker().await?;
             let opened = self.open_lanes(at, &cache, &buffers, lanes_owned).await?;
             report = report.plus(self.bring_up(at, &opened, &by_id, memtable_bytes).await?);
+            let made = opened.iter().filter(|opened| opened.from.is_none());
+            // What has been made anew, or has just been formatted, is complete from now on.
+            try_join_all(made.map(|made| made.lane.first_checkpoint())).await?;
             let mut by_number = vec![None; usize::from(self.lanes(at))];
             for OpenedLane { lane, .. } in opened {
                 if let Some(slot) = by_number.get_mut(usize::from(lane.number)) {
@@ -193,6 +197,7 @@ impl StoreSetup {
             last_generation: Cell::new(last_generation.unwrap_or_default()),
             counters: Cell::new(StoreStats::default()),
             closing: Cell::new(false),
+            keeping_up: Cell::new(false),
         }
     }
 }

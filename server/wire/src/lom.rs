@@ -10,7 +10,7 @@ use std::fmt;
 use crate::api::custom::MAX_CUSTOM;
 use crate::cksum::CksumType;
 
-pub(crate) mod reader;
+mod reader;
 
 use reader::Reader;
 

@@ -111,10 +111,6 @@ impl Ledger {
         self.segments.remove(&segment);
     }
 
-    pub(crate) fn totals(&self, bucket_id: u64) -> Totals {
-        self.buckets.get(&bucket_id).copied().unwrap_or_default()
-    }
-
     /// Sums over all buckets.
     pub(crate) fn all(&self) -> Totals {
         self.buckets.values().copied().fold(Totals::default(), Totals::plus)
@@ -212,6 +208,6 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.add(1, &entry(Some(7), 100));
         assert_eq!(ledger.segment(7).live_bytes(), 1536 + 512);
-        assert_eq!(ledger.totals(1), Totals { objects: 1, size_bytes: 100 });
+        assert_eq!(ledger.all(), Totals { objects: 1, size_bytes: 100 });
     }
 }

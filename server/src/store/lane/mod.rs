@@ -57,6 +57,8 @@ pub(crate) struct Lane {
     unsettled: RefCell<HashMap<u64, Vec<oneshot::Sender<()>>>>,
     /// The log up to here is in the durable index.
     checkpoint: Cell<Position>,
+    /// A checkpoint whose index is frozen and not durable yet.
+    unfinished: RefCell<Option<(Position, Vec<u8>)>>,
     /// Segments that cannot be reclaimed, because something in them is damaged.
     kept: RefCell<HashSet<u64>>,
     /// Counts changes of the index: a look-up that waited for the disk may have been overtaken.
@@ -82,11 +84,6 @@ impl Lane {
             };
             return value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
         }
-    }
-
-    /// Counts the changes of this lane's index.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.get()
     }
 
     /// Makes an entry the one that its name stands for.

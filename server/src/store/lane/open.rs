@@ -77,6 +77,7 @@ impl LaneSetup {
             unsettled: RefCell::new(HashMap::new()),
             changes: Cell::new(0),
             checkpoint: Cell::new(from.unwrap_or_default()),
+            unfinished: RefCell::default(),
             kept: RefCell::default(),
         });
         Ok(OpenedLane { lane, from, segments })

@@ -50,6 +50,8 @@ pub(crate) struct Upkeep<'u> {
     pub(crate) limits: UpkeepLimits,
     /// Whether a bucket still exists.
     pub(crate) is_alive: &'u dyn Fn(u64) -> bool,
+    /// Whether the node is being stopped.
+    pub(crate) is_closing: &'u dyn Fn() -> bool,
     pub(crate) share: Share,
 }
 
@@ -89,18 +91,35 @@ impl Lane {
         }
     }
 
-    /// Writes the index out, complete up to the log's present end.
+    /// Writes the index out, complete up to the log's present end. One that has failed half-way is finished first.
     pub(crate) async fn checkpoint_now(self: &Rc<Self>, committer: &Committer) -> Result<()> {
-        let position = self.log.position();
-        if position == self.checkpoint.get() && self.index.memtable_bytes() == 0 {
-            return Ok(());
+        if self.unfinished.borrow().is_none() {
+            let position = self.log.position();
+            if position == self.checkpoint.get() && self.index.memtable_bytes() == 0 {
+                return Ok(());
+            }
+            if !self.index.freeze() {
+                return Err(Error::internal("an index has been frozen and not written out"));
+            }
+            let bytes = encode_checkpoint(position, &self.ledger.borrow());
+            *self.unfinished.borrow_mut() = Some((position, bytes));
         }
-        if !self.index.freeze() {
-            return Ok(());
-        }
-        let bytes = encode_checkpoint(position, &self.ledger.borrow());
         // The index must not know of records that a power cut may still take away.
         committer.join(self, After::Nothing, Durability::Group).await?;
+        let Some((position, bytes)) = self.unfinished.take() else { return Ok(()) };
+        if let Err(e) = self.index.flush(&bytes).await {
+            *self.unfinished.borrow_mut() = Some((position, bytes));
+            return Err(e);
+        }
+        self.checkpoint.set(position);
+        Ok(())
+    }
+
+    /// Writes out an index that has just been made from a log that is durable.
+    pub(crate) async fn first_checkpoint(&self) -> Result<()> {
+        let position = self.log.position();
+        self.index.freeze();
+        let bytes = encode_checkpoint(position, &self.ledger.borrow());
         self.index.flush(&bytes).await?;
         self.checkpoint.set(position);
         Ok(())
@@ -155,6 +174,9 @@ impl Lane {
             }
             if copies.len() >= COPIES_MAX {
                 finish(&mut copies).await?;
+                if (upkeep.is_closing)() {
+                    return Ok(());
+                }
                 begun = upkeep.share.rest(&self.driver, begun).await;
             }
         }

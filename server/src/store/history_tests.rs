@@ -1,0 +1,409 @@
+//! Random histories of one core's store against a model, with ends of all kinds in between.
+
+use super::engine::{Store, StoreConfig};
+use super::entry::{BucketRef, Key};
+use super::mountpath::{FormatRequest, Mountpath};
+use super::scan::{ScanItem, ScanQuery};
+use super::start::{RecoveryReport, StoreSetup};
+use super::writer::{ByteSource, NewObject};
+use crate::error::Result;
+use futures_util::future::{join_all, select};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::ops::Range;
+use std::path::Path;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+use uring::{Buf, Driver, DriverConfig, PoolConfig};
+use wire::api::bprops::Durability;
+use wire::cksum::CksumType;
+
+const LANES: u16 = 3;
+const BUCKETS: u64 = 2;
+const DEADLINE: Duration = Duration::from_secs(600);
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+/// What a name stands for in the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Thing {
+    bytes: Vec<u8>,
+    custom: Vec<(String, String)>,
+    version: u64,
+}
+
+type Model = BTreeMap<(u64, String), Thing>;
+
+struct Bytes(Vec<u8>, usize);
+
+impl ByteSource for Bytes {
+    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
+        let rest = &self.0[self.1..];
+        let count = rest.len().min(range.len());
+        buf[range.start..range.start + count].copy_from_slice(&rest[..count]);
+        self.1 += count;
+        (Ok(count), buf)
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs a future on this thread, polled only when it was woken.
+fn run<F: Future>(driver: &Driver, future: F) -> F::Output {
+    let mut future = pin!(future);
+    let flag = Arc::new(Flag(AtomicBool::new(true)));
+    let waker = Waker::from(Arc::clone(&flag));
+    let started = Instant::now();
+    loop {
+        if flag.0.swap(false, Ordering::SeqCst)
+            && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
+        {
+            return output;
+        }
+        let woken = flag.0.load(Ordering::SeqCst);
+        driver.turn_waiting(if woken { Duration::ZERO } else { Duration::from_millis(20) }).unwrap();
+        assert!(started.elapsed() < DEADLINE, "hangs: {:?}", driver.stats());
+    }
+}
+
+/// A directory with a mountpath, and what should be in it.
+struct World {
+    dir: tempfile::TempDir,
+    dice: Dice,
+    model: Model,
+    buckets: Vec<Arc<BucketRef>>,
+    next_bucket: u64,
+}
+
+fn driver() -> Driver {
+    let pool = PoolConfig { size_bytes_max: 48 << 20 };
+    Driver::new(DriverConfig { entries: 128, pool }).unwrap()
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        // Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
+        let beside = std::env::current_exe().unwrap();
+        let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
+        let buckets = (1..=BUCKETS).map(|id| bucket(id)).collect();
+        Self { dir, dice: Dice(seed | 1), model: Model::new(), buckets, next_bucket: BUCKETS + 1 }
+    }
+
+    async fn open(&self, driver: &Driver) -> (Rc<Store>, RecoveryReport) {
+        let request =
+            FormatRequest { mountpath_id: "mp".to_owned(), target_id: "t", cluster_id: "c", lanes: LANES };
+        let mountpath = Arc::new(Mountpath::open(self.dir.path(), &request).unwrap());
+        mountpath.sweep().unwrap();
+        let config = StoreConfig {
+            cache_bytes: 1 << 20,
+            cache_object_bytes_max: 64 << 10,
+            open_files: 16,
+            // Small, so that indexes are written out and merged all the time.
+            index_bytes: 1 << 20,
+        };
+        let setup = StoreSetup {
+            driver: driver.clone(),
+            core: 0,
+            cores: 1,
+            mountpaths: vec![mountpath].into(),
+            config,
+            buckets: self.buckets.clone(),
+            first_new_bucket: self.next_bucket,
+        };
+        setup.open().await.unwrap()
+    }
+
+    /// One life of the store: opened, used for some rounds, ended in one way or another.
+    fn live(&mut self, rounds: u64) -> u64 {
+        let driver = driver();
+        let mut steps = 0;
+        let driving = driver.clone();
+        run(&driving, async {
+            let (store, report) = self.open(&driver).await;
+            assert_eq!((report.unusable, report.torn_bytes), (0, 0), "{report:?}");
+            let tasks = FuturesUnordered::new();
+            for commit in store.commit_loops() {
+                tasks.push(Box::pin(commit) as std::pin::Pin<Box<dyn Future<Output = ()>>>);
+            }
+            tasks.push(Box::pin(Rc::clone(&store).upkeep_loop()));
+            let tasks = pin!(tasks.collect::<Vec<()>>());
+            let work = pin!(async {
+                self.check_all(&store).await;
+                for _ in 0..rounds {
+                    steps += self.round(&store).await;
+                }
+                self.check_all(&store).await;
+                match self.dice.roll(4) {
+                    0 => store.close().await.unwrap(),
+                    // As if killed: what is acknowledged is in the files.
+                    _ => {}
+                }
+            });
+            select(work, tasks).await;
+        });
+        if self.dice.roll(6) == 0 {
+            self.lose_an_index();
+        }
+        steps
+    }
+
+    /// Removes or damages the index of a lane, which must be made anew from its segments and files.
+    fn lose_an_index(&mut self) {
+        let lane = self.dice.roll(u64::from(LANES));
+        let dir = self.dir.path().join(format!(".straightline/lanes/{lane:02}"));
+        let files = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let mut index: Vec<_> = files(&dir).filter(|path| path.extension().is_none_or(|ext| ext != "tar")).collect();
+        index.sort();
+        let Some(victim) = index.get(self.dice.roll(index.len().max(1) as u64) as usize) else { return };
+        match self.dice.roll(2) {
+            0 => std::fs::remove_file(victim).unwrap(),
+            _ => std::fs::write(victim, b"not what it was").unwrap(),
+        }
+    }
+
+    /// A few changes side by side, of different names, then a look at some of them.
+    async fn round(&mut self, store: &Rc<Store>) -> u64 {
+        let mut changes = BTreeMap::new();
+        for _ in 0..1 + self.dice.roll(8) {
+            let change = self.change();
+            changes.insert((change.bucket.id, change.name.clone()), change);
+        }
+        if self.dice.roll(200) == 0 {
+            self.replace_bucket(store);
+            changes.retain(|(id, _), _| self.buckets.iter().any(|bucket| bucket.id == *id));
+        }
+        let count = changes.len() as u64;
+        join_all(changes.values().map(|change| change.make(store, &self.model))).await;
+        for (name, change) in changes {
+            change.note(&mut self.model);
+            self.check(store, &name).await;
+        }
+        if self.dice.roll(50) == 0 {
+            self.check_page(store).await;
+        }
+        count
+    }
+
+    fn change(&mut self) -> Change {
+        let bucket = Arc::clone(&self.buckets[self.dice.roll(BUCKETS) as usize]);
+        let name = format!("{}/{:03}", ["a", "a/b", "c"][self.dice.roll(3) as usize], self.dice.roll(150));
+        let what = match self.dice.roll(20) {
+            0..=11 => {
+                let size = match self.dice.roll(40) {
+                    0 => 128 << 10,
+                    1 => 131_071,
+                    2 => 200_000 + self.dice.roll(900_000),
+                    3 => 0,
+                    4..=8 => self.dice.roll(100_000),
+                    _ => self.dice.roll(5000),
+                };
+                let seed = self.dice.roll(u64::MAX);
+                What::Put((0..size).map(|at| (seed.wrapping_mul(at | 1) >> 32) as u8).collect())
+            }
+            12..=15 => What::Delete,
+            _ => What::SetCustom(format!("v{}", self.dice.roll(1000))),
+        };
+        let durability = if self.dice.roll(50) == 0 { Durability::Group } else { Durability::None };
+        Change { bucket, name, what, durability }
+    }
+
+    /// Destroys a bucket and makes another one.
+    fn replace_bucket(&mut self, store: &Rc<Store>) {
+        let at = self.dice.roll(BUCKETS) as usize;
+        let old = std::mem::replace(&mut self.buckets[at], bucket(self.next_bucket));
+        self.next_bucket += 1;
+        store.forget_bucket(&old);
+        if let Some(trash) = store.mountpath(0).unwrap().trash_bucket(&old).unwrap() {
+            std::fs::remove_dir_all(trash).unwrap();
+        }
+        self.model.retain(|(id, _), _| *id != old.id);
+    }
+
+    async fn check_all(&self, store: &Rc<Store>) {
+        for name in self.model.keys() {
+            self.check(store, name).await;
+        }
+        for bucket in &self.buckets {
+            let expected: Vec<&(u64, String)> = self.model.keys().filter(|(id, _)| *id == bucket.id).collect();
+            let query = ScanQuery { bucket_id: bucket.id, limit: usize::MAX, ..ScanQuery::default() };
+            let names = names_of(store.scan(&query).await.unwrap());
+            assert!(names.iter().eq(expected.iter().map(|(_, name)| name)), "{names:?}\n{expected:?}");
+            let sum = store.summarize(bucket.id, "").await.unwrap();
+            let things = self.model.iter().filter(|((id, _), _)| *id == bucket.id);
+            let bytes: u64 = things.map(|(_, thing)| thing.bytes.len() as u64).sum();
+            assert_eq!((sum.objects, sum.size_bytes), (expected.len() as u64, bytes));
+        }
+        let stats = store.stats();
+        assert_eq!(stats.objects, self.model.len() as u64, "{stats:?}");
+        assert!(stats.segment_live_bytes <= stats.segment_bytes, "{stats:?}");
+    }
+
+    async fn check(&self, store: &Rc<Store>, (id, name): &(u64, String)) {
+        let Some(bucket) = self.buckets.iter().find(|bucket| bucket.id == *id) else { return };
+        let key = key(bucket, name);
+        let mut tries = 0;
+        loop {
+            let found = store.find(&key).await.unwrap();
+            let thing = self.model.get(&(*id, name.clone()));
+            let (Some(entry), Some(thing)) = (&found, thing) else {
+                assert_eq!(found.is_some(), thing.is_some(), "{key:?}");
+                return;
+            };
+            assert_eq!((entry.version, &entry.custom[..]), (thing.version, &thing.custom[..]), "{key:?}");
+            match read(store, &key, entry).await {
+                Ok(bytes) => return assert!(bytes == thing.bytes, "{key:?} {entry:?}"),
+                Err(e) => assert!(!store.is_current(&key, entry).await.unwrap(), "{key:?}: {e} {entry:?}"),
+            }
+            tries += 1;
+            assert!(tries < 5, "{key:?}: it moves faster than it can be read");
+        }
+    }
+
+    /// A page from some place on, with directories or without.
+    async fn check_page(&mut self, store: &Rc<Store>) {
+        let bucket = Arc::clone(&self.buckets[self.dice.roll(BUCKETS) as usize]);
+        let names: Vec<&String> =
+            self.model.keys().filter(|(id, _)| *id == bucket.id).map(|(_, name)| name).collect();
+        if names.is_empty() {
+            return;
+        }
+        let after = names[self.dice.roll(names.len() as u64) as usize].clone();
+        let limit = 1 + self.dice.roll(20) as usize;
+        let prefix = ["", "a/", "a/b/", "c"][self.dice.roll(4) as usize].to_owned();
+        let shallow = self.dice.roll(2) == 0;
+        let mut expected: Vec<String> = Vec::new();
+        for name in names.iter().filter(|name| name.starts_with(&prefix)) {
+            let slash = name[prefix.len()..].find('/').filter(|_| shallow);
+            let line = slash.map_or_else(|| (*name).clone(), |at| name[..=prefix.len() + at].to_owned());
+            if line > after && expected.last() != Some(&line) {
+                expected.push(line);
+            }
+        }
+        // A directory that holds `after` itself still comes behind its own name only.
+        expected.truncate(limit);
+        let query = ScanQuery { bucket_id: bucket.id, prefix, after, limit, shallow };
+        let got: Vec<String> = names_of(store.scan(&query).await.unwrap());
+        let got: Vec<String> = got.into_iter().filter(|line| *line > query.after).collect();
+        assert!(expected.starts_with(&got) || got.len() + 1 >= expected.len(), "{query:?}: {got:?} {expected:?}");
+    }
+}
+
+async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<u8>> {
+    if entry.size_bytes == 0 {
+        return Ok(Vec::new());
+    }
+    if store.is_small(entry) {
+        let piece = store.read_small(key, entry).await?;
+        return Ok(piece.chunk[piece.range].to_vec());
+    }
+    let mut reader = store.read(key, entry, 0..entry.size_bytes).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        bytes.extend_from_slice(&piece.chunk[piece.range]);
+    }
+    Ok(bytes)
+}
+
+fn names_of(lines: Vec<ScanItem>) -> Vec<String> {
+    let name = |line| match line {
+        ScanItem::Object(name, _) | ScanItem::Directory(name) => name,
+    };
+    lines.into_iter().map(name).collect()
+}
+
+fn bucket(id: u64) -> Arc<BucketRef> {
+    Arc::new(BucketRef { id, name: format!("b{id}") })
+}
+
+fn key(bucket: &Arc<BucketRef>, name: &str) -> Key {
+    let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
+    let lane = placement::lane_of(digest, LANES).get();
+    Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: 0, lane }
+}
+
+enum What {
+    Put(Vec<u8>),
+    Delete,
+    SetCustom(String),
+}
+
+struct Change {
+    bucket: Arc<BucketRef>,
+    name: String,
+    what: What,
+    durability: Durability,
+}
+
+impl Change {
+    async fn make(&self, store: &Rc<Store>, model: &Model) {
+        let key = key(&self.bucket, &self.name);
+        let there = model.contains_key(&(self.bucket.id, self.name.clone()));
+        match &self.what {
+            What::Put(bytes) => {
+                let known = bytes.len() % 3 != 0;
+                let new = NewObject {
+                    size_hint: known.then_some(bytes.len() as u64),
+                    cksum_type: CksumType::Xxhash2,
+                    expected: None,
+                    custom: Vec::new(),
+                    durability: self.durability,
+                };
+                let mut writer = store.writer(&key, new).unwrap();
+                writer.feed(&mut Bytes(bytes.clone(), 0)).await.unwrap();
+                writer.commit().await.unwrap();
+            }
+            What::Delete => assert_eq!(store.remove(&key, self.durability).await.unwrap(), there, "{key:?}"),
+            What::SetCustom(value) => {
+                let custom = vec![("key".to_owned(), value.clone())];
+                assert_eq!(store.set_custom(&key, custom, self.durability).await.is_ok(), there, "{key:?}");
+            }
+        }
+    }
+
+    fn note(self, model: &mut Model) {
+        let name = (self.bucket.id, self.name);
+        match self.what {
+            What::Put(bytes) => {
+                let version = model.get(&name).map_or(1, |old| old.version + 1);
+                model.insert(name, Thing { bytes, custom: Vec::new(), version });
+            }
+            What::Delete => drop(model.remove(&name)),
+            What::SetCustom(value) => {
+                if let Some(thing) = model.get_mut(&name) {
+                    thing.custom = vec![("key".to_owned(), value)];
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_is_its_model_through_every_end() {
+    let mut world = World::new(0x5eed_0001);
+    let mut steps = 0;
+    while steps < 100_000 {
+        let rounds = 20 + world.dice.roll(600);
+        steps += world.live(rounds);
+    }
+}
