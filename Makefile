@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
 # What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
-PACKAGES := build-essential binutils e2fsprogs util-linux xfsprogs python3-venv
+PACKAGES := build-essential binutils e2fsprogs libarchive-tools util-linux xfsprogs python3-venv
 BENCH_PACKAGES := fio nginx-light wrk
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 

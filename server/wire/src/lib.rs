@@ -1,4 +1,4 @@
-//! Every byte that crosses a socket or lies in an extended attribute, as pure functions over byte slices.
+//! Every byte that crosses a socket or lies in an extended attribute or a segment, as pure functions over byte slices.
 //!
 //! The one design decision: **sans I/O.** Nothing here owns a socket, a file, a clock or a task. Parsers take the
 //! bytes that have arrived and say what they mean or that more are needed; writers append to a buffer that the
@@ -8,7 +8,8 @@
 //! * [`http1`]: HTTP/1.1 heads, bodies and ranges;
 //! * [`api`]: the messages of AIStore's native REST API;
 //! * [`cksum`]: checksums of objects and blocks;
-//! * [`lom`]: an object's metadata on disk.
+//! * [`lom`]: an object's metadata on disk;
+//! * [`segment`]: files of many small objects, which are TAR archives.
 //!
 //! What comes from outside is bounded before it is believed: every length, count and nesting has a limit that is a
 //! named constant beside its parser, and no input makes a function here panic.
@@ -17,3 +18,4 @@ pub mod api;
 pub mod cksum;
 pub mod http1;
 pub mod lom;
+pub mod segment;

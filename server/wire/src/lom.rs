@@ -10,7 +10,7 @@ use std::fmt;
 use crate::api::custom::MAX_CUSTOM;
 use crate::cksum::CksumType;
 
-mod reader;
+pub(crate) mod reader;
 
 use reader::Reader;
 

@@ -3,17 +3,17 @@
 use super::LomError;
 
 /// The bytes not read yet.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Reader { rest: bytes }
     }
 
     /// The next `count` bytes.
-    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], LomError> {
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], LomError> {
         let (taken, rest) = self.rest.split_at_checked(count).ok_or(LomError::Truncated)?;
         self.rest = rest;
         Ok(taken)
@@ -25,28 +25,28 @@ impl<'a> Reader<'a> {
         Ok(*taken)
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, LomError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, LomError> {
         self.array::<1>().map(u8::from_le_bytes)
     }
 
-    pub(super) fn u16(&mut self) -> Result<u16, LomError> {
+    pub(crate) fn u16(&mut self) -> Result<u16, LomError> {
         self.array().map(u16::from_le_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Result<u32, LomError> {
+    pub(crate) fn u32(&mut self) -> Result<u32, LomError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, LomError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, LomError> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(super) fn i64(&mut self) -> Result<i64, LomError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, LomError> {
         self.array().map(i64::from_le_bytes)
     }
 
     /// A text of at most `most` bytes, prefixed with its length.
-    pub(super) fn text(&mut self, most: usize, field: &'static str) -> Result<String, LomError> {
+    pub(crate) fn text(&mut self, most: usize, field: &'static str) -> Result<String, LomError> {
         let len = usize::from(self.u16()?);
         if len > most {
             return Err(LomError::TooLarge(field));
@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A list of numbers, prefixed with their count.
-    pub(super) fn numbers(&mut self) -> Result<Vec<u32>, LomError> {
+    pub(crate) fn numbers(&mut self) -> Result<Vec<u32>, LomError> {
         let bytes = usize::from(self.u16()?) * 4;
         let mut list = Reader::new(self.take(bytes)?);
         let mut numbers = Vec::with_capacity(bytes / 4);
@@ -66,8 +66,13 @@ impl<'a> Reader<'a> {
         Ok(numbers)
     }
 
+    /// What has not been read.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// All must have been read.
-    pub(super) fn finish(self) -> Result<(), LomError> {
+    pub(crate) fn finish(self) -> Result<(), LomError> {
         if self.rest.is_empty() { Ok(()) } else { Err(LomError::Trailing) }
     }
 }

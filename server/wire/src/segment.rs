@@ -1,0 +1,171 @@
+//! The records of a segment: a file of many small objects that is a valid TAR archive whenever it is durable.
+//!
+//! A segment is records one behind the other, each a multiple of 512 bytes; the first block of zeros ends it.
+//!
+//! | record    | as TAR sees it                                            | what we keep in it                      |
+//! |-----------|-----------------------------------------------------------|-----------------------------------------|
+//! | object    | extended header, header, data, zeros to the block's end   | [`ObjectMeta`] as an extended attribute |
+//! | file      | global header with a comment                              | [`ObjectMeta`] of a plain file          |
+//! | deletions | global header with a comment                              | many [`Deletion`]s                      |
+//! | padding   | global header with a comment, or an empty one             | nothing                                 |
+//!
+//! So `tar -x` gives the objects back, with the attribute (`--xattrs`) that a plain file of ours carries, and says
+//! nothing about the rest: `comment` is the one keyword that TAR programs ignore silently. GNU tar does warn of a
+//! *single* block of zeros at the end of a file, so a writer leaves none or more than one.
+//!
+//! What belongs to an object is written exactly one way, and [`parse`] accepts nothing else: it decodes, encodes
+//! again and compares. Checksums cover what a comparison cannot see (the attribute has its own CRC, every comment
+//! of ours one too), so that no damaged head is believed. A member's name is for people; the name that counts lies in
+//! the metadata. TAR programs that extract `a` cannot make `a/b`, if a bucket has both.
+
+use std::fmt;
+
+use crate::cksum::crc32c;
+use crate::lom::{BlockCrcs, LomError, ObjectMeta};
+
+mod global;
+mod member;
+mod object;
+mod pax;
+mod read;
+mod replaced;
+mod ustar;
+
+pub use global::{delete_records, file_record, padding};
+pub use member::member_name;
+pub use object::{object_head, object_padding};
+pub use read::parse;
+
+/// TAR's unit: every record begins at a multiple of it.
+pub const BLOCK_BYTES: usize = 512;
+/// The most data of an object, in bytes, so that the length of any record fits [`Replaced::Segment`].
+pub const MAX_DATA: u64 = 1 << 31;
+/// The most bytes of a record other than an object's.
+pub const MAX_GLOBAL: usize = 64 << 10;
+/// The most bytes before an object's data: two headers, and a name and attribute of the greatest length between.
+pub const MAX_OBJECT_HEAD: usize = 8 << 10;
+
+/// The data that one checksum of [`BlockCrcs`] covers, in bytes.
+const CHECKED_BYTES: usize = 64 << 10;
+
+/// What a write put out of use, so that reading a segment again needs no look-up of what was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// The name was free.
+    Nothing,
+    /// A plain file.
+    File,
+    /// A record of a segment.
+    Segment {
+        /// Its number.
+        segment: u64,
+        /// Bytes of the record, with head and padding.
+        bytes: u32,
+    },
+}
+
+/// One object deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    /// The number of its bucket.
+    pub bucket_id: u64,
+    /// Its name, at most [`crate::lom::MAX_NAME`] bytes.
+    pub name: String,
+    /// The generation of the deletion: see [`ObjectMeta::generation`].
+    pub generation: u64,
+    /// What was deleted.
+    pub replaced: Replaced,
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// An object whose data lies here.
+    Object {
+        /// Its metadata.
+        meta: ObjectMeta,
+        /// What it put out of use.
+        replaced: Replaced,
+        /// Bytes from the record's start to the data.
+        head_len: usize,
+    },
+    /// An object whose data is a plain file elsewhere.
+    File {
+        /// Its metadata.
+        meta: ObjectMeta,
+        /// What it put out of use.
+        replaced: Replaced,
+    },
+    /// Objects deleted, one at least.
+    Deletions(Vec<Deletion>),
+    /// Nothing, to fill up a write.
+    Padding,
+    /// The segment has no more records.
+    End,
+}
+
+/// A record and its length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it says.
+    pub record: Record,
+    /// All its bytes, with data and zeros behind the data; a multiple of [`BLOCK_BYTES`].
+    pub len: usize,
+}
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParseError {
+    /// As many bytes from the record's start are needed at least, more than there are.
+    NeedMore(usize),
+    /// We did not write this, or it is damaged: what was found first.
+    Damaged(&'static str),
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ParseError::NeedMore(bytes) => write!(to, "segment record: {bytes} bytes are needed"),
+            ParseError::Damaged(what) => write!(to, "segment record: bad {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// Whether these are the object's data: the length and the CRC-32C of every 64 KiB. Never true for metadata whose
+/// checksums lie in a file of their own, as those of a segment's objects do not.
+#[must_use]
+pub fn verify_data(meta: &ObjectMeta, data: &[u8]) -> bool {
+    let BlockCrcs::Inline(crcs) = &meta.block_crcs else { return false };
+    u64::try_from(data.len()) == Ok(meta.size)
+        && data.len().div_ceil(CHECKED_BYTES) == crcs.len()
+        && data.chunks(CHECKED_BYTES).zip(crcs).all(|(block, crc)| crc32c(block) == *crc)
+}
+
+/// Undoes what a failed encoder has appended.
+fn whole_or_nothing(
+    out: &mut Vec<u8>,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), LomError>,
+) -> Result<(), LomError> {
+    let start = out.len();
+    let result = encode(out);
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Zero bytes from `len` to the next multiple of [`BLOCK_BYTES`].
+fn to_block(len: usize) -> usize {
+    len.wrapping_neg() % BLOCK_BYTES
+}
+
+/// Appends zeros, so that what has been appended since `start` is whole blocks.
+fn fill_block(out: &mut Vec<u8>, start: usize) {
+    let zeros = to_block(out.len().saturating_sub(start));
+    out.resize(out.len().saturating_add(zeros), 0);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! An object's record: what lies before and behind its data.
+
+use std::ops::Range;
+
+use super::member::{below_bucket, check_bucket};
+use super::ustar::{self, Kind};
+use super::{BLOCK_BYTES, MAX_DATA, Replaced, fill_block, pax, replaced, to_block, whole_or_nothing};
+use crate::cksum::crc32c;
+use crate::lom::{LomError, ObjectMeta};
+
+pub(super) const PATH: &str = "path";
+/// The extended attribute of plain files too.
+pub(super) const ATTRIBUTE: &str = "SCHILY.xattr.user.straightline";
+pub(super) const COMMENT: &str = "comment";
+/// Begins an object's comment; the words of [`Replaced`], a blank and the CRC follow.
+pub(super) const REPLACES: &str = "straightline replaces ";
+const CRC_DIGITS: usize = 8;
+const NAME: &[u8] = b"PaxHeader";
+
+/// Appends everything before an object's data; the data and [`object_padding`] zeros are to follow.
+///
+/// # Errors
+/// [`LomError::TooLarge`] from the metadata or for more than [`MAX_DATA`] bytes of data, and
+/// [`LomError::Malformed`] for a bucket's name that is none; then `out` is as before.
+pub fn object_head(
+    out: &mut Vec<u8>,
+    bucket: &str,
+    meta: &ObjectMeta,
+    replaced: Replaced,
+) -> Result<(), LomError> {
+    whole_or_nothing(out, |out| put_head(out, bucket, meta, replaced))
+}
+
+/// Zero bytes behind `size` bytes of data.
+#[must_use]
+pub fn object_padding(size: u64) -> usize {
+    // A multiple of 2^64 is one of a block too, so that only the last bits of the size count.
+    to_block(size as usize)
+}
+
+fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, replaced: Replaced) -> Result<(), LomError> {
+    check_bucket(bucket)?;
+    if meta.size > MAX_DATA {
+        return Err(LomError::TooLarge("data"));
+    }
+    let name = below_bucket(&meta.name);
+    // TAR programs disagree about times before 1970. The exact one lies in the attribute.
+    let mtime_ns = u64::try_from(meta.mtime_ns).unwrap_or(0);
+    let mtime_s = mtime_ns / 1_000_000_000;
+
+    let start = out.len();
+    // The extended header's place: its size is not known yet.
+    out.extend_from_slice(&[0; BLOCK_BYTES]);
+    let facts = out.len();
+    let path = put_path(out, bucket, &name);
+    put_mtime(out, mtime_ns);
+    pax::begin(out, ATTRIBUTE, meta.encoded_len()?);
+    meta.encode(out)?;
+    pax::end(out);
+    put_comment(out, facts, replaced);
+    let extended = ustar::header(Kind::Extended, (out.len() - facts) as u64, mtime_s, NAME);
+    if let Some(place) = out.get_mut(start..facts) {
+        place.copy_from_slice(&extended);
+    }
+    fill_block(out, start);
+    let file = ustar::header(Kind::File, meta.size, mtime_s, out.get(path).unwrap_or_default());
+    out.extend_from_slice(&file);
+    Ok(())
+}
+
+/// Says where the path is.
+fn put_path(out: &mut Vec<u8>, bucket: &str, name: &str) -> Range<usize> {
+    pax::begin(out, PATH, bucket.len() + 1 + name.len());
+    let start = out.len();
+    out.extend_from_slice(bucket.as_bytes());
+    out.push(b'/');
+    out.extend_from_slice(name.as_bytes());
+    let end = out.len();
+    pax::end(out);
+    start..end
+}
+
+/// Seconds, and always nine digits of nanoseconds.
+fn put_mtime(out: &mut Vec<u8>, mtime_ns: u64) {
+    let mut fraction = *b".000000000";
+    let mut rest = mtime_ns % 1_000_000_000;
+    for digit in fraction.iter_mut().skip(1).rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let mut seconds = itoa::Buffer::new();
+    let seconds = seconds.format(mtime_ns / 1_000_000_000).as_bytes();
+    pax::begin(out, "mtime", seconds.len() + fraction.len());
+    out.extend_from_slice(seconds);
+    out.extend_from_slice(&fraction);
+    pax::end(out);
+}
+
+/// The last fact, since its CRC covers all of them since `facts`.
+fn put_comment(out: &mut Vec<u8>, facts: usize, replaced: Replaced) {
+    let words = replaced::words(replaced);
+    pax::begin(out, COMMENT, REPLACES.len() + words.len() + 1 + CRC_DIGITS);
+    out.extend_from_slice(REPLACES.as_bytes());
+    out.extend_from_slice(&words);
+    out.push(b' ');
+    let crc = crc32c(out.get(facts..).unwrap_or_default());
+    out.extend(replaced::hex(&crc.to_be_bytes()));
+    pax::end(out);
+}

@@ -1,0 +1,114 @@
+//! Reading records back. Damage is found by writing what was read once more, and comparing.
+
+use super::object::{ATTRIBUTE, COMMENT, PATH, REPLACES};
+use super::ustar::{self, Kind};
+use super::{
+    BLOCK_BYTES, MAX_GLOBAL, MAX_OBJECT_HEAD, ParseError, Parsed, Record, Replaced, delete_records,
+    file_record, global, object_head, object_padding, pax, replaced, to_block,
+};
+use crate::lom::{LomError, ObjectMeta};
+
+/// Reads the record at the start of `bytes`, which is a multiple of [`BLOCK_BYTES`] into the segment. Of an object
+/// only the head must be there, at most [`MAX_OBJECT_HEAD`] bytes; [`super::verify_data`] is for the data.
+///
+/// # Errors
+/// See [`ParseError`]. A record of another program is [`ParseError::Damaged`], even if TAR can read it.
+pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
+    let block: &[u8; BLOCK_BYTES] = bytes.first_chunk().ok_or(ParseError::NeedMore(BLOCK_BYTES))?;
+    if block.iter().all(|byte| *byte == 0) {
+        return Ok(Parsed { record: Record::End, len: BLOCK_BYTES });
+    }
+    let (kind, size) = ustar::read(block)?;
+    // A file's header follows the extended one.
+    let (most, behind) = match kind {
+        Kind::Extended => (MAX_OBJECT_HEAD, BLOCK_BYTES),
+        Kind::Global => (MAX_GLOBAL, 0),
+        Kind::File => return Err(ParseError::Damaged("header type")),
+    };
+    let size = usize::try_from(size).ok().filter(|size| *size <= most);
+    let size = size.ok_or(ParseError::Damaged("header size"))?;
+    let len = BLOCK_BYTES + size + to_block(size) + behind;
+    if len > most {
+        return Err(ParseError::Damaged("header size"));
+    }
+    let record = bytes.get(..len).ok_or(ParseError::NeedMore(len))?;
+    let facts = record.get(BLOCK_BYTES..BLOCK_BYTES + size).ok_or(ParseError::NeedMore(len))?;
+    match kind {
+        Kind::Extended => parse_object(record, facts),
+        _ => parse_global(record, facts),
+    }
+}
+
+/// Extended header, facts, and the file's header.
+fn parse_object(head: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
+    let (path, facts) = fact(facts, PATH)?;
+    let (_, facts) = fact(facts, "mtime")?;
+    let (attribute, facts) = fact(facts, ATTRIBUTE)?;
+    let (comment, _) = fact(facts, COMMENT)?;
+    let bucket = path.split(|byte| *byte == b'/').next().and_then(|bucket| std::str::from_utf8(bucket).ok());
+    let bucket = bucket.ok_or(ParseError::Damaged("path"))?;
+    let replaced = read_comment(comment).ok_or(ParseError::Damaged("comment"))?;
+    let meta = ObjectMeta::decode(attribute).map_err(damaged)?;
+    must_equal(head, |out| object_head(out, bucket, &meta, replaced))?;
+    // The encoder has bounded the size.
+    let data = usize::try_from(meta.size).map_err(|_| ParseError::Damaged("size"))?;
+    let len = head.len() + data + object_padding(meta.size);
+    Ok(Parsed { record: Record::Object { meta, replaced, head_len: head.len() }, len })
+}
+
+fn parse_global(bytes: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
+    let parsed = |record| Ok(Parsed { record, len: bytes.len() });
+    let comment = if facts.is_empty() { global::FILLER.as_bytes() } else { fact(facts, COMMENT)?.0 };
+    if let Some(digits) = comment.strip_prefix(global::FILE.as_bytes()) {
+        let (meta, replaced) = global::read_file(digits).map_err(damaged)?;
+        must_equal(bytes, |out| file_record(out, &meta, replaced))?;
+        return parsed(Record::File { meta, replaced });
+    }
+    if let Some(digits) = comment.strip_prefix(global::DELETIONS.as_bytes()) {
+        let deletions = global::read_deletions(digits).map_err(damaged)?;
+        must_equal(bytes, |out| delete_records(out, &deletions))?;
+        return parsed(Record::Deletions(deletions));
+    }
+    if comment.starts_with(global::FILLER.as_bytes()) {
+        must_equal(bytes, |out| {
+            global::put_padding(out, facts.len());
+            Ok(())
+        })?;
+        return parsed(Record::Padding);
+    }
+    Err(ParseError::Damaged("comment"))
+}
+
+/// The value of the first fact, which must be of this key, and the facts behind it.
+fn fact<'a>(facts: &'a [u8], key: &str) -> Result<(&'a [u8], &'a [u8]), ParseError> {
+    match pax::next(facts) {
+        Some((found, value, rest)) if found == key.as_bytes() => Ok((value, rest)),
+        _ => Err(ParseError::Damaged("fact")),
+    }
+}
+
+/// Without the CRC, since it is compared with the rest.
+fn read_comment(comment: &[u8]) -> Option<Replaced> {
+    let words = std::str::from_utf8(comment).ok()?.strip_prefix(REPLACES)?;
+    replaced::from_words(words.rsplit_once(' ')?.0)
+}
+
+fn must_equal(
+    bytes: &[u8],
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), LomError>,
+) -> Result<(), ParseError> {
+    let mut again = Vec::with_capacity(bytes.len());
+    encode(&mut again).map_err(damaged)?;
+    if again == bytes { Ok(()) } else { Err(ParseError::Damaged("head")) }
+}
+
+fn damaged(error: LomError) -> ParseError {
+    ParseError::Damaged(match error {
+        LomError::BadMagic => "magic of metadata",
+        LomError::Version(_) => "version of metadata",
+        LomError::Truncated => "length of metadata",
+        LomError::Trailing => "bytes behind metadata",
+        LomError::Crc => "CRC",
+        LomError::Malformed(field) | LomError::TooLarge(field) => field,
+    })
+}
