@@ -9,6 +9,7 @@ mod commit;
 mod engine;
 mod entry;
 mod index;
+mod lsm;
 mod mountpath;
 mod names;
 mod open;
