@@ -51,7 +51,7 @@ proptest! {
     #[test]
     fn a_block_knows_what_was_put_in(all in entries(), others in entries()) {
         let block = Rc::new(Block::decode(&encode(&all), 9, 4).unwrap());
-        prop_assert_eq!(walk(&block), all.clone());
+        prop_assert_eq!(&walk(&block), &all);
         for key in all.keys().chain(others.keys()) {
             agrees(&block, &all, key);
         }

@@ -120,7 +120,9 @@ fn what_a_crash_leaves_is_swept() {
     let (lane, model, file) = lane_with_runs();
     // A run that was written before the manifest was; runs that were merged and not yet removed; a manifest aside.
     let orphans = ["run-00000000000000ff", "run-0000000000000000"].map(|name| lane.path().join(name));
-    orphans.iter().for_each(|orphan| drop(fs::copy(&file, orphan).unwrap()));
+    for orphan in &orphans {
+        fs::copy(&file, orphan).unwrap();
+    }
     fs::write(lane.path().join("index.manifest.tmp"), b"half").unwrap();
     fs::write(lane.path().join("segment-1"), b"not ours").unwrap();
     lane.run(right_or_corrupt(&lane, &model)).unwrap();

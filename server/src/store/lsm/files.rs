@@ -67,7 +67,7 @@ impl Home {
             let wanted = (len - bytes.len() as u64).min(BULK_BUF_BYTES as u64) as usize;
             let mut buf = self.cache.buffer(wanted).await?;
             let piece = buf.read(&self.driver, file, offset + bytes.len() as u64, wanted).await?;
-            if piece.is_empty() {
+            if piece.is_empty() || !piece.len().is_multiple_of(PAGE_BYTES) {
                 return Err(Error::corrupt("a file of the index ends too early"));
             }
             bytes.extend_from_slice(piece);

@@ -1,5 +1,6 @@
 //! Opening an index, making a new one, and starting over.
 
+use super::PAGE_BYTES;
 use super::cache::IndexCache;
 use super::files::{Home, MANIFEST, run_name};
 use super::index::LaneIndex;
@@ -83,8 +84,8 @@ async fn create(home: Home) -> Result<Opened> {
 pub(super) async fn read_manifest(home: &Home) -> Result<Option<Manifest>> {
     let Some(file) = home.open(MANIFEST)? else { return Ok(None) };
     let bytes = file.size_bytes().map_err(|e| Error::disk("look at the manifest", &e))?;
-    if bytes > MANIFEST_BYTES_MAX {
-        return Err(Error::corrupt("the manifest is too long"));
+    if bytes > MANIFEST_BYTES_MAX || !bytes.is_multiple_of(PAGE_BYTES as u64) {
+        return Err(Error::corrupt(format!("a manifest of {bytes} bytes")));
     }
     let bytes = home.read(file.fd(), 0, bytes).await?;
     let manifest = Manifest::decode(&bytes).map_err(|why| Error::corrupt(format!("the manifest: {why}")))?;

@@ -3,6 +3,7 @@
 use super::block::BlockCursor;
 use super::filter::hash;
 use super::index::LaneIndex;
+use super::manifest::RunRecord;
 use super::open::read_manifest;
 use super::run::Run;
 use super::turn::yield_now;
@@ -20,18 +21,18 @@ impl LaneIndex {
         let pass = self.manifest.enter().await?;
         let runs = Rc::clone(&self.runs.borrow());
         // Opened anew: what is in memory says nothing about what lies on the disk.
+        let mut records: Vec<RunRecord> = runs.iter().map(|run| run.record()).collect();
         match read_manifest(&self.home).await {
-            Ok(Some(manifest)) => {
-                if manifest.runs != runs.iter().map(|run| run.record()).collect::<Vec<_>>() {
-                    findings.push("the manifest names other runs than are in use".to_owned());
-                }
-            }
+            // After an operation that was given up it may name a run that is not in use.
+            Ok(Some(manifest)) => records.extend(manifest.runs),
             Ok(None) => findings.push("the manifest is missing".to_owned()),
             Err(e) => findings.push(finding(e)?),
         }
+        records.sort_by_key(|record| record.seq);
+        records.dedup();
         let mut fresh = Vec::new();
-        for run in runs.iter() {
-            match Run::open(&self.home, &run.record()).await {
+        for record in &records {
+            match Run::open(&self.home, record).await {
                 Ok(run) => fresh.push(run),
                 Err(e) => findings.push(finding(e)?),
             }
