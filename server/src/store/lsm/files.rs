@@ -1,0 +1,205 @@
+//! The files of a lane's index: their names, reading them whole, appending to them, flushing.
+
+use super::PAGE_BYTES;
+use super::cache::{BULK_BUF_BYTES, IndexCache};
+use crate::error::{Error, Result};
+use crate::store::META_XATTR;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use uring::{DirectFile, Driver, OpenMode, sys};
+
+pub(super) const MANIFEST: &str = "index.manifest";
+const MANIFEST_ASIDE: &str = "index.manifest.tmp";
+const RUN_PREFIX: &str = "run-";
+
+/// Name of a run's file.
+pub(super) fn run_name(seq: u64) -> String {
+    format!("{RUN_PREFIX}{seq:016x}")
+}
+
+fn run_seq(name: &str) -> Option<u64> {
+    let seq = u64::from_str_radix(name.strip_prefix(RUN_PREFIX)?, 16).ok()?;
+    (run_name(seq) == name).then_some(seq)
+}
+
+/// What the index works with: the ring, its directory, what its core shares.
+#[derive(Clone)]
+pub(super) struct Home {
+    pub(super) driver: Driver,
+    pub(super) dir: Rc<OwnedFd>,
+    pub(super) cache: Rc<IndexCache>,
+}
+
+impl Home {
+    /// The runs whose files are there, named by the manifest or not.
+    pub(super) fn run_seqs(&self) -> Result<Vec<u64>> {
+        let fail = |e: rustix::io::Errno| Error::disk("list the index", &e.into());
+        let mut seqs = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&*self.dir).map_err(fail)? {
+            let entry = entry.map_err(fail)?;
+            seqs.extend(entry.file_name().to_str().ok().and_then(run_seq));
+        }
+        Ok(seqs)
+    }
+
+    /// Opens a file to read it; `None` when it is not there.
+    pub(super) fn open(&self, name: &str) -> Result<Option<DirectFile>> {
+        match DirectFile::open(self.dir.as_fd(), name, OpenMode::Read) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Error::disk(&format!("open {name}"), &e)),
+        }
+    }
+
+    /// Removes a file if it is there.
+    pub(super) fn remove(&self, name: &str) -> Result<()> {
+        match sys::unlink_beneath(self.dir.as_fd(), name) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::disk(&format!("remove {name}"), &e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads whole pages, piece by piece.
+    pub(super) async fn read(&self, file: &Rc<OwnedFd>, offset: u64, len: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(len as usize);
+        while (bytes.len() as u64) < len {
+            let wanted = (len - bytes.len() as u64).min(BULK_BUF_BYTES as u64) as usize;
+            let mut buf = self.cache.buffer(wanted).await?;
+            let piece = buf.read(&self.driver, file, offset + bytes.len() as u64, wanted).await?;
+            if piece.is_empty() || !piece.len().is_multiple_of(PAGE_BYTES) {
+                return Err(Error::corrupt("a file of the index ends too early"));
+            }
+            bytes.extend_from_slice(piece);
+        }
+        Ok(bytes)
+    }
+
+    /// Flushes a file or a directory.
+    pub(super) async fn flush(&self, changed: &Rc<OwnedFd>) -> Result<()> {
+        let flushed = self.driver.fsync(changed, false).await;
+        // XFS may report success for the flush of a directory although it has shut down. An attribute then cannot be
+        // read any more; file systems without attributes are fine.
+        let outcome = flushed.and_then(|()| match sys::get_xattr(changed.as_fd(), META_XATTR) {
+            Err(e) if e.kind() != io::ErrorKind::Unsupported => Err(e),
+            _ => Ok(()),
+        });
+        outcome.map_err(|e| Error::disk("flush the index", &e))
+    }
+
+    /// Makes these bytes the manifest, all or nothing, and keeps the file that it is the first to name; durable on
+    /// return. After an error the old manifest may be in place or the new one; a file that the new one names is kept if
+    /// so.
+    pub(super) async fn replace_manifest(&self, bytes: Vec<u8>, named: Option<NewFile>) -> Result<()> {
+        self.remove(MANIFEST_ASIDE)?;
+        let mut aside = NewFile::create(self, MANIFEST_ASIDE)?;
+        aside.pending = bytes;
+        aside.seal().await?;
+        // The name of a new run must not come into being later than the manifest that holds it.
+        self.flush(&self.dir).await?;
+        if let Some(file) = named {
+            file.keep();
+        }
+        let renamed = sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST);
+        renamed.map_err(|e| Error::disk("replace the manifest", &e))?;
+        aside.keep();
+        self.flush(&self.dir).await
+    }
+
+    /// Removes what a crash has left of a manifest that was being written.
+    pub(super) fn sweep_aside(&self) -> Result<()> {
+        self.remove(MANIFEST_ASIDE)
+    }
+}
+
+/// A file that is being written from its beginning to its end. Removed again unless it is kept.
+pub(super) struct NewFile {
+    home: Home,
+    name: String,
+    file: DirectFile,
+    written: u64,
+    /// Whole pages that are still to be written.
+    pub(super) pending: Vec<u8>,
+    kept: bool,
+}
+
+impl NewFile {
+    pub(super) fn create(home: &Home, name: &str) -> Result<Self> {
+        let file = DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew);
+        let file = file.map_err(|e| Error::disk(&format!("create {name}"), &e))?;
+        Ok(Self {
+            home: home.clone(),
+            name: name.to_owned(),
+            file,
+            written: 0,
+            pending: Vec::new(),
+            kept: false,
+        })
+    }
+
+    /// Bytes so far, those to be written included.
+    pub(super) fn bytes(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    /// Whether as much is pending as one write takes.
+    pub(super) fn is_full(&self) -> bool {
+        self.pending.len() >= BULK_BUF_BYTES
+    }
+
+    /// Fills the last page up with zeros.
+    pub(super) fn pad(&mut self) {
+        self.pending.resize(self.pending.len().next_multiple_of(PAGE_BYTES), 0);
+    }
+
+    /// Writes what is pending.
+    pub(super) async fn write_out(&mut self) -> Result<()> {
+        let mut done = 0;
+        while let Some(rest) = self.pending.get(done..).filter(|rest| !rest.is_empty()) {
+            let mut buf = self.home.cache.buffer(rest.len()).await?;
+            let fd = self.file.fd();
+            let count = buf.write(&self.home.driver, fd, self.written + done as u64, rest).await?;
+            done += count;
+        }
+        self.pending.clear();
+        self.written += done as u64;
+        Ok(())
+    }
+
+    /// Writes what is pending and flushes. The file's name is durable only after a flush of the directory.
+    pub(super) async fn seal(&mut self) -> Result<()> {
+        self.write_out().await?;
+        self.home.flush(self.file.fd()).await
+    }
+
+    pub(super) fn fd(&self) -> &Rc<OwnedFd> {
+        self.file.fd()
+    }
+
+    /// Leaves the file where it is.
+    pub(super) fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What cannot be removed now is swept when the index is opened.
+            let _ = self.home.remove(&self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_runs() {
+        assert_eq!(run_seq(&run_name(0xabc)), Some(0xabc));
+        for other in ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "seg-0"] {
+            assert_eq!(run_seq(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Making changes durable: a memtable becomes a run, and the manifest names it.
+
+use super::files::NewFile;
+use super::index::LaneIndex;
+use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use super::memtable::{Memtable, MemtableCursor};
+use super::run::Run;
+use super::run_writer::RunWriter;
+use super::turn::{Pass, yield_now};
+use crate::error::{Error, Result};
+use std::rc::Rc;
+
+/// Entries that are handled before others go first.
+pub(super) const ENTRIES_PER_TURN: u64 = 256;
+
+impl LaneIndex {
+    /// Makes the frozen memtable durable, and with it the claim that all changes up to `checkpoint` are in the index.
+    /// Only then may the log before that be forgotten. Without a frozen memtable just the checkpoint is recorded.
+    ///
+    /// # Errors
+    /// What the disk says. The memtable stays frozen, and the flush may be tried again: it writes everything anew.
+    pub(crate) async fn flush(&self, checkpoint: &[u8]) -> Result<()> {
+        let _pass = self.flushing.enter().await?;
+        let frozen = self.frozen.borrow().clone();
+        let fresh = match &frozen {
+            Some(table) if table.entries() > 0 => Some(self.write_run(table).await?),
+            _ => None,
+        };
+        let (run, file) = fresh.unzip();
+        let pass = self.manifest.enter().await?;
+        let runs: Rc<[Rc<Run>]> = run.into_iter().chain(self.runs.borrow().iter().cloned()).collect();
+        self.replace(pass, runs, checkpoint, file).await?;
+        if frozen.is_some() {
+            self.frozen.take();
+        }
+        Ok(())
+    }
+
+    async fn write_run(&self, table: &Rc<Memtable>) -> Result<(Rc<Run>, NewFile)> {
+        let mut writer = RunWriter::create(&self.home, self.take_seq(), table.entries())?;
+        let mut cursor = MemtableCursor::new(Rc::clone(table), b"");
+        while cursor.advance() {
+            writer.push(cursor.key(), cursor.value())?;
+            if writer.entries().is_multiple_of(ENTRIES_PER_TURN) {
+                writer.write_out().await?;
+                yield_now().await;
+            }
+        }
+        writer.finish().await
+    }
+
+    /// Makes these the runs, durably first, then for readers. `file` is that of a run that is new among them.
+    pub(super) async fn replace(
+        &self,
+        _pass: Pass,
+        runs: Rc<[Rc<Run>]>,
+        checkpoint: &[u8],
+        file: Option<NewFile>,
+    ) -> Result<()> {
+        let manifest = Manifest {
+            next_seq: self.next_seq.get(),
+            runs: runs.iter().map(|run| run.record()).collect(),
+            checkpoint: checkpoint.to_vec(),
+        };
+        let bytes = manifest.encode();
+        if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(Error::internal(format!("a checkpoint of {} bytes", checkpoint.len())));
+        }
+        self.home.replace_manifest(bytes, file).await?;
+        self.runs.replace(runs);
+        self.checkpoint.replace(manifest.checkpoint);
+        Ok(())
+    }
+}

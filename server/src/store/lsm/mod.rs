@@ -1,0 +1,54 @@
+//! The ordered index of one lane on disk: a small log-structured merge tree.
+//!
+//! The one design decision: **the lane's segments are the log, and the index is only a faster way to know what they
+//! say.** So it has no log of its own. Each flush records an opaque *checkpoint*, up to which the runs are complete; the
+//! caller puts in what came later. And an index that is damaged is thrown away and built anew, so nothing is repaired:
+//! every byte on disk is under a checksum, and what does not match is an error, never an answer.
+//!
+//! * Changes go into the [`memtable`]; frozen, it becomes a run ([`flush`]); runs are merged ([`compact`]).
+//! * A [`run`] is a sorted file of [`block`]s; its [`filter`] and its [`sparse`] map stay in memory, about 2.5 bytes an
+//!   entry. [`footer`] describes it, [`run_writer`] writes it.
+//! * [`cache`] holds blocks and read buffers for all lanes of a core; [`reserve`] says why the buffers are its own.
+//! * [`manifest`] says which runs there are; [`open`] starts from it, [`files`] replaces it.
+//! * Scans ([`cursor`]) and merges are one [`merge`] over [`source`]s.
+//! * [`verify`] is for the check tool. [`codec`] and [`turn`] are small helpers.
+
+mod block;
+mod cache;
+mod codec;
+mod compact;
+mod cursor;
+mod files;
+mod filter;
+mod flush;
+mod footer;
+mod index;
+mod manifest;
+mod memtable;
+mod merge;
+mod open;
+mod reserve;
+mod run;
+mod run_writer;
+mod source;
+mod sparse;
+mod turn;
+mod verify;
+
+pub(crate) use cache::{CacheStats, IndexCache};
+pub(crate) use cursor::Cursor;
+pub(crate) use index::{IndexStats, LaneIndex, Peek};
+pub(crate) use merge::Step;
+pub(crate) use open::Opened;
+
+/// Everything in a file begins and ends at multiples of this, so that direct I/O can read and write it.
+const PAGE_BYTES: usize = uring::LEAF_BYTES;
+/// Bytes of the largest block: one entry alone may need as much.
+const BLOCK_BYTES_MAX: usize = 128 << 10;
+
+#[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
+mod history_tests;
+#[cfg(test)]
+mod testing;

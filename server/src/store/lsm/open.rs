@@ -1,0 +1,93 @@
+//! Opening an index, making a new one, and starting over.
+
+use super::PAGE_BYTES;
+use super::cache::IndexCache;
+use super::files::{Home, MANIFEST, run_name};
+use super::index::LaneIndex;
+use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use super::run::Run;
+use crate::error::{Error, Result};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use uring::Driver;
+
+/// An index as it was when it was last flushed.
+pub(crate) struct Opened {
+    pub(crate) index: Rc<LaneIndex>,
+    /// That of the last flush; empty in a new index. The caller puts in what its log has behind it.
+    pub(crate) checkpoint: Vec<u8>,
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Opened({:?}, a checkpoint of {} bytes)", self.index.stats(), self.checkpoint.len())
+    }
+}
+
+impl LaneIndex {
+    /// Opens the index in a lane's directory, or makes an empty one where there is none.
+    ///
+    /// # Errors
+    /// `Corrupt` when the manifest or a run is missing or damaged: then [`LaneIndex::reset`] and put in everything
+    /// anew. What the disk says otherwise.
+    pub(crate) async fn open(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
+        let home = Home { driver, dir, cache };
+        home.sweep_aside()?;
+        let present = home.run_seqs()?;
+        let Some(manifest) = read_manifest(&home).await? else {
+            // The manifest of an empty index comes before its first run.
+            return if present.is_empty() {
+                create(home).await
+            } else {
+                Err(Error::corrupt("the index has runs but no manifest"))
+            };
+        };
+        let mut runs = Vec::with_capacity(manifest.runs.len());
+        for record in &manifest.runs {
+            runs.push(Rc::new(Run::open(&home, record).await?));
+        }
+        // What a crash has left of a flush or of a merge.
+        for seq in present {
+            if !manifest.runs.iter().any(|run| run.seq == seq) {
+                home.remove(&run_name(seq))?;
+            }
+        }
+        let checkpoint = manifest.checkpoint.clone();
+        Ok(Opened { index: Self::new(home, manifest, runs), checkpoint })
+    }
+
+    /// Removes what there is of an index and makes an empty one.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(crate) async fn reset(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
+        let home = Home { driver, dir, cache };
+        home.sweep_aside()?;
+        // First, and durably: a crash in between leaves runs without a manifest, which is no index.
+        home.remove(MANIFEST)?;
+        home.flush(&home.dir).await?;
+        for seq in home.run_seqs()? {
+            home.remove(&run_name(seq))?;
+        }
+        home.flush(&home.dir).await?;
+        create(home).await
+    }
+}
+
+async fn create(home: Home) -> Result<Opened> {
+    let manifest = Manifest { next_seq: 1, ..Manifest::default() };
+    home.replace_manifest(manifest.encode(), None).await?;
+    Ok(Opened { index: LaneIndex::new(home, manifest, Vec::new()), checkpoint: Vec::new() })
+}
+
+/// `None` when there is none.
+pub(super) async fn read_manifest(home: &Home) -> Result<Option<Manifest>> {
+    let Some(file) = home.open(MANIFEST)? else { return Ok(None) };
+    let bytes = file.size_bytes().map_err(|e| Error::disk("look at the manifest", &e))?;
+    if bytes > MANIFEST_BYTES_MAX || !bytes.is_multiple_of(PAGE_BYTES as u64) {
+        return Err(Error::corrupt(format!("a manifest of {bytes} bytes")));
+    }
+    let bytes = home.read(file.fd(), 0, bytes).await?;
+    let manifest = Manifest::decode(&bytes).map_err(|why| Error::corrupt(format!("the manifest: {why}")))?;
+    Ok(Some(manifest))
+}

@@ -1,0 +1,56 @@
+//! Taking turns on a core: letting other tasks go first, and going one at a time.
+
+use crate::error::{Error, Result};
+use async_channel::{Receiver, Sender};
+use std::future::poll_fn;
+use std::task::Poll;
+
+/// Goes to the back of the run queue once.
+pub(super) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Lets one task in at a time, in the order of their coming.
+pub(super) struct Gate {
+    leave: Sender<()>,
+    enter: Receiver<()>,
+}
+
+/// Held by the task that is in.
+pub(super) struct Pass {
+    leave: Sender<()>,
+}
+
+impl Gate {
+    pub(super) fn new() -> Self {
+        let (leave, enter) = async_channel::bounded(1);
+        drop(Pass { leave: leave.clone() });
+        Self { leave, enter }
+    }
+
+    pub(super) async fn enter(&self) -> Result<Pass> {
+        self.enter.recv().await.map_err(|_| Error::internal("a gate is gone"))?;
+        Ok(Pass { leave: self.leave.clone() })
+    }
+
+    /// `None` when somebody is in.
+    pub(super) fn try_enter(&self) -> Option<Pass> {
+        self.enter.try_recv().ok()?;
+        Some(Pass { leave: self.leave.clone() })
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        // There is room: there is one pass only.
+        let _ = self.leave.try_send(());
+    }
+}

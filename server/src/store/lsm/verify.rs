@@ -1,0 +1,89 @@
+//! Checking all of an index against its checksums and against itself.
+
+use super::block::BlockCursor;
+use super::filter::hash;
+use super::index::LaneIndex;
+use super::manifest::RunRecord;
+use super::open::read_manifest;
+use super::run::Run;
+use super::turn::yield_now;
+use crate::error::{Error, Kind, Result};
+use std::rc::Rc;
+
+impl LaneIndex {
+    /// Reads every block of every run; returns what is wrong, in words. An index in which nothing is wrong answers
+    /// every look-up.
+    ///
+    /// # Errors
+    /// What the disk says; damage is a finding, not an error.
+    pub(crate) async fn verify(&self) -> Result<Vec<String>> {
+        let mut findings = Vec::new();
+        let pass = self.manifest.enter().await?;
+        let runs = Rc::clone(&self.runs.borrow());
+        // Opened anew: what is in memory says nothing about what lies on the disk.
+        let mut records: Vec<RunRecord> = runs.iter().map(|run| run.record()).collect();
+        match read_manifest(&self.home).await {
+            // After an operation that was given up it may name a run that is not in use.
+            Ok(Some(manifest)) => records.extend(manifest.runs),
+            Ok(None) => findings.push("the manifest is missing".to_owned()),
+            Err(e) => findings.push(finding(e)?),
+        }
+        records.sort_by_key(|record| record.seq);
+        records.dedup();
+        let mut fresh = Vec::new();
+        for record in &records {
+            match Run::open(&self.home, record).await {
+                Ok(run) => fresh.push(run),
+                Err(e) => findings.push(finding(e)?),
+            }
+        }
+        drop(pass);
+        for run in &fresh {
+            verify_run(run, &mut findings).await?;
+        }
+        Ok(findings)
+    }
+}
+
+/// Damage in words; other errors stay errors.
+fn finding(error: Error) -> Result<String> {
+    if error.kind == Kind::Corrupt { Ok(error.text) } else { Err(error) }
+}
+
+async fn verify_run(run: &Run, findings: &mut Vec<String>) -> Result<()> {
+    let (mut entries, mut tombstones) = (0, 0);
+    let mut whole = true;
+    let mut cursor = BlockCursor::default();
+    for number in 0..run.sparse().blocks() {
+        let block = match run.read(number, 1).await {
+            Ok(mut blocks) => blocks.pop(),
+            Err(e) => {
+                findings.push(finding(e)?);
+                None
+            }
+        };
+        let Some(block) = block else {
+            whole = false;
+            continue;
+        };
+        cursor.enter(block);
+        let (mut inside, mut filtered) = (true, true);
+        while cursor.advance() {
+            entries += 1;
+            tombstones += u64::from(cursor.value().is_none());
+            inside &= run.sparse().block_of(cursor.key()) == number;
+            filtered &= run.filter().may_contain(hash(cursor.key()));
+        }
+        if !inside {
+            findings.push(format!("{}, block {number}: it has keys of another block", run.name()));
+        }
+        if !filtered {
+            findings.push(format!("{}, block {number}: the filter does not know all keys", run.name()));
+        }
+        yield_now().await;
+    }
+    if whole && (entries, tombstones) != (run.entries(), run.tombstones()) {
+        findings.push(format!("{}: it has {entries} entries, {} are expected", run.name(), run.entries()));
+    }
+    Ok(())
+}
