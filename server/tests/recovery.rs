@@ -212,21 +212,21 @@ fn names_that_share_a_prefix_and_files_that_anyone_can_read() {
     B.create(&mut client);
     let names = ["a", "a/b", "a/b/c", "plain.txt", "train/0001/cat.jpg"];
     for (at, name) in names.into_iter().enumerate() {
-        B.put(&mut client, name, &content(at as u64, 100_001));
+        B.put(&mut client, name, &content(at as u64, 150_001));
     }
     node.stop();
     for (at, name) in names.into_iter().enumerate() {
         let file = fs::read(site.object_file(B.0, name)).unwrap();
-        assert!(file == content(at as u64, 100_001), "{name}");
+        assert!(file == content(at as u64, 150_001), "{name}");
     }
     let node = site.start();
     let mut client = node.client();
     assert_eq!(B.list(&mut client), names);
     // One goes, the other stays.
     assert_eq!(client.delete(&B.object("a")).status, 200);
-    assert_content(&mut client, "a/b", &content(1, 100_001));
+    assert_content(&mut client, "a/b", &content(1, 150_001));
     assert_eq!(client.delete(&B.object("a/b")).status, 200);
-    assert_content(&mut client, "a/b/c", &content(2, 100_001));
+    assert_content(&mut client, "a/b/c", &content(2, 150_001));
     node.stop();
 }
 

@@ -77,7 +77,9 @@ async fn get_entry(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry)
     let (status, wanted) = match parse_range(range, size) {
         RangeOutcome::Whole => (200, 0..size),
         RangeOutcome::Part { start, len } => (206, start..start + len),
-        RangeOutcome::Unsatisfiable | RangeOutcome::Multiple => return Ok(Some(unsatisfiable(request, size))),
+        RangeOutcome::Unsatisfiable | RangeOutcome::Multiple => {
+            return Ok(Some(unsatisfiable(request, size)));
+        }
     };
     let len = wanted.end - wanted.start;
     let mut reply = described(request, status, object, entry);
@@ -86,7 +88,9 @@ async fn get_entry(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry)
     }
     reply.content_type = "application/octet-stream";
     reply.size_bytes = len;
-    let Some(body) = object::payload(request.shard, &object.key, entry, wanted).await? else { return Ok(None) };
+    let Some(body) = object::payload(request.shard, &object.key, entry, wanted).await? else {
+        return Ok(None);
+    };
     reply.body = body;
     entry.atime_ns.set(crate::clock::unix_ns());
     request.shard.counters.get.add(1);

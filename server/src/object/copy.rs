@@ -29,7 +29,8 @@ enum OriginSource {
 /// Copies an object, verified; returns its size.
 pub(crate) async fn copy_object(shard: &Rc<Shard>, from: &ObjectRef, to: &ObjectRef) -> Result<u64> {
     let origin_key = from.key.clone();
-    let origin = shard.call(from.core, move |owner| async move { origin(&owner, origin_key).await }).await??;
+    let origin =
+        shard.call(from.core, move |owner| async move { origin(&owner, origin_key).await }).await??;
     let size_bytes = origin.size_bytes;
     let target = to.clone();
     shard.call(to.core, move |owner| async move { write_copy(&owner, origin, target).await }).await??;

@@ -20,7 +20,13 @@ pub(crate) async fn payload(
     match read(shard, key, entry, wanted).await {
         Ok(payload) => Ok(Some(payload)),
         // Overwritten, removed or moved since it was looked up?
-        Err(e) => if shard.store.is_current(key, entry).await? { Err(e) } else { Ok(None) },
+        Err(e) => {
+            if shard.store.is_current(key, entry).await? {
+                Err(e)
+            } else {
+                Ok(None)
+            }
+        }
     }
 }
 

@@ -123,7 +123,9 @@ impl Held<'_> {
         entry.place = Place::Segment(extent);
         // A file of that name is in the way.
         let after = match &old {
-            Some(old) if old.place.is_file() => After::Unlink { path: self.key.path(), sidecar: old.sidecar() },
+            Some(old) if old.place.is_file() => {
+                After::Unlink { path: self.key.path(), sidecar: old.sidecar() }
+            }
             _ => After::Nothing,
         };
         let entry = self.publish(entry, old.as_ref());
@@ -263,4 +265,3 @@ impl Held<'_> {
         Ok(Box::pin(committer.join(self.lane, after, durability)))
     }
 }
-

@@ -173,7 +173,8 @@ impl World {
         let lane = self.dice.roll(u64::from(LANES));
         let dir = self.dir.path().join(format!(".straightline/lanes/{lane:02}"));
         let files = |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-        let mut index: Vec<_> = files(&dir).filter(|path| path.extension().is_none_or(|ext| ext != "tar")).collect();
+        let mut index: Vec<_> =
+            files(&dir).filter(|path| path.extension().is_none_or(|ext| ext != "tar")).collect();
         index.sort();
         let Some(victim) = index.get(self.dice.roll(index.len().max(1) as u64) as usize) else { return };
         match self.dice.roll(2) {
@@ -245,7 +246,8 @@ impl World {
             self.check(store, name).await;
         }
         for bucket in &self.buckets {
-            let expected: Vec<&(u64, String)> = self.model.keys().filter(|(id, _)| *id == bucket.id).collect();
+            let expected: Vec<&(u64, String)> =
+                self.model.keys().filter(|(id, _)| *id == bucket.id).collect();
             let query = ScanQuery { bucket_id: bucket.id, limit: usize::MAX, ..ScanQuery::default() };
             let names = names_of(store.scan(&query).await.unwrap());
             assert!(names.iter().eq(expected.iter().map(|(_, name)| name)), "{names:?}\n{expected:?}");
@@ -305,7 +307,10 @@ impl World {
         let query = ScanQuery { bucket_id: bucket.id, prefix, after, limit, shallow };
         let got: Vec<String> = names_of(store.scan(&query).await.unwrap());
         let got: Vec<String> = got.into_iter().filter(|line| *line > query.after).collect();
-        assert!(expected.starts_with(&got) || got.len() + 1 >= expected.len(), "{query:?}: {got:?} {expected:?}");
+        assert!(
+            expected.starts_with(&got) || got.len() + 1 >= expected.len(),
+            "{query:?}: {got:?} {expected:?}"
+        );
     }
 }
 

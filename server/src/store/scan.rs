@@ -101,7 +101,8 @@ impl Summary {
     }
 
     fn add(&mut self, size_bytes: u64) {
-        self.smallest_bytes = if self.objects == 0 { size_bytes } else { self.smallest_bytes.min(size_bytes) };
+        self.smallest_bytes =
+            if self.objects == 0 { size_bytes } else { self.smallest_bytes.min(size_bytes) };
         self.largest_bytes = self.largest_bytes.max(size_bytes);
         self.objects += 1;
         self.size_bytes += size_bytes;

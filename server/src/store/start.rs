@@ -76,8 +76,8 @@ impl StoreSetup {
     pub(crate) async fn open(self) -> Result<(Rc<Store>, RecoveryReport)> {
         let lanes_owned: usize = (0..self.mountpaths.len()).map(|at| self.owned(at).count()).sum();
         let index_bytes = self.config.index_bytes;
-        let memtable_bytes =
-            (index_bytes / MEMTABLE_SHARE / lanes_owned.max(1)).clamp(*MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end());
+        let memtable_bytes = (index_bytes / MEMTABLE_SHARE / lanes_owned.max(1))
+            .clamp(*MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end());
         let limits = UpkeepLimits { memtable_bytes, replay_bytes: REPLAY_BYTES };
         let cache = IndexCache::new(&self.driver, index_bytes / 2)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);

@@ -137,7 +137,9 @@ fn pack_hex(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let pairs = text.as_bytes().chunks(2);
-    pairs.map(|pair| <&[u8; 2]>::try_from(pair).ok().and_then(|&[a, b]| Some(digit(a)? << 4 | digit(b)?))).collect()
+    pairs
+        .map(|pair| <&[u8; 2]>::try_from(pair).ok().and_then(|&[a, b]| Some(digit(a)? << 4 | digit(b)?)))
+        .collect()
 }
 
 /// Appends a variable-length integer.

@@ -82,6 +82,36 @@ impl Site {
         self.mountpath.join("@ais").join(bucket).join("%ob").join(name.replace('/', "%/"))
     }
 
+    /// The segment that holds a small object, and where its bytes are; the last of them, if there are several.
+    pub(crate) fn segment_of(&self, bucket: &str, name: &str) -> (PathBuf, usize) {
+        let member = format!("{bucket}/{name}");
+        let is_its_header = |block: &[u8]| {
+            &block[257..262] == b"ustar"
+                && block[156] == b'0'
+                && block.starts_with(member.as_bytes())
+                && block[member.len()] == 0
+        };
+        let segments = files_beneath(&self.mountpath.join(".straightline/lanes"));
+        let found = segments
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|ext| ext == "tar"))
+            .filter_map(|path| {
+                let bytes = std::fs::read(&path).unwrap();
+                let at = bytes.chunks(512).rposition(|block| block.len() == 512 && is_its_header(block))?;
+                Some((path, (at + 1) * 512))
+            });
+        found.last().unwrap_or_else(|| panic!("{member} is in no segment"))
+    }
+
+    /// Removes the indexes of all lanes: the next start makes them anew.
+    pub(crate) fn remove_indexes(&self) {
+        for file in files_beneath(&self.mountpath.join(".straightline/lanes")) {
+            if file.extension().is_none_or(|ext| ext != "tar") {
+                std::fs::remove_file(file).unwrap();
+            }
+        }
+    }
+
     pub(crate) fn start(&self) -> Node {
         self.try_start().unwrap_or_else(|why| panic!("the node does not start: {why}"))
     }

@@ -85,7 +85,12 @@ pub(crate) fn number_of(file_name: &str) -> Option<u64> {
 
 impl Log {
     /// A log whose next segment has this number.
-    pub(crate) fn new(driver: Driver, dir: Rc<OwnedFd>, buffers: Rc<BatchBuffers>, next_segment: u64) -> Self {
+    pub(crate) fn new(
+        driver: Driver,
+        dir: Rc<OwnedFd>,
+        buffers: Rc<BatchBuffers>,
+        next_segment: u64,
+    ) -> Self {
         let settled = Position { segment: next_segment, offset: 0 };
         let state = State { open: None, batch: None, next_segment, settled, broken: false };
         Self { driver, dir, buffers, state: RefCell::new(state), waiting: RefCell::default() }

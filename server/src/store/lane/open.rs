@@ -1,10 +1,10 @@
 //! From a directory to a lane that serves.
 
+use super::Lane;
 use super::buffers::BatchBuffers;
 use super::ledger::Ledger;
 use super::log::{Log, Position, file_name, number_of};
 use super::segments::SegmentFiles;
-use super::Lane;
 use crate::error::{Error, Kind, Result};
 use crate::store::lsm::{IndexCache, LaneIndex, Opened};
 use crate::store::mountpath::{LANES_DIR, Mountpath};
@@ -62,7 +62,8 @@ impl LaneSetup {
             Some((position, ledger)) => (Some(position), ledger),
             None => (None, Ledger::default()),
         };
-        let next_segment = segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
+        let next_segment =
+            segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
         let log = Log::new(self.driver.clone(), Rc::clone(&dir), self.buffers, next_segment);
         let lane = Rc::new(Lane {
             driver: self.driver,

@@ -63,7 +63,9 @@ impl SegmentReader {
                 return Ok(Found::Damage { offset: begin, len: offset - begin, what });
             }
             match self.parse_here().await? {
-                Ok(Parsed { record: Record::End, .. }) if damage.is_none() => return Ok(Found::End { offset }),
+                Ok(Parsed { record: Record::End, .. }) if damage.is_none() => {
+                    return Ok(Found::End { offset });
+                }
                 // Zeros may as well be what is left of a record.
                 Ok(Parsed { record: Record::End, .. }) => self.at += BLOCK_BYTES,
                 Ok(parsed) => match damage {
@@ -110,7 +112,11 @@ impl SegmentReader {
                 Err(ParseError::Damaged(what)) => return Ok(Err(what)),
                 Ok(parsed) => {
                     let whole = self.ensure(parsed.len).await?;
-                    return Ok(if whole { Ok(parsed) } else { Err("end: the file is shorter than the record") });
+                    return Ok(if whole {
+                        Ok(parsed)
+                    } else {
+                        Err("end: the file is shorter than the record")
+                    });
                 }
             }
         }

@@ -97,7 +97,8 @@ impl Replay<'_> {
                     if intact {
                         end = offset + len;
                         // The largest batch ends before here: what was doubtful is older, and was acknowledged.
-                        let decayed = doubtful.extract_if(.., |d| d.offset + BATCH_BYTES_MAX as u64 <= offset);
+                        let decayed =
+                            doubtful.extract_if(.., |d| d.offset + BATCH_BYTES_MAX as u64 <= offset);
                         let decayed: Vec<Doubtful> = decayed.collect();
                         self.decayed(decayed, &name).await?;
                     }

@@ -30,7 +30,11 @@ impl SegmentFiles {
         }
         let file = DirectFile::open(dir.as_fd(), &file_name(segment), OpenMode::Read).map_err(|e| {
             let error = Error::disk(&format!("open segment {}", file_name(segment)), &e);
-            if e.kind() == io::ErrorKind::NotFound { Error { kind: Kind::ObjectMissing, ..error } } else { error }
+            if e.kind() == io::ErrorKind::NotFound {
+                Error { kind: Kind::ObjectMissing, ..error }
+            } else {
+                error
+            }
         })?;
         self.open.borrow_mut().insert(segment, file.clone());
         Ok(file)

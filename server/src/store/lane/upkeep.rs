@@ -4,11 +4,11 @@
 //! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
 //! older segments exist: an index made anew from those would otherwise bring back what was deleted.
 
+use super::Lane;
 use super::log::{Position, file_name};
 use super::open::encode_checkpoint;
 use super::reader::{Found, SegmentReader};
 use super::replay::extent_of;
-use super::Lane;
 use crate::error::{Error, Result};
 use crate::store::after::After;
 use crate::store::commit::Committer;
@@ -77,7 +77,9 @@ impl Lane {
     /// Does one piece of what is due; false when nothing was.
     pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
         let log_bytes = self.log_bytes_since(self.checkpoint.get());
-        if self.index.memtable_bytes() > upkeep.limits.memtable_bytes || log_bytes > upkeep.limits.replay_bytes {
+        if self.index.memtable_bytes() > upkeep.limits.memtable_bytes
+            || log_bytes > upkeep.limits.replay_bytes
+        {
             self.checkpoint_now(upkeep.committer).await?;
             return Ok(true);
         }
@@ -167,7 +169,8 @@ impl Lane {
                     self.copy_object(&meta, at, reader.raw(len), upkeep, &mut copies).await?;
                 }
                 Found::Record { record: Record::Deletions(deletions), .. } if !oldest => {
-                    let wanted = deletions.into_iter().filter(|deletion| (upkeep.is_alive)(deletion.bucket_id));
+                    let wanted =
+                        deletions.into_iter().filter(|deletion| (upkeep.is_alive)(deletion.bucket_id));
                     self.copy_deletions(wanted.collect(), upkeep, &mut copies).await?;
                 }
                 Found::Record { .. } => {}
@@ -213,7 +216,10 @@ impl Lane {
         // The very bytes: a record says nothing of where it lies.
         self.log.reserve(raw.len()).await?;
         let start = self.log.append([raw, &[]], 0)?;
-        let moved = Entry { place: Place::Segment(extent_of(start.segment, start.offset, head_len, meta)), ..entry.clone() };
+        let moved = Entry {
+            place: Place::Segment(extent_of(start.segment, start.offset, head_len, meta)),
+            ..entry.clone()
+        };
         self.publish(meta.bucket_id, &key, &moved, Some(&entry));
         copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
         Ok(())
