@@ -57,11 +57,17 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 13] {
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 19] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
         ("index_bytes", "gauge", store.index_bytes),
+        ("index_disk_bytes", "gauge", store.index_disk_bytes),
+        ("index_cache_hits_total", "counter", store.index_cache_hits),
+        ("index_cache_misses_total", "counter", store.index_cache_misses),
+        ("segments", "gauge", store.segments),
+        ("segment_bytes", "gauge", store.segment_bytes),
+        ("segment_live_bytes", "gauge", store.segment_live_bytes),
         ("cache_hits_total", "counter", store.cache_hits),
         ("cache_misses_total", "counter", store.cache_misses),
         ("flushes_total", "counter", store.flushes),

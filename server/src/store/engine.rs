@@ -5,6 +5,7 @@ use super::commit::Committer;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{Lane, Share, Upkeep, UpkeepLimits};
 use super::lock::NameLocks;
+use super::lsm::IndexCache;
 use super::mountpath::Mountpath;
 use super::open::OpenObject;
 use super::place::Place;
@@ -47,6 +48,9 @@ pub(crate) struct StoreStats {
     pub(crate) segment_live_bytes: u64,
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
+    /// Look-ups of index blocks in memory, and reads of those that were not there.
+    pub(crate) index_cache_hits: u64,
+    pub(crate) index_cache_misses: u64,
     pub(crate) flushes: u64,
     pub(crate) commits: u64,
     pub(crate) corrupt_reads: u64,
@@ -68,6 +72,7 @@ pub(crate) struct Store {
     pub(super) bodies: Bodies,
     pub(super) entries: RefCell<Cache<Box<[u8]>, Rc<Entry>>>,
     pub(super) locks: NameLocks,
+    pub(super) index_cache: Rc<IndexCache>,
     pub(super) config: StoreConfig,
     pub(super) limits: UpkeepLimits,
     pub(super) core: u64,
@@ -232,6 +237,10 @@ impl Store {
 
     pub(crate) fn stats(&self) -> StoreStats {
         let mut stats = self.counters.get();
+        let blocks = self.index_cache.stats();
+        stats.index_bytes = blocks.bytes;
+        stats.index_cache_hits = blocks.hits;
+        stats.index_cache_misses = blocks.misses;
         for committer in &self.committers {
             let (flushes, commits) = committer.counts();
             stats.flushes += flushes;

@@ -104,7 +104,7 @@ impl StoreSetup {
             }
             lanes.push(by_number);
         }
-        Ok((Rc::new(self.assemble(committers, lanes, limits, index_bytes)), report))
+        Ok((Rc::new(self.assemble(committers, lanes, limits, cache)), report))
     }
 
     fn lanes(&self, mountpath: usize) -> u16 {
@@ -175,8 +175,9 @@ impl StoreSetup {
         committers: Vec<Rc<Committer>>,
         lanes: Vec<Vec<Option<Rc<Lane>>>>,
         limits: UpkeepLimits,
-        index_bytes: usize,
+        index_cache: Rc<IndexCache>,
     ) -> Store {
+        let entries_max = (self.config.index_bytes / 8 / ENTRY_BYTES).max(64);
         let at_start: HashSet<u64> = self.buckets.iter().map(|bucket| bucket.id).collect();
         let last_generation =
             lanes.iter().flatten().flatten().map(|lane| lane.ledger.borrow().last_generation).max();
@@ -184,7 +185,8 @@ impl StoreSetup {
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
             bodies: Bodies::new(self.config.cache_bytes),
-            entries: RefCell::new(Cache::new((index_bytes / 8 / ENTRY_BYTES).max(64))),
+            entries: RefCell::new(Cache::new(entries_max)),
+            index_cache,
             locks: NameLocks::default(),
             config: self.config,
             limits,

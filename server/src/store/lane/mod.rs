@@ -14,7 +14,7 @@ mod upkeep;
 mod walk;
 
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
-pub(crate) use ledger::{Ledger, Totals};
+pub(crate) use ledger::Ledger;
 use log::{Log, Position, file_name};
 pub(crate) use open::{LaneSetup, OpenedLane, segment_path};
 pub(crate) use replay::{Buckets, extent_of, replay};

@@ -92,7 +92,10 @@ impl Replay<'_> {
         loop {
             match reader.next().await? {
                 Found::End { .. } => break,
-                Found::Damage { offset, .. } => doubtful.push(Doubtful { offset, object: None }),
+                Found::Damage { offset, len, what } => {
+                    tracing::warn!(segment = name, offset, bytes = len, what, "no record");
+                    doubtful.push(Doubtful { offset, object: None });
+                }
                 Found::Record { offset, len, record, intact } => {
                     if intact {
                         end = offset + len;

@@ -148,6 +148,7 @@ impl NewFile {
     }
 
     /// Fills the last page up with zeros.
+    #[cfg(test)]
     pub(super) fn pad(&mut self) {
         self.pending.resize(self.pending.len().next_multiple_of(PAGE_BYTES), 0);
     }

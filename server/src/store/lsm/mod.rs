@@ -35,9 +35,9 @@ mod sparse;
 mod turn;
 mod verify;
 
-pub(crate) use cache::{CacheStats, IndexCache};
+pub(crate) use cache::IndexCache;
 pub(crate) use cursor::Cursor;
-pub(crate) use index::{IndexStats, LaneIndex, Peek};
+pub(crate) use index::{LaneIndex, Peek};
 pub(crate) use merge::Step;
 pub(crate) use open::Opened;
 

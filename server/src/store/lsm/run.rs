@@ -109,6 +109,7 @@ impl Run {
         self.filter.bytes() + self.sparse.memory_bytes() + size_of::<Self>()
     }
 
+    #[cfg(test)]
     pub(super) fn filter(&self) -> &Filter {
         &self.filter
     }
