@@ -51,6 +51,7 @@ struct File {
     timeouts: Timeouts,
     zero_copy_bytes_min: Option<usize>,
     cache_object_bytes_max: Option<usize>,
+    segment_bytes: Option<u64>,
 }
 
 /// How long a connection may take, milliseconds.
@@ -86,6 +87,8 @@ pub(crate) struct Config {
     pub(crate) timeouts: Timeouts,
     pub(crate) zero_copy_bytes_min: usize,
     pub(crate) cache_object_bytes_max: usize,
+    /// Size of the archives that small objects are gathered in.
+    pub(crate) segment_bytes: u64,
 }
 
 impl Config {
@@ -112,6 +115,7 @@ impl Config {
             timeouts: file.timeouts,
             zero_copy_bytes_min: file.zero_copy_bytes_min.unwrap_or(32 << 10),
             cache_object_bytes_max: file.cache_object_bytes_max.unwrap_or(64 << 10),
+            segment_bytes: file.segment_bytes.unwrap_or(64 << 20),
         };
         config.validate(machine_cores)?;
         Ok(config)
@@ -129,6 +133,9 @@ impl Config {
         }
         if self.cache_object_bytes_max > crate::store::CHUNK_BYTES {
             return Err(format!("cache_object_bytes_max is over {}", crate::store::CHUNK_BYTES));
+        }
+        if !(1 << 20..=1 << 30).contains(&self.segment_bytes) {
+            return Err(format!("segment_bytes = {}: 1 MiB to 1 GiB", self.segment_bytes));
         }
         let mut seen = std::collections::HashSet::new();
         if let Some(twice) = self.mountpaths.iter().find(|path| !seen.insert(*path)) {

@@ -14,6 +14,7 @@ mod cluster;
 mod config;
 mod durable;
 mod error;
+mod fault;
 mod identity;
 mod jobs;
 mod limits;

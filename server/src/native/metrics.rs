@@ -57,7 +57,7 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 19] {
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 20] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -68,6 +68,7 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 19] {
         ("segments", "gauge", store.segments),
         ("segment_bytes", "gauge", store.segment_bytes),
         ("segment_live_bytes", "gauge", store.segment_live_bytes),
+        ("segments_reclaimed_total", "counter", store.reclaimed),
         ("cache_hits_total", "counter", store.cache_hits),
         ("cache_misses_total", "counter", store.cache_misses),
         ("flushes_total", "counter", store.flushes),

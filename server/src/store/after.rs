@@ -4,6 +4,7 @@ use super::lane::Lane;
 use super::mountpath::Mountpath;
 use super::{META_XATTR, names, sidecar};
 use crate::error::{Error, Result};
+use crate::fault;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -68,6 +69,7 @@ impl Rename {
             self.sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
             return Err(Error::disk("rename into place", &e));
         }
+        fault::point("file-renamed");
         self.old_sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
         Ok(Some(self.file))
     }
@@ -91,7 +93,7 @@ fn unlink(mountpath: &Mountpath, path: &str, sidecar: Option<u64>) -> Result<Opt
         Err(e) => return Err(fail(e)),
     };
     match sys::unlink_beneath(mountpath.dir(), path) {
-        Ok(()) => {}
+        Ok(()) => fault::point("file-removed"),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(fail(e)),
     }

@@ -12,6 +12,7 @@ use super::open;
 use super::place::{Extent, Place};
 use super::sidecar;
 use crate::error::{Error, Result};
+use crate::fault;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -172,6 +173,7 @@ impl Held<'_> {
             replaced: Replaced::Nothing,
         };
         let at = self.lane.log.append_deletion(deletion)?;
+        fault::point("deletion-appended");
         self.lane.account(at, 1);
         self.lane.unpublish(self.key.bucket.id, &self.index_key, &old);
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
@@ -235,6 +237,7 @@ impl Held<'_> {
         self.lane.log.reserve(head.len() + data.len() + padding).await?;
         self.store.check_alive(&self.key.bucket)?;
         let start = self.lane.log.append([&head, data], padding)?;
+        fault::point("object-appended");
         Ok(super::lane::extent_of(start.segment, start.offset, head.len(), &meta))
     }
 
@@ -246,7 +249,9 @@ impl Held<'_> {
             .map_err(|e| Error::bad(format!("metadata: {e}")))?;
         self.lane.log.reserve(record.len()).await?;
         self.store.check_alive(&self.key.bucket)?;
-        self.lane.log.append([&record, &[]], 0).map(drop)
+        self.lane.log.append([&record, &[]], 0)?;
+        fault::point("file-appended");
+        Ok(())
     }
 
     fn publish(&self, entry: Entry, old: Option<&Entry>) -> Rc<Entry> {

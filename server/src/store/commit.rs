@@ -15,6 +15,7 @@ use super::after::After;
 use super::lane::Lane;
 use super::mountpath::Mountpath;
 use crate::error::{Error, Result};
+use crate::fault;
 use futures_channel::oneshot;
 use futures_util::future::join_all;
 use std::cell::{Cell, RefCell};
@@ -118,6 +119,7 @@ impl Committer {
                 None => answer(change.done, Err(Error::internal("a change without its lane"))),
             }
         }
+        fault::point("round-effective");
         self.make_durable(effects).await;
     }
 
@@ -185,6 +187,7 @@ impl Committer {
         // XFS may report success for a flush that it shut down under, and always does for one of a directory after that
         // (crash-tested). Reading an attribute tells: it fails from then on, and costs nothing next to a flush.
         let flushed = self.driver.fsync(changed, false).await;
+        fault::point("round-durable");
         let outcome = flushed.and_then(|()| sys::get_xattr(changed.as_fd(), META_XATTR).map(drop));
         outcome.map_err(|e| self.failed(&e))
     }

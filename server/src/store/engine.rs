@@ -30,6 +30,8 @@ pub(crate) struct StoreConfig {
     pub(crate) cache_object_bytes_max: usize,
     /// Files kept open for reading.
     pub(crate) open_files: usize,
+    /// Bytes of a segment after which the next one is begun.
+    pub(crate) segment_bytes: u64,
     /// Bytes that the indexes may take: what is not written out yet, and blocks of what is.
     pub(crate) index_bytes: usize,
 }
@@ -46,6 +48,8 @@ pub(crate) struct StoreStats {
     /// Bytes of all segments, and how many of them are in use.
     pub(crate) segment_bytes: u64,
     pub(crate) segment_live_bytes: u64,
+    /// Segments that were emptied and removed.
+    pub(crate) reclaimed: u64,
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
     /// Look-ups of index blocks in memory, and reads of those that were not there.
@@ -249,6 +253,7 @@ impl Store {
         for lane in self.lanes() {
             let (ledger, index) = (lane.ledger.borrow(), lane.index.stats());
             stats.objects += ledger.all().objects;
+            stats.reclaimed += lane.reclaimed();
             stats.index_bytes += index.resident_bytes as u64;
             stats.index_disk_bytes += index.disk_bytes;
             for (_, account) in ledger.segments() {

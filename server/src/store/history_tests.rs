@@ -87,6 +87,15 @@ fn run<F: Future>(driver: &Driver, future: F) -> F::Output {
     }
 }
 
+/// What happened in one life.
+#[derive(Clone, Copy, Debug, Default)]
+struct Life {
+    steps: u64,
+    replayed: u64,
+    rebuilt: u64,
+    reclaimed: u64,
+}
+
 /// A directory with a mountpath, and what should be in it.
 struct World {
     dir: tempfile::TempDir,
@@ -119,6 +128,7 @@ impl World {
             cache_bytes: 1 << 20,
             cache_object_bytes_max: 64 << 10,
             open_files: 16,
+            segment_bytes: 512 << 10,
             // Small, so that indexes are written out and merged all the time.
             index_bytes: 1 << 20,
         };
@@ -135,13 +145,14 @@ impl World {
     }
 
     /// One life of the store: opened, used for some rounds, ended in one way or another.
-    fn live(&mut self, rounds: u64) -> u64 {
+    fn live(&mut self, rounds: u64) -> Life {
         let driver = driver();
-        let mut steps = 0;
+        let mut life = Life::default();
         let driving = driver.clone();
         run(&driving, async {
             let (store, report) = self.open(&driver).await;
             assert_eq!((report.unusable, report.torn_bytes), (0, 0), "{report:?}");
+            (life.replayed, life.rebuilt) = (report.replayed, report.rebuilt);
             let tasks = FuturesUnordered::new();
             for commit in store.commit_loops() {
                 tasks.push(Box::pin(commit) as std::pin::Pin<Box<dyn Future<Output = ()>>>);
@@ -151,9 +162,10 @@ impl World {
             let work = pin!(async {
                 self.check_all(&store).await;
                 for _ in 0..rounds {
-                    steps += self.round(&store).await;
+                    life.steps += self.round(&store).await;
                 }
                 self.check_all(&store).await;
+                life.reclaimed = store.stats().reclaimed;
                 match self.dice.roll(4) {
                     0 => store.close().await.unwrap(),
                     // As if killed: what is acknowledged is in the files.
@@ -165,7 +177,7 @@ impl World {
         if self.dice.roll(6) == 0 {
             self.lose_an_index();
         }
-        steps
+        life
     }
 
     /// Removes or damages the index of a lane, which must be made anew from its segments and files.
@@ -406,9 +418,16 @@ impl Change {
 #[test]
 fn a_store_is_its_model_through_every_end() {
     let mut world = World::new(0x5eed_0001);
-    let mut steps = 0;
-    while steps < 100_000 {
+    let mut all = Life::default();
+    while all.steps < 100_000 {
         let rounds = 20 + world.dice.roll(600);
-        steps += world.live(rounds);
+        let life = world.live(rounds);
+        all.steps += life.steps;
+        all.replayed += life.replayed;
+        all.rebuilt += life.rebuilt;
+        all.reclaimed += life.reclaimed;
     }
+    // Else the test has looked at less than it says.
+    assert!(all.replayed > 10_000 && all.rebuilt > 5 && all.reclaimed > 100, "{all:?}");
+    eprintln!("{all:?}");
 }

@@ -133,6 +133,7 @@ impl StoreSetup {
                 mountpath: Arc::clone(mountpath),
                 mountpath_index: at,
                 number,
+                segment_bytes: self.config.segment_bytes,
                 segments_open: (self.config.open_files / lanes_owned.max(1)).max(8),
             };
             opened.push(setup.open().await?);

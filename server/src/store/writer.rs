@@ -12,6 +12,7 @@ use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
 use super::{BLOCK_BYTES, CHUNK_BYTES, SEGMENT_OBJECT_BYTES, open, sidecar};
 use crate::error::{Error, Kind, Result};
+use crate::fault;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
@@ -254,6 +255,7 @@ impl Writer {
         entry.version = held.next_version();
         meta.version = entry.version;
         open::write_meta(&file, &meta)?;
+        fault::point("file-ready");
         let (entry, done) = held.put_file(entry, &mut self.work, self.new.durability).await?;
         done.await.map(|()| entry)
     }

@@ -7,6 +7,7 @@
 
 use super::buffers::BatchBuffers;
 use crate::error::{Error, Kind, Result};
+use crate::fault;
 use futures_channel::oneshot;
 use std::cell::RefCell;
 use std::io;
@@ -15,8 +16,6 @@ use std::rc::Rc;
 use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
 use wire::segment::{self, Deletion};
 
-/// Bytes of a segment after which the next one is begun.
-const SEGMENT_BYTES: u64 = 64 << 20;
 /// A segment is allocated in steps that double between these bounds.
 const STEP_BYTES_MIN: u64 = 256 << 10;
 const STEP_BYTES_MAX: u64 = 8 << 20;
@@ -67,6 +66,8 @@ pub(crate) struct Log {
     driver: Driver,
     dir: Rc<OwnedFd>,
     buffers: Rc<BatchBuffers>,
+    /// Bytes of a segment after which the next one is begun.
+    segment_bytes: u64,
     state: RefCell<State>,
     /// Those who wait for room in the batch, or for records to be written.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
@@ -89,11 +90,12 @@ impl Log {
         driver: Driver,
         dir: Rc<OwnedFd>,
         buffers: Rc<BatchBuffers>,
+        segment_bytes: u64,
         next_segment: u64,
     ) -> Self {
         let settled = Position { segment: next_segment, offset: 0 };
         let state = State { open: None, batch: None, next_segment, settled, broken: false };
-        Self { driver, dir, buffers, state: RefCell::new(state), waiting: RefCell::default() }
+        Self { driver, dir, buffers, segment_bytes, state: RefCell::new(state), waiting: RefCell::default() }
     }
 
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
@@ -190,6 +192,7 @@ impl Log {
             Ok(count) => Err(io::Error::new(io::ErrorKind::StorageFull, format!("{count} of {len} bytes"))),
             Err(e) => Err(e),
         };
+        fault::point("batch-written");
         let end = Position { segment: batch.segment, offset: start + len as u64 };
         let mut state = self.state.borrow_mut();
         match &written {
@@ -247,7 +250,8 @@ impl Log {
 
     /// The open segment with room for `needed` bytes more; a new one when the last is full.
     fn open_room<'s>(&self, state: &'s mut State, needed: u64) -> Result<&'s mut OpenSegment> {
-        if let Some(full) = state.open.take_if(|open| open.end + needed > SEGMENT_BYTES) {
+        if let Some(full) = state.open.take_if(|open| open.end > 0 && open.end + needed > self.segment_bytes)
+        {
             let cut = sys::truncate(full.file.fd().as_fd(), full.end);
             cut.map_err(|e| Error::disk("end a segment", &e))?;
         }

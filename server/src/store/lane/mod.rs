@@ -61,6 +61,7 @@ pub(crate) struct Lane {
     unfinished: RefCell<Option<(Position, Vec<u8>)>>,
     /// Segments that cannot be reclaimed, because something in them is damaged.
     kept: RefCell<HashSet<u64>>,
+    reclaimed: Cell<u64>,
     /// Counts changes of the index: a look-up that waited for the disk may have been overtaken.
     changes: Cell<u64>,
 }
@@ -117,6 +118,11 @@ impl Lane {
             Some(old) => self.publish(undo.bucket_id, &undo.key, old, Some(&now)),
             None => self.unpublish(undo.bucket_id, &undo.key, &now),
         }
+    }
+
+    /// Segments that were emptied and removed.
+    pub(crate) fn reclaimed(&self) -> u64 {
+        self.reclaimed.get()
     }
 
     /// Writes the batch of the log; returns the file it went to, if there was anything to write.

@@ -27,6 +27,7 @@ pub(crate) struct LaneSetup {
     pub(crate) mountpath: Arc<Mountpath>,
     pub(crate) mountpath_index: usize,
     pub(crate) number: u16,
+    pub(crate) segment_bytes: u64,
     /// Segments kept open for reading.
     pub(crate) segments_open: usize,
 }
@@ -64,7 +65,8 @@ impl LaneSetup {
         };
         let next_segment =
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
-        let log = Log::new(self.driver.clone(), Rc::clone(&dir), self.buffers, next_segment);
+        let log =
+            Log::new(self.driver.clone(), Rc::clone(&dir), self.buffers, self.segment_bytes, next_segment);
         let lane = Rc::new(Lane {
             driver: self.driver,
             mountpath_index: self.mountpath_index,
@@ -80,6 +82,7 @@ impl LaneSetup {
             checkpoint: Cell::new(from.unwrap_or_default()),
             unfinished: RefCell::default(),
             kept: RefCell::default(),
+            reclaimed: Cell::new(0),
         });
         Ok(OpenedLane { lane, from, segments })
     }

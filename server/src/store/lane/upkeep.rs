@@ -10,6 +10,7 @@ use super::open::encode_checkpoint;
 use super::reader::{Found, SegmentReader};
 use super::replay::extent_of;
 use crate::error::{Error, Result};
+use crate::fault;
 use crate::store::after::After;
 use crate::store::commit::Committer;
 use crate::store::entry::{Entry, index_key, parse_index_key};
@@ -109,10 +110,12 @@ impl Lane {
         // The index must not know of records that a power cut may still take away.
         committer.join(self, After::Nothing, Durability::Group).await?;
         let Some((position, bytes)) = self.unfinished.take() else { return Ok(()) };
+        fault::point("checkpoint-begun");
         if let Err(e) = self.index.flush(&bytes).await {
             *self.unfinished.borrow_mut() = Some((position, bytes));
             return Err(e);
         }
+        fault::point("checkpoint-durable");
         self.checkpoint.set(position);
         Ok(())
     }
@@ -216,6 +219,7 @@ impl Lane {
         // The very bytes: a record says nothing of where it lies.
         self.log.reserve(raw.len()).await?;
         let start = self.log.append([raw, &[]], 0)?;
+        fault::point("copy-appended");
         let moved = Entry {
             place: Place::Segment(extent_of(start.segment, start.offset, head_len, meta)),
             ..entry.clone()
@@ -247,9 +251,13 @@ impl Lane {
             self.kept.borrow_mut().insert(victim);
             return Ok(());
         }
+        fault::point("copies-durable");
+        self.reclaimed.set(self.reclaimed.get() + 1);
         self.files.forget(victim);
         self.ledger.borrow_mut().drop_segment(victim);
-        sys::unlink_beneath(self.dir.as_fd(), name).map_err(|e| Error::disk("remove a segment", &e))
+        sys::unlink_beneath(self.dir.as_fd(), name).map_err(|e| Error::disk("remove a segment", &e))?;
+        fault::point("segment-removed");
+        Ok(())
     }
 }
 

@@ -109,7 +109,6 @@ impl Run {
         self.filter.bytes() + self.sparse.memory_bytes() + size_of::<Self>()
     }
 
-    #[cfg(test)]
     pub(super) fn filter(&self) -> &Filter {
         &self.filter
     }
