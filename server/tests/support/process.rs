@@ -91,7 +91,7 @@ impl Site {
                 && block.starts_with(member.as_bytes())
                 && block[member.len()] == 0
         };
-        let segments = files_beneath(&self.mountpath.join(".straightline/lanes"));
+        let segments = super::files_beneath(&self.mountpath.join(".straightline/lanes"));
         let found = segments
             .into_iter()
             .filter(|path| path.extension().is_some_and(|ext| ext == "tar"))
@@ -105,7 +105,7 @@ impl Site {
 
     /// Removes the indexes of all lanes: the next start makes them anew.
     pub(crate) fn remove_indexes(&self) {
-        for file in files_beneath(&self.mountpath.join(".straightline/lanes")) {
+        for file in super::files_beneath(&self.mountpath.join(".straightline/lanes")) {
             if file.extension().is_none_or(|ext| ext != "tar") {
                 std::fs::remove_file(file).unwrap();
             }
@@ -118,19 +118,24 @@ impl Site {
 
     /// Starts the node; an error is what it wrote before it ended.
     pub(crate) fn try_start(&self) -> Result<Node, String> {
-        self.start_on(self.port.number, "node")
+        self.start_on(self.port.number, "node", &[])
+    }
+
+    /// Starts the node with more variables in its environment; an error is what it wrote before it ended.
+    pub(crate) fn try_start_with(&self, environment: &[(&str, &str)]) -> Result<Node, String> {
+        self.start_on(self.port.number, "node", environment)
     }
 
     /// Starts one more process on the same directories, which must fail: returns what it says.
     pub(crate) fn refused_beside(&self) -> String {
         let port = Port::claim();
-        match self.start_on(port.number, "second") {
+        match self.start_on(port.number, "second", &[]) {
             Ok(_) => panic!("a node that must not start has started"),
             Err(said) => said,
         }
     }
 
-    fn start_on(&self, port: u16, log_name: &str) -> Result<Node, String> {
+    fn start_on(&self, port: u16, log_name: &str, environment: &[(&str, &str)]) -> Result<Node, String> {
         let config = self.root().join(format!("{log_name}.toml"));
         let text = format!(
             "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\nmemory = \"768MiB\"\nconnections_max = {}\n{}\n",
@@ -142,6 +147,7 @@ impl Site {
         let child = Command::new(env!("CARGO_BIN_EXE_aisnode"))
             .arg("--config")
             .arg(&config)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(&out).unwrap())
             .stderr(File::create(&log).unwrap())

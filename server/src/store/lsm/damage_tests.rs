@@ -1,5 +1,6 @@
 //! Damage anywhere is an error or changes nothing; never another answer.
 
+use super::index::IndexStats;
 use super::testing::*;
 use super::*;
 use crate::error::{Error, Kind, Result};
