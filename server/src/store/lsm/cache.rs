@@ -93,6 +93,12 @@ impl IndexCache {
         self.blocks.borrow_mut().insert(id, block);
     }
 
+    pub(super) fn remove(&self, id: BlockId) {
+        // Dropped outside of the borrow.
+        let removed = self.blocks.borrow_mut().remove(&id);
+        drop(removed);
+    }
+
     /// A buffer for `len` bytes, as far as one buffer can hold them. Only for tasks that hold none of these.
     pub(super) async fn buffer(&self, len: usize) -> Result<Lent> {
         let reserve = if len <= SMALL_BUF_BYTES { &self.small } else { &self.bulk };

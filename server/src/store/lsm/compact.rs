@@ -41,6 +41,7 @@ impl LaneIndex {
         for run in old {
             // What cannot be removed now is swept when the index is opened.
             let _ = self.home.remove(&run.name());
+            run.forget_cached().await;
         }
         Ok(true)
     }

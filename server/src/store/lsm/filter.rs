@@ -11,6 +11,7 @@ use xxhash_rust::xxh64::xxh64;
 const BITS_PER_ENTRY: usize = 12;
 const GROUP_WORDS: usize = 8;
 const GROUP_BYTES: usize = GROUP_WORDS * size_of::<u32>();
+const GROUPS_PER_PART: usize = 1024;
 /// Odd multipliers, one for each word; part of the format.
 const SALTS: [u32; GROUP_WORDS] =
     [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
@@ -56,9 +57,12 @@ impl Filter {
         self.groups.len() * GROUP_BYTES
     }
 
-    pub(super) fn encode(&self, to: &mut Vec<u8>) {
-        to.reserve(self.bytes());
-        to.extend(self.groups.iter().flatten().flat_map(|word| word.to_le_bytes()));
+    /// Its bytes, in parts of some KiB.
+    pub(super) fn encode(&self) -> impl Iterator<Item = Vec<u8>> {
+        let bytes = |groups: &[[u32; GROUP_WORDS]]| {
+            groups.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
+        };
+        self.groups.chunks(GROUPS_PER_PART).map(bytes)
     }
 
     /// `None` when it cannot be a filter.
@@ -98,8 +102,7 @@ mod tests {
         fn decodes_what_it_encodes(keys in prop::collection::vec(any::<u64>(), 0..200)) {
             let mut filter = Filter::with_room_for(keys.len() as u64);
             keys.iter().for_each(|&key| filter.insert(key));
-            let mut bytes = Vec::new();
-            filter.encode(&mut bytes);
+            let bytes: Vec<u8> = filter.encode().flatten().collect();
             let back = Filter::decode(&bytes).unwrap();
             prop_assert!(keys.iter().all(|&key| back.may_contain(key)));
             prop_assert_eq!(back, filter);

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use std::rc::Rc;
 
 /// Entries that are handled before others go first.
-pub(super) const ENTRIES_PER_TURN: u64 = 256;
+pub(super) const ENTRIES_PER_TURN: u64 = 64;
 
 impl LaneIndex {
     /// Makes the frozen memtable durable, and with it the claim that all changes up to `checkpoint` are in the index.
@@ -30,8 +30,9 @@ impl LaneIndex {
         let pass = self.manifest.enter().await?;
         let runs: Rc<[Rc<Run>]> = run.into_iter().chain(self.runs.borrow().iter().cloned()).collect();
         self.replace(pass, runs, checkpoint, file).await?;
-        if frozen.is_some() {
+        if let Some(table) = frozen {
             self.frozen.take();
+            dissolve(table).await;
         }
         Ok(())
     }
@@ -70,5 +71,14 @@ impl LaneIndex {
         self.runs.replace(runs);
         self.checkpoint.replace(manifest.checkpoint);
         Ok(())
+    }
+}
+
+/// Frees a memtable little by little: all at once would hold up the core for milliseconds.
+async fn dissolve(table: Rc<Memtable>) {
+    // What a cursor still reads is freed with the cursor.
+    let Some(mut table) = Rc::into_inner(table) else { return };
+    while table.drop_some(ENTRIES_PER_TURN) {
+        yield_now().await;
     }
 }

@@ -1,18 +1,36 @@
 //! The last page of a run: what lies before it and how it is checked.
 
-use super::PAGE_BYTES;
 use super::codec::Input;
+use super::{BLOCK_BYTES_MAX, PAGE_BYTES};
 use wire::cksum::crc32c;
 
 const MAGIC: [u8; 8] = *b"SLrun\0\0\x01";
 const CRC_BYTES: usize = 4;
+
+/// Sections are written and checked in pieces of this size.
+pub(super) const SECTION_PIECE_BYTES: usize = BLOCK_BYTES_MAX;
+
+/// The checksum of a section: that of the checksums of its pieces, so that a large one is never held as a whole.
+#[derive(Default)]
+pub(super) struct SectionCrc(Vec<u8>);
+
+impl SectionCrc {
+    /// Takes the next piece; all but the last have the full size.
+    pub(super) fn add(&mut self, piece: &[u8]) {
+        self.0.extend_from_slice(&crc32c(piece).to_le_bytes());
+    }
+
+    pub(super) fn finish(&self) -> u32 {
+        crc32c(&self.0)
+    }
+}
 
 /// A part of a run that is read whole: whole pages, of which `used` bytes mean something.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Section {
     pub(super) offset: u64,
     pub(super) used: u64,
-    /// Of all pages.
+    /// Of all pages; see [`SectionCrc`].
     pub(super) crc: u32,
 }
 

@@ -300,6 +300,26 @@ fn what_was_read_once_stays_in_memory() {
 }
 
 #[test]
+fn a_run_whose_filter_and_map_are_large() {
+    let lane = Lane::new(1 << 20);
+    lane.must(async {
+        let index = lane.open().await?.index;
+        let key = |i: u32| [&key(i)[..], &[b'k'; 900]].concat();
+        (0..100_000).for_each(|i| index.put(&i.to_be_bytes(), Some(b"v")));
+        (0..2_000).for_each(|i| index.put(&key(i), Some(b"w")));
+        freeze_and_flush(&index, b"").await?;
+        let index = lane.open().await?.index;
+        assert!(index.stats().resident_bytes > 150_000);
+        assert_eq!(index.verify().await?, Vec::<String>::new());
+        assert_eq!(index.get(&77_777u32.to_be_bytes()).await?.as_deref(), Some(&b"v"[..]));
+        assert_eq!(index.get(&key(1_999)).await?.as_deref(), Some(&b"w"[..]));
+        assert_eq!(scan(&index, &99_999u32.to_be_bytes()).await?.len(), 1);
+        assert_eq!(scan(&index, b"").await?.len(), 102_000);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_cursor_goes_on_over_flushes_and_merges() {
     let lane = Lane::new(0);
     lane.must(async {

@@ -48,6 +48,12 @@ impl Memtable {
         self.entries.borrow().get(key).cloned()
     }
 
+    /// Drops up to `count` entries; false when none are left. For a table that nobody looks at any more.
+    pub(super) fn drop_some(&mut self, count: u64) -> bool {
+        let entries = self.entries.get_mut();
+        (0..count).all(|_| entries.pop_first().is_some())
+    }
+
     /// Tombstones included.
     pub(super) fn entries(&self) -> u64 {
         self.entries.borrow().len() as u64

@@ -6,7 +6,7 @@
 //! every byte on disk is under a checksum, and what does not match is an error, never an answer.
 //!
 //! * Changes go into the [`memtable`]; frozen, it becomes a run ([`flush`]); runs are merged ([`compact`]).
-//! * A [`run`] is a sorted file of [`block`]s; its [`filter`] and its [`sparse`] map stay in memory, about 2.5 bytes an
+//! * A [`run`] is a sorted file of [`block`]s; its [`filter`] and its [`sparse`] map stay in memory, about two bytes an
 //!   entry. [`footer`] describes it, [`run_writer`] writes it.
 //! * [`cache`] holds blocks and read buffers for all lanes of a core; [`reserve`] says why the buffers are its own.
 //! * [`manifest`] says which runs there are; [`open`] starts from it, [`files`] replaces it.

@@ -1,8 +1,9 @@
 //! A few buffers that belong to the index, so that a read of it never waits for requests.
 //!
 //! Look-ups run in tasks that hold buffers of the pool, and such tasks must not wait for it. They wait here instead,
-//! where a holder only ever waits for the disk. A future that is dropped while the kernel still works on its buffer
-//! leaves the operation in the reserve; the next one to get that buffer sees it through.
+//! where a holder only ever waits for the disk: whoever has begun to poll a read goes on, or drops it. A future that is
+//! dropped while the kernel still works on its buffer leaves the operation in the reserve; the next one to get that
+//! buffer sees it through.
 
 use crate::error::{Error, Result};
 use async_channel::{Receiver, Sender};

@@ -9,15 +9,18 @@ use super::block::{Block, Lookup};
 use super::cache::BULK_BUF_BYTES;
 use super::files::{Home, run_name};
 use super::filter::Filter;
-use super::footer::{Footer, Section};
+use super::footer::{Footer, SECTION_PIECE_BYTES, Section, SectionCrc};
 use super::manifest::RunRecord;
 use super::sparse::{Span, Sparse};
+use super::turn::yield_now;
 use super::{BLOCK_BYTES_MAX, PAGE_BYTES};
 use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use uring::Driver;
-use wire::cksum::crc32c;
+
+/// Blocks that are forgotten before others go first.
+const BLOCKS_PER_TURN: u32 = 256;
 
 /// An open run. Whoever holds it can read it, even when it has been merged away.
 pub(super) struct Run {
@@ -143,6 +146,16 @@ impl Run {
         self.home.cache.insert((self.id, number), Rc::clone(block));
     }
 
+    /// Makes room for others in the cache, once the run has been merged away.
+    pub(super) async fn forget_cached(&self) {
+        for number in 0..self.sparse.blocks() {
+            self.home.cache.remove((self.id, number));
+            if number.is_multiple_of(BLOCKS_PER_TURN) {
+                yield_now().await;
+            }
+        }
+    }
+
     async fn load(&self, number: u32) -> Result<Rc<Block>> {
         let mut blocks = self.read(number, 1).await?;
         let block = blocks.pop().ok_or_else(|| Error::internal("a block that is not there was asked for"))?;
@@ -191,7 +204,9 @@ fn known(block: &Block, key: &[u8]) -> Known {
 /// `None` when it does not match its checksum.
 async fn read_section(home: &Home, fd: &Rc<OwnedFd>, section: &Section) -> Result<Option<Vec<u8>>> {
     let mut bytes = home.read(fd, section.offset, section.padded()).await?;
-    if crc32c(&bytes) != section.crc {
+    let mut crc = SectionCrc::default();
+    bytes.chunks(SECTION_PIECE_BYTES).for_each(|piece| crc.add(piece));
+    if crc.finish() != section.crc {
         return Ok(None);
     }
     bytes.truncate(section.used as usize);

@@ -3,13 +3,12 @@
 use super::block::BlockBuilder;
 use super::files::{Home, NewFile, run_name};
 use super::filter::{Filter, hash};
-use super::footer::{Footer, Section};
+use super::footer::{Footer, SECTION_PIECE_BYTES, Section, SectionCrc};
 use super::run::Run;
 use super::sparse::{Sparse, SparseBuilder};
 use super::{BLOCK_BYTES_MAX, PAGE_BYTES};
 use crate::error::{Error, Result};
 use std::rc::Rc;
-use wire::cksum::crc32c;
 
 /// Bytes of header and lengths around one entry, at most.
 const ENTRY_OVERHEAD_BYTES: usize = 64;
@@ -81,17 +80,12 @@ impl RunWriter {
         }
         self.file.write_out().await?;
         let sparse: Sparse = self.sparse.finish();
-        let mut section = Vec::new();
-        self.filter.encode(&mut section);
-        let filter_section = append_section(&mut self.file, &mut section).await?;
-        sparse.encode(&mut section);
-        let sparse_section = append_section(&mut self.file, &mut section).await?;
         let footer = Footer {
             seq: self.seq,
             entries: self.entries,
             tombstones: self.tombstones,
-            filter: filter_section,
-            sparse: sparse_section,
+            filter: append_section(&mut self.file, self.filter.encode()).await?,
+            sparse: append_section(&mut self.file, sparse.encode()).await?,
         };
         self.file.pending = footer.encode();
         self.file.seal().await?;
@@ -101,12 +95,26 @@ impl RunWriter {
     }
 }
 
-/// Writes a part that is read whole, and empties it.
-async fn append_section(file: &mut NewFile, section: &mut Vec<u8>) -> Result<Section> {
-    let (offset, used) = (file.bytes(), section.len() as u64);
-    section.resize(section.len().next_multiple_of(PAGE_BYTES), 0);
-    let crc = crc32c(section);
-    file.pending = std::mem::take(section);
-    file.write_out().await?;
-    Ok(Section { offset, used, crc })
+/// Writes a part that is read whole, from the bytes of its parts.
+async fn append_section(file: &mut NewFile, parts: impl Iterator<Item = Vec<u8>>) -> Result<Section> {
+    let (offset, mut used) = (file.bytes(), 0);
+    let mut crc = SectionCrc::default();
+    let mut piece = Vec::new();
+    for part in parts {
+        used += part.len() as u64;
+        piece.extend_from_slice(&part);
+        while piece.len() >= SECTION_PIECE_BYTES {
+            let rest = piece.split_off(SECTION_PIECE_BYTES);
+            crc.add(&piece);
+            file.pending = std::mem::replace(&mut piece, rest);
+            file.write_out().await?;
+        }
+    }
+    if !piece.is_empty() {
+        piece.resize(piece.len().next_multiple_of(PAGE_BYTES), 0);
+        crc.add(&piece);
+        file.pending = piece;
+        file.write_out().await?;
+    }
+    Ok(Section { offset, used, crc: crc.finish() })
 }

@@ -6,6 +6,8 @@
 use super::PAGE_BYTES;
 use super::codec::{Input, common_prefix};
 
+const WORDS_PER_PART: usize = 8 << 10;
+
 /// Where a block lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -101,11 +103,13 @@ impl Sparse {
         self.keys.len() + self.key_ends.len() * 4 + self.page_ends.len() * 4
     }
 
-    pub(super) fn encode(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.blocks().to_le_bytes());
-        to.extend_from_slice(&(self.keys.len() as u32).to_le_bytes());
-        to.extend(self.key_ends.iter().chain(&self.page_ends).flat_map(|end| end.to_le_bytes()));
-        to.extend_from_slice(&self.keys);
+    /// Its bytes, in parts of some KiB.
+    pub(super) fn encode(&self) -> impl Iterator<Item = Vec<u8>> {
+        let bytes = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let ends = self.key_ends.chunks(WORDS_PER_PART).chain(self.page_ends.chunks(WORDS_PER_PART));
+        let head = bytes(&[self.blocks(), self.keys.len() as u32]);
+        let keys = self.keys.chunks(WORDS_PER_PART * size_of::<u32>()).map(<[u8]>::to_vec);
+        std::iter::once(head).chain(ends.map(bytes)).chain(keys)
     }
 
     /// `None` when it cannot be a map: ends must ascend, blocks be at most `block_bytes_max` long and keys in order.
@@ -180,8 +184,7 @@ mod tests {
             // A scan that starts in that block misses nothing.
             let at = sparse.block_of(&wanted) as usize;
             prop_assert!(blocks[..at].iter().flatten().all(|key| *key < wanted));
-            let mut bytes = Vec::new();
-            sparse.encode(&mut bytes);
+            let bytes: Vec<u8> = sparse.encode().flatten().collect();
             prop_assert_eq!(Sparse::decode(&bytes, MAX), Some(sparse));
         }
 

@@ -1,6 +1,6 @@
 //! Checking all of an index against its checksums and against itself.
 
-use super::block::BlockCursor;
+use super::block::{Block, BlockCursor};
 use super::filter::hash;
 use super::index::LaneIndex;
 use super::manifest::RunRecord;
@@ -51,39 +51,52 @@ fn finding(error: Error) -> Result<String> {
 }
 
 async fn verify_run(run: &Run, findings: &mut Vec<String>) -> Result<()> {
-    let (mut entries, mut tombstones) = (0, 0);
+    let mut counted = Counted::default();
     let mut whole = true;
-    let mut cursor = BlockCursor::default();
-    for number in 0..run.sparse().blocks() {
-        let block = match run.read(number, 1).await {
-            Ok(mut blocks) => blocks.pop(),
+    let mut number = 0;
+    while number < run.sparse().blocks() {
+        match run.read(number, u32::MAX).await {
+            Ok(blocks) => {
+                for block in blocks {
+                    verify_block(run, number, block, &mut counted, findings);
+                    number += 1;
+                }
+            }
             Err(e) => {
                 findings.push(finding(e)?);
-                None
+                whole = false;
+                number += 1;
             }
-        };
-        let Some(block) = block else {
-            whole = false;
-            continue;
-        };
-        cursor.enter(block);
-        let (mut inside, mut filtered) = (true, true);
-        while cursor.advance() {
-            entries += 1;
-            tombstones += u64::from(cursor.value().is_none());
-            inside &= run.sparse().block_of(cursor.key()) == number;
-            filtered &= run.filter().may_contain(hash(cursor.key()));
-        }
-        if !inside {
-            findings.push(format!("{}, block {number}: it has keys of another block", run.name()));
-        }
-        if !filtered {
-            findings.push(format!("{}, block {number}: the filter does not know all keys", run.name()));
         }
         yield_now().await;
     }
-    if whole && (entries, tombstones) != (run.entries(), run.tombstones()) {
-        findings.push(format!("{}: it has {entries} entries, {} are expected", run.name(), run.entries()));
+    if whole && (counted.entries, counted.tombstones) != (run.entries(), run.tombstones()) {
+        let (found, expected) = (counted.entries, run.entries());
+        findings.push(format!("{}: it has {found} entries, {expected} are expected", run.name()));
     }
     Ok(())
+}
+
+#[derive(Default)]
+struct Counted {
+    entries: u64,
+    tombstones: u64,
+}
+
+fn verify_block(run: &Run, number: u32, block: Rc<Block>, counted: &mut Counted, findings: &mut Vec<String>) {
+    let mut cursor = BlockCursor::default();
+    cursor.enter(block);
+    let (mut inside, mut filtered) = (true, true);
+    while cursor.advance() {
+        counted.entries += 1;
+        counted.tombstones += u64::from(cursor.value().is_none());
+        inside &= run.sparse().block_of(cursor.key()) == number;
+        filtered &= run.filter().may_contain(hash(cursor.key()));
+    }
+    if !inside {
+        findings.push(format!("{}, block {number}: it has keys of another block", run.name()));
+    }
+    if !filtered {
+        findings.push(format!("{}, block {number}: the filter does not know all keys", run.name()));
+    }
 }
