@@ -66,8 +66,9 @@ impl RecoveryReport {
 const MEMTABLE_SHARE: usize = 8;
 /// Bounds of one lane's share of it.
 const MEMTABLE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=4 << 20;
-/// What a start may have to read again, for each lane.
-const REPLAY_BYTES: u64 = 128 << 20;
+/// What a start may have to read again, for each lane; segments behind the checkpoint cannot be reclaimed either.
+const REPLAY_BYTES_MAX: u64 = 128 << 20;
+const REPLAY_SEGMENTS: u64 = 2;
 /// Bytes of an entry that is kept decoded.
 const ENTRY_BYTES: usize = 400;
 
@@ -78,7 +79,8 @@ impl StoreSetup {
         let index_bytes = self.config.index_bytes;
         let memtable_bytes = (index_bytes / MEMTABLE_SHARE / lanes_owned.max(1))
             .clamp(*MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end());
-        let limits = UpkeepLimits { memtable_bytes, replay_bytes: REPLAY_BYTES };
+        let replay_bytes = (REPLAY_SEGMENTS * self.config.segment_bytes).min(REPLAY_BYTES_MAX);
+        let limits = UpkeepLimits { memtable_bytes, replay_bytes };
         let cache = IndexCache::new(&self.driver, index_bytes / 2)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);
         let mut committers = Vec::new();
