@@ -174,8 +174,8 @@ impl Config {
             0 => clock_seed,
             given => given.cast_unsigned(),
         };
-        let mix = mix(flags, seed)?;
         let naming = settings::naming(flags)?;
+        let mix = mix(flags, seed, naming.loader.seed(seed))?;
         let is_bucket_random = flags.text("bucket").is_empty();
         let bucket = bucket(flags, seed)?;
         let s3 = S3Config::from_flags(flags, &bucket, lookup)?;
@@ -303,7 +303,7 @@ fn within<T: TryFrom<i64>>(name: &str, value: i64, least: i64, most: i64) -> Res
     fits.ok_or_else(|| FlagError(format!("-{name}: {value} is not within {least} and {most}")))
 }
 
-fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
+fn mix(flags: &Parsed, seed: u64, own_seed: u64) -> Result<Mix, FlagError> {
     let pct = |name: &str| within::<u32>(name, flags.int(name), 0, 100);
     let (pct_put, pct_list, pct_head, pct_delete) =
         (pct("pctput")?, pct("pctlist")?, pct("pcthead")?, pct("pctdel")?);
@@ -314,6 +314,7 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
     }
     Ok(Mix {
         seed,
+        own_seed,
         pct_put,
         pct_multipart: pct("pctmultipart")?,
         pct_list,

@@ -69,6 +69,13 @@ impl Naming {
 }
 
 impl LoaderId {
+    /// The seed of this loader's own decisions, in a run that was given `seed`. Loaders that were given the same one
+    /// must not read the same names at the same time: the server would have each of them cached for the others.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> u64 {
+        if self.id == 0 { seed } else { mix(seed ^ mix(self.id)) }
+    }
+
     /// The part of the id that goes into names.
     fn id_bits(self) -> u64 {
         1u64.checked_shl(self.bits).map_or(self.id, |end| self.id & end.wrapping_sub(1))
@@ -119,6 +126,13 @@ mod tests {
         assert!(all.into_iter().all(|name| seen.insert(name)));
         // AIStore's layout: the count above, the loader's id below.
         assert!(seen.contains("000000000000020b") && !seen.contains("0000000000000014"));
+    }
+
+    #[test]
+    fn loaders_draw_differently_from_the_same_seed() {
+        let seeds: HashSet<u64> = (0..1000).map(|id| LoaderId { id, bits: 0 }.seed(7)).collect();
+        assert_eq!(seeds.len(), 1000);
+        assert_eq!(LoaderId::default().seed(7), 7);
     }
 
     #[test]
