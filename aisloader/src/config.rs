@@ -4,6 +4,7 @@ use crate::archive::Archives;
 use crate::content::{Settings, Verify};
 use crate::findmax::Sweep;
 use crate::flags::{FlagError, Parsed};
+use crate::fleet::Fleet;
 use crate::honesty::rules::Terms;
 use crate::names::BucketName;
 use crate::naming::Naming;
@@ -52,6 +53,8 @@ pub struct Config {
     pub multipart_parts: u32,
     /// Workers over all cores.
     pub workers: usize,
+    /// The agents that make the load; `None`: this program does.
+    pub fleet: Option<Fleet>,
     /// When operations begin if not one after another; `None`: a closed loop.
     pub open: Option<OpenLoop>,
     /// The trace that says when to do what.
@@ -192,6 +195,7 @@ impl Config {
             choices: Choices::new(flags, &mix)?,
             multipart_parts: multipart_parts(flags, &mix, s3.is_some())?,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
+            fleet: Fleet::from_flags(flags)?,
             open: OpenLoop::from_flags(flags)?,
             trace: TraceFile::from_flags(flags)?,
             record_trace: flags.text("record-trace").to_owned(),

@@ -215,6 +215,18 @@ impl Run {
 /// # Errors
 /// When a core cannot be started or its ring breaks. Failed operations are no error here.
 pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<RunEnd> {
+    run_when(plan, &mut || true, on_interval)
+}
+
+/// The same, but when all cores are ready the run begins only when `start` returns, and not at all when that is false.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_when(
+    plan: Plan,
+    start: &mut dyn FnMut() -> bool,
+    on_interval: &mut dyn FnMut(&Interval),
+) -> io::Result<RunEnd> {
     check_sizes(&plan)?;
     let cpus = allowed_cpus()?;
     let at_once = plan.config.open.map_or(plan.config.workers, |open| open.inflight_max);
@@ -243,7 +255,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     let handles = start_cores(&run, &cpus, cores, &outbox, &mut tapes);
     drop(outbox);
     let are_all_ready = handles.is_ok() && await_ready(&inbox, cores);
-    if !are_all_ready {
+    if !(are_all_ready && start()) {
         // Those that are ready wait for the begin; let them begin, and end at once.
         run.stop();
     }

@@ -31,7 +31,7 @@ const EXIT_CODES: &str = "
 Exit codes:
   0  the run is admissible            5  answers with the wrong bytes
   1  operations failed                6  read from memory, not from devices (rule cache)
-  2  the command line is wrong        7  loaders of a fleet were missing
+  2  the command line is wrong        7  an agent failed or was lost (rule agents)
   3  the loader was the limit         8  the clock or the machine was disturbed (clock-step, steal)
   4  not steady, or too short to tell
 A run that a rule refuses prints its figures all the same, marked; -allow=RULE waives a rule.
@@ -82,7 +82,5 @@ pub fn flag_lines(flags: &[Flag]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  -{}{kind}{default}\n        {}", flag.name, flag.help);
     }
-    out.push_str(EXAMPLES);
-    out.push_str(EXIT_CODES);
     out
 }
