@@ -15,6 +15,8 @@ pub struct LoaderId {
     pub id: u64,
     /// Low bits of numbered names that carry `id`; 0: names do not carry it.
     pub bits: u32,
+    /// How many loaders there are; 0: nobody says.
+    pub loaders: u64,
 }
 
 /// How names are made.
@@ -69,6 +71,12 @@ impl Naming {
 }
 
 impl LoaderId {
+    /// This loader's place among all, from 0 to below 1: so that what comes at even distances comes so from all together.
+    #[must_use]
+    pub fn phase(self) -> f64 {
+        if self.loaders == 0 { 0.0 } else { self.id as f64 / self.loaders as f64 }
+    }
+
     /// The seed of this loader's own decisions, in a run that was given `seed`. Loaders that were given the same one
     /// must not read the same names at the same time: the server would have each of them cached for the others.
     #[must_use]
@@ -118,7 +126,7 @@ mod tests {
 
     #[test]
     fn loaders_never_write_the_same_name() {
-        let numbered = |id, bits| Naming { loader: LoaderId { id, bits }, ..Naming::default() };
+        let numbered = |id, bits| Naming { loader: LoaderId { id, bits, loaders: 0 }, ..Naming::default() };
         let random = |id| Naming { is_random: true, ..numbered(id, 0) };
         let mut seen = HashSet::new();
         let all =
@@ -130,7 +138,8 @@ mod tests {
 
     #[test]
     fn loaders_draw_differently_from_the_same_seed() {
-        let seeds: HashSet<u64> = (0..1000).map(|id| LoaderId { id, bits: 0 }.seed(7)).collect();
+        let seeds: HashSet<u64> =
+            (0..1000).map(|id| LoaderId { id, ..LoaderId::default() }.seed(7)).collect();
         assert_eq!(seeds.len(), 1000);
         assert_eq!(LoaderId::default().seed(7), 7);
     }

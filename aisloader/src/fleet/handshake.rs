@@ -153,10 +153,10 @@ mod tests {
 
     #[test]
     fn with_the_same_token_they_talk_and_with_another_both_know_why_not() {
-        let (coordinator, agent) = meet("the same token of both", "the same token of both\n");
+        let (coordinator, agent) = meet("the-same-token-of-both", "the-same-token-of-both\n");
         assert!(coordinator.is_ok() && agent.is_ok(), "{coordinator:?} {agent:?}");
         let begin = Instant::now();
-        let (coordinator, agent) = meet("one token of sixteen", "another of sixteen..");
+        let (coordinator, agent) = meet("one-token-of-sixteen", "another-of-sixteen");
         assert!(
             matches!(&coordinator, Err(Refusal::Refused(why)) if why.contains("token is wrong")),
             "{coordinator:?}"
@@ -176,7 +176,7 @@ mod tests {
             // What it has just heard is all it has.
             back.send(&ToCoordinator::Welcome { proof }, HANDSHAKE_MAX).unwrap();
         });
-        let met = introduce(&mut to, &mut from, &token("a token of sixteen"));
+        let met = introduce(&mut to, &mut from, &token("a-token-of-sixteen"));
         assert!(matches!(met, Err(Refusal::WrongToken)), "{met:?}");
         impostor.join().unwrap();
     }
@@ -194,7 +194,7 @@ mod tests {
             let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (mut back, mut forth) = link(listener.accept().unwrap().0).unwrap();
             let agent =
-                std::thread::spawn(move || admit(&mut back, &mut forth, &token("a token of sixteen")));
+                std::thread::spawn(move || admit(&mut back, &mut forth, &token("a-token-of-sixteen")));
             std::io::Write::write_all(&mut stream, bytes).unwrap();
             let (_, mut from) = link(stream).unwrap();
             let answer: ToCoordinator = from.receive(HANDSHAKE_MAX).unwrap();

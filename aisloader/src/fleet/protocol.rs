@@ -135,3 +135,58 @@ pub(super) struct Ending {
     /// Largest step of the agent's wall clock.
     pub(super) clock_step_s: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::{Moved, Span};
+    use crate::workload::OpKind;
+    use proptest::prelude::*;
+    use std::time::Instant;
+
+    fn said() -> Vec<u8> {
+        let mut rest =
+            Interval { number: 3, inflight: 2, cpu: Some(CpuUse::default()), ..Interval::default() };
+        let begin = Instant::now();
+        for us in [10, 500, 70_000] {
+            let span = Span { due: None, begin, end: begin + Duration::from_micros(us), run_end: None };
+            rest.stats.record(OpKind::Get, &span, Moved { bytes: 5, names: 0 });
+        }
+        let ending = Ending { rest, passes: Some((1, 2)), ..Ending::default() };
+        serde_json::to_vec(&ToCoordinator::End(Box::new(ending))).unwrap()
+    }
+
+    #[test]
+    fn what_is_said_is_heard() {
+        let Ok(ToCoordinator::End(end)) = serde_json::from_slice(&said()) else { panic!() };
+        assert_eq!((end.rest.stats.ops(), end.rest.inflight, end.passes), (3, 2, Some((1, 2))));
+        assert_eq!(end.rest.stats.of(OpKind::Get).latency.max_ns(), 70_000_000);
+        let order = ToAgent::Job(Order { words: vec!["-a=\u{1}\"".into()], ..Order::default() });
+        let text = serde_json::to_string(&order).unwrap();
+        assert_eq!(serde_json::from_str::<ToAgent>(&text).unwrap(), order);
+        assert_eq!(serde_json::to_string(&ToAgent::Go { at_ns: 7 }).unwrap(), r#"{"go":{"at_ns":7}}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_message_or_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = serde_json::from_slice::<ToAgent>(&bytes);
+            let _ = serde_json::from_slice::<ToCoordinator>(&bytes);
+        }
+
+        #[test]
+        fn a_message_with_a_fault_is_another_one_or_none(at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
+            let mut bytes = said();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let heard = serde_json::from_slice::<ToCoordinator>(&bytes);
+            if let Ok(ToCoordinator::End(mut end)) = heard {
+                // Figures may be wrong then, and can be added all the same.
+                let other = end.rest.clone();
+                end.rest.merge(&other);
+            }
+            bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(serde_json::from_slice::<ToCoordinator>(&bytes).is_err());
+        }
+    }
+}

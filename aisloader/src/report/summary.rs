@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Fewer samples than this beyond a quantile make it a guess.
 const SAMPLES_SOUND: u64 = 100;
 
-/// The line above the kinds of operations; the columns of [`line`].
+/// The line above the kinds of operations; the columns of [`line()`].
 pub(super) const HEAD: &str = "OP            count     throughput        ops/s        min        p50        p99      p99.9        max   errors\n";
 
 /// What is about to run.
@@ -58,7 +58,7 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
         }
     };
     if let Some(fleet) = &config.fleet {
-        let _ = writeln!(out, "Made by {} agents: {}", fleet.len(), fleet.loaders.join(", "));
+        let _ = writeln!(out, "Agents: {}", fleet.loaders.join(", "));
     }
     let duration = config.bounds.duration.map_or("no limit of time".to_owned(), shown);
     let _ = write!(out, "Runs for: {duration}");

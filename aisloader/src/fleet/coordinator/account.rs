@@ -70,6 +70,12 @@ impl Account {
         }
     }
 
+    /// Cores that it works on; of one that was lost, all that it has.
+    pub(super) fn cores(&self) -> usize {
+        let machine_cores = self.ready.map_or(0, |ready| ready.machine_cores);
+        self.ending.as_ref().map_or(machine_cores, |ending| ending.cores)
+    }
+
     /// Its processor time: within the run, or else as far as that was heard.
     pub(super) fn cpu(&self) -> CpuUse {
         self.ending.as_ref().map_or(self.cpu, |ending| ending.cpu)
@@ -77,13 +83,13 @@ impl Account {
 
     /// For the report; the run was to begin at `planned_ns` by our clock.
     pub(super) fn facts(self, planned_ns: u64) -> AgentFacts {
-        let (window, cpu) = (self.window(), self.cpu());
+        let (window, cpu, cores) = (self.window(), self.cpu(), self.cores());
         let machine_cores = self.ready.map_or(0, |ready| ready.machine_cores);
         let late_s = |began: u64| (i128::from(began) - i128::from(planned_ns)) as f64 / 1e9;
         AgentFacts {
             window,
             cpu,
-            cores: self.ending.as_ref().map_or(machine_cores, |ending| ending.cores),
+            cores,
             machine_cores,
             clock_step_s: self.ending.as_ref().map_or(0.0, |ending| ending.clock_step_s),
             rtt: Duration::from_nanos(self.offset.rtt_ns),

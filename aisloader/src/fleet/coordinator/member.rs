@@ -35,6 +35,11 @@ impl Way {
     }
 }
 
+/// Whether an address is that of whoever uses it.
+pub(super) fn is_loopback(address: &str) -> bool {
+    resolve(address).is_ok_and(|found| found.ip().is_loopback())
+}
+
 /// Connects and lets both sides prove that they have the token.
 pub(super) fn meet(address: &str, token: &Token) -> Result<(Way, Receiver), String> {
     let found = resolve(address).map_err(|e| e.to_string())?;

@@ -7,7 +7,7 @@ use super::super::protocol::{BEAT, Ending, Order, Readiness, SILENCE_MAX, ToAgen
 use super::super::settings::Fleet;
 use super::FleetError;
 use super::account::Account;
-use super::member::{Event, Way, hear, meet};
+use super::member::{Event, Way, hear, is_loopback, meet};
 use crate::config::Config;
 use crate::cpu::CpuUse;
 use crate::engine::{Interval, Passes, RunEnd};
@@ -61,6 +61,13 @@ impl Team {
         config: &Config,
         interrupted: Arc<AtomicBool>,
     ) -> Result<Self, FleetError> {
+        let far = fleet.loaders.iter().find(|address| !is_loopback(address));
+        if let Some(far) = far.filter(|_| is_loopback(&config.gateway)) {
+            let gateway = &config.gateway;
+            eprintln!(
+                "aisloader: warning: {gateway} is this machine; the agent {far} will look for it on its own"
+            );
+        }
         let (post, inbox) = mpsc::channel();
         let accounts = meet_all(fleet, &post)?;
         let is_over = Arc::new(AtomicBool::new(false));
@@ -285,7 +292,7 @@ impl Team {
             window: Duration::from_nanos(window_ns),
             cpu,
             is_interrupted: is_stopped || endings().any(|ending| ending.is_interrupted),
-            cores: endings().map(|ending| ending.cores).sum(),
+            cores: self.accounts.iter().map(Account::cores).sum(),
             passes: passes(endings()),
         }
     }
