@@ -55,7 +55,8 @@ pub fn main(words: &[String]) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(e) => {
             eprintln!("aisloader: {e}");
-            ExitCode::from(if e.is::<FleetError>() { EXIT_AGENTS } else { EXIT_FAILED })
+            let is_theirs = matches!(e.downcast_ref(), Some(FleetError::Agents(_)));
+            ExitCode::from(if is_theirs { EXIT_AGENTS } else { EXIT_FAILED })
         }
     }
 }

@@ -19,6 +19,8 @@ Examples:
   aisloader -bucket=ais://bench -epochs=1 -numworkers=8 -training=batch=64,compute=50ms,prefetch=2 -cleanup=false
   # a mix: 20% PUT, 5% list pages, the rest GET; statistics as JSON
   aisloader -bucket=ais://bench -pctput=20 -pctlist=5 -minsize=4K -maxsize=64K -json -cleanup=true
+  # two clients: `aisloader agent -host=0.0.0.0 -port=51090 -token-file=token` runs on each of them
+  aisloader -loaders=c1:51090,c2:51090 -token-file=token -bucket=ais://bench -numworkers=64 -duration=30s -cleanup=false
   # S3: fill a bucket of a server that is not AIStore
   AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... aisloader -s3endpoint=http://10.0.0.1:9000 -bucket=s3://bench -pctput=100 -maxputs=1000
   # an open loop: 5,000 arrivals a second as independent users come, whatever the server does

@@ -10,13 +10,21 @@ mod team;
 
 pub use team::{Team, TeamEnd};
 
-/// Why agents make no run. The text names each that is to blame.
+/// Why agents make no run.
 #[derive(Debug)]
-pub struct FleetError(String);
+pub enum FleetError {
+    /// One of them, or several, cannot; the text names each.
+    Agents(String),
+    /// The user did not want to wait.
+    Interrupted,
+}
 
 impl std::fmt::Display for FleetError {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&self.0)
+        match self {
+            Self::Agents(why) => out.write_str(why),
+            Self::Interrupted => out.write_str("interrupted before the run began"),
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Team {
         let ways: Vec<Way> = accounts.iter().map(|account| account.way.clone()).collect();
         let over = Arc::clone(&is_over);
         let beat = std::thread::Builder::new().name("beat".to_owned()).spawn(move || beat(&ways, &over));
-        beat.map_err(|e| FleetError(e.to_string()))?;
+        beat.map_err(|e| FleetError::Agents(e.to_string()))?;
         let is_partitioned = config.choices.epochs > 0 || config.choices.partition.is_some();
         let mut team = Self { accounts, inbox, origin: Instant::now(), interrupted, is_over, is_partitioned };
         team.give_orders(flags, config)?;
@@ -175,13 +175,13 @@ impl Team {
         let begin = Instant::now();
         while !self.accounts.iter().all(&is_so) {
             if self.interrupted.load(Ordering::Relaxed) {
-                return Err(FleetError("interrupted before the run began".to_owned()));
+                return Err(FleetError::Interrupted);
             }
             match self.inbox.recv_timeout(LOOK) {
                 Ok(event) => self.take_early(event)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(FleetError("no agent is heard any more".to_owned()));
+                    return Err(FleetError::Agents("no agent is heard any more".to_owned()));
                 }
             }
             if patience.is_some_and(|most| begin.elapsed() > most)
@@ -329,14 +329,14 @@ fn meet_all(fleet: &Fleet, post: &mpsc::Sender<Event>) -> Result<Vec<Account>, F
         });
         match heard {
             Ok(way) => accounts.push(Account::new(address, way)),
-            Err(why) => blamed.push(blame(address, &why).0),
+            Err(why) => blamed.push(blame(address, &why).to_string()),
         }
     }
     if blamed.is_empty() {
         return Ok(accounts);
     }
     accounts.iter().for_each(|account| account.way.close());
-    Err(FleetError(blamed.join("; ")))
+    Err(FleetError::Agents(blamed.join("; ")))
 }
 
 /// Says again and again that we are there.
@@ -351,7 +351,7 @@ fn beat(ways: &[Way], is_over: &AtomicBool) {
 }
 
 fn blame(address: &str, why: &str) -> FleetError {
-    FleetError(format!("the agent {address}: {why}"))
+    FleetError::Agents(format!("the agent {address}: {why}"))
 }
 
 fn passes<'e>(endings: impl Iterator<Item = &'e Ending>) -> Option<Passes> {
