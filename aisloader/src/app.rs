@@ -1,27 +1,26 @@
 //! The program from its arguments to its exit code.
 
-use crate::client::{ClientError, Detail};
+use crate::client::ClientError;
 use crate::config::Config;
 use crate::control::Control;
-use crate::engine::{DirectMap, Plan, RunEnd, run};
-use crate::filelist;
+use crate::engine::{DirectMap, Interval, Plan, RunEnd, run};
 use crate::findmax::{Ground, sweep};
 use crate::flags::{Parsed, usage};
-use crate::gateways::gateways;
+use crate::fleet::Fleet;
+use crate::fleet::coordinator::{FleetError, Team, TeamEnd};
 use crate::honesty::Judgement;
 use crate::honesty::witness::Witness;
 use crate::names::NameList;
-use crate::open_loop::{OpenLoop, Rate};
-use crate::range::RangeRead;
+use crate::prepare::{self, AnyError};
 use crate::record::ends::{final_line, run_line};
 use crate::record::{Progress, Sinks};
 use crate::report::Reporter;
 use crate::settings;
-use crate::workload::OpKind;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Operations failed, or none was done.
 const EXIT_FAILED: u8 = 1;
@@ -29,8 +28,8 @@ const EXIT_FAILED: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 /// Answers had the wrong bytes.
 const EXIT_VERIFICATION: u8 = 5;
-/// Longest wait for an answer to a control request other than the last one.
-const CONTROL_LIMIT: Duration = Duration::from_secs(60);
+/// An agent failed or was lost.
+const EXIT_AGENTS: u8 = 7;
 
 /// Runs the program; `words` are its arguments without its name.
 #[must_use]
@@ -38,6 +37,7 @@ pub fn main(words: &[String]) -> ExitCode {
     match words.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("respond", rest)) => return crate::responder::main(rest),
         Some(("scale", rest)) => return crate::scale::main(rest),
+        Some(("agent", rest)) => return crate::fleet::agent::main(rest),
         _ => {}
     }
     if let Some(code) = crate::command::dispatch(words) {
@@ -55,7 +55,8 @@ pub fn main(words: &[String]) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(e) => {
             eprintln!("aisloader: {e}");
-            ExitCode::from(EXIT_FAILED)
+            let is_theirs = matches!(e.downcast_ref(), Some(FleetError::Agents(_)));
+            ExitCode::from(if is_theirs { EXIT_AGENTS } else { EXIT_FAILED })
         }
     }
 }
@@ -90,7 +91,21 @@ fn configure(words: &[String]) -> Result<Option<Config>, String> {
     Ok(Some(config))
 }
 
-type AnyError = Box<dyn std::error::Error>;
+/// Who makes the load.
+enum Loaders {
+    /// This program.
+    Here(Plan),
+    /// Others.
+    Fleet(Team),
+}
+
+/// What is known about the servers.
+struct Servers {
+    /// Their ids, by address.
+    ids: BTreeMap<String, String>,
+    /// Where they can be asked how they are.
+    targets: Vec<String>,
+}
 
 /// Prepares, runs, reports, cleans up. The exit code of the result.
 fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
@@ -104,58 +119,98 @@ fn load(config: Config, words: &[String]) -> Result<u8, AnyError> {
         clean_up(&config, false)?;
         return Ok(0);
     }
-    let limit = config.timeout.unwrap_or(CONTROL_LIMIT).min(CONTROL_LIMIT);
-    let mut control = Control::new(&config, Some(limit));
     let mut config = config;
-    if config.is_gateway_random {
-        config.gateways = gateways(&control.cluster_map()?)?;
-    }
-    let config = Arc::new(config);
+    let mut control = prepare::control(&config);
+    prepare::find_gateways(&mut config, &mut control)?;
     let mut reporter = Reporter::new(&config)?;
-    let Prepared { names, is_bucket_new } = prepare(&config, &mut control)?;
-    let config = Arc::new(Config { open: open_loop(&config, &mut control)?, ..(*config).clone() });
-    let map = cluster_map(&mut control);
-    let direct = direct_map(&config, &map)?;
+    let is_bucket_new = prepare::bucket(&config, &mut control)?;
+    // Agents look for themselves.
+    let names = match is_bucket_new || config.fleet.is_some() {
+        true => NameList::default(),
+        false => prepare::names(&config, &mut control)?,
+    };
+    config.open = prepare::open_loop(&config, &mut control)?;
+    let config = Arc::new(config);
+    let map = prepare::cluster_map(&mut control);
+    let direct = prepare::direct_map(&config, &map)?;
     if config.sweep.is_some() {
-        let ground = Ground { config: Arc::clone(&config), names, direct, interrupted };
+        let ground = Ground { config, names, direct, interrupted };
         return load_sweep(&ground, is_bucket_new, &mut reporter);
     }
     let ids = map.as_ref().map(DirectMap::ids).unwrap_or_default();
-    let mut sinks = Sinks::open(&config, run_line(&config, words, names.len())?, &ids)?;
-    reporter.begin(&config, names.len())?;
     let targets = map.map_or_else(|_| vec![config.gateway.clone()], |map| map.targets());
-    let plan = Plan { config: Arc::clone(&config), names, direct, interrupted };
-    let outcome = measure(plan, targets, &mut reporter, &mut sinks);
+    let loaders = match &config.fleet {
+        None => Ok(Loaders::Here(Plan { config: Arc::clone(&config), names, direct, interrupted })),
+        Some(fleet) => gather(fleet, &config, words, interrupted).map(Loaders::Fleet),
+    };
+    let outcome = loaders
+        .and_then(|loaders| perform(loaders, &config, words, &Servers { ids, targets }, &mut reporter));
     // The bucket goes even when the run could not be made.
     let cleaned = clean_up(&config, is_bucket_new);
-    let (end, judgement) = outcome?;
-    reporter.end(&config, &end, &judgement)?;
-    sinks.end(&final_line(&end, &judgement, &ids))?;
+    let code = outcome?;
     cleaned?;
+    Ok(code)
+}
+
+fn gather(
+    fleet: &Fleet,
+    config: &Config,
+    words: &[String],
+    interrupted: Arc<AtomicBool>,
+) -> Result<Team, AnyError> {
+    let flags = Parsed::parse(words)?;
+    Ok(Team::gather(fleet, &flags, config, interrupted)?)
+}
+
+/// The run and everything that is said about it. The exit code of the result.
+fn perform(
+    loaders: Loaders,
+    config: &Config,
+    words: &[String],
+    servers: &Servers,
+    reporter: &mut Reporter,
+) -> Result<u8, AnyError> {
+    let objects_known = match &loaders {
+        Loaders::Here(plan) => plan.names.len(),
+        Loaders::Fleet(team) => team.objects_known(),
+    };
+    let mut sinks = Sinks::open(config, run_line(config, words, objects_known)?, &servers.ids)?;
+    reporter.begin(config, objects_known)?;
+    let (end, judgement) = measure(loaders, config, servers, reporter, &mut sinks)?;
+    reporter.end(config, &end, &judgement)?;
+    sinks.end(&final_line(&end, &judgement, &servers.ids))?;
     Ok(exit_code(&end, &judgement))
 }
 
 /// The run and what to think of it. Looks at the servers before and after: destroying the bucket is no work of the run.
 fn measure(
-    plan: Plan,
-    targets: Vec<String>,
+    loaders: Loaders,
+    config: &Config,
+    servers: &Servers,
     reporter: &mut Reporter,
     sinks: &mut Sinks,
 ) -> Result<(RunEnd, Judgement), AnyError> {
-    let (config, objects_known) = (Arc::clone(&plan.config), plan.names.len());
     let mut progress = Progress::new(config.bounds);
-    let mut witness = Witness::begin(targets);
+    let mut witness = Witness::begin(servers.targets.clone());
     sinks.begin();
-    let mut end = run(plan, &mut |interval| {
+    let mut on_interval = |interval: &Interval| {
         progress.clear();
         reporter.interval(interval);
         progress.draw(interval);
         witness.interval(interval);
         sinks.interval(interval);
-    })?;
+    };
+    let (objects_known, (mut end, agents)) = match loaders {
+        Loaders::Here(plan) => (plan.names.len(), (run(plan, &mut on_interval)?, Vec::new())),
+        Loaders::Fleet(team) => {
+            let known = team.objects_known();
+            let TeamEnd { end, agents } = team.run(&mut on_interval)?;
+            (known, (end, agents))
+        }
+    };
     progress.clear();
     sinks.rest(&end.rest, end.window);
-    let evidence = witness.end(&config, &mut end, objects_known);
+    let evidence = witness.end(config, &mut end, objects_known).with_agents(agents);
     Ok((end, Judgement::new(evidence, &config.terms)))
 }
 
@@ -172,106 +227,17 @@ fn load_sweep(ground: &Ground, is_bucket_new: bool, reporter: &mut Reporter) -> 
     Ok(if end.best.is_some() || asked.slo.is_none() { 0 } else { EXIT_FAILED })
 }
 
-/// Failed operations weigh more than all rules but that of verification.
+/// Failed operations weigh more than all rules but those of verification and of agents.
 fn exit_code(end: &RunEnd, judgement: &Judgement) -> u8 {
     if end.stats.ops() == 0 && !end.is_interrupted {
         eprintln!("aisloader: not one operation was done");
     }
     let is_failed = end.stats.error_count() > 0 || end.stats.ops() == 0;
     match judgement.exit_code {
-        EXIT_VERIFICATION => EXIT_VERIFICATION,
+        code @ (EXIT_VERIFICATION | EXIT_AGENTS) => code,
         _ if is_failed => EXIT_FAILED,
         code => code,
     }
-}
-
-/// What a run begins with.
-#[derive(Default)]
-struct Prepared {
-    names: NameList,
-    is_bucket_new: bool,
-}
-
-/// Sees to it that there is a bucket, and lists what there is to read.
-fn prepare(config: &Config, control: &mut Control) -> Result<Prepared, AnyError> {
-    let uri = config.bucket.uri();
-    let is_read = config.mix.has(OpKind::needs_name);
-    let exists = control.bucket_exists(config)?;
-    if !exists {
-        if config.choices.epochs > 0 {
-            return Err(format!("bucket {uri} does not exist: there is nothing for -epochs to read").into());
-        }
-        if config.mix.pct_put == 0 {
-            return Err(
-                format!("bucket {uri} does not exist, and -pctput is 0: there is nothing to read").into()
-            );
-        }
-        if !config.bucket.is_ais() && config.s3.is_none() {
-            return Err(format!("bucket {uri} does not exist").into());
-        }
-        control.create_bucket(config)?;
-    } else if config.bucket_props.is_some() {
-        eprintln!("aisloader: warning: -bprops: bucket {uri} exists and keeps its own");
-    }
-    if !exists || !is_read || config.is_list_skipped || config.trace.is_some() {
-        return Ok(Prepared { is_bucket_new: !exists, ..Prepared::default() });
-    }
-    let names = names_to_read(config, control)?;
-    if names.is_empty() && (config.mix.pct_put == 0 || config.choices.epochs > 0) {
-        let place =
-            if config.subdir.is_empty() { String::new() } else { format!(" under {:?}", config.subdir) };
-        return Err(
-            format!("bucket {uri} has no objects{place} that this run could read, and needs some").into()
-        );
-    }
-    Ok(Prepared { names, is_bucket_new: false })
-}
-
-/// The names to read: from the file that is given, or else from the bucket, as far as they are this loader's.
-fn names_to_read(config: &Config, control: &mut Control) -> Result<NameList, AnyError> {
-    let (choices, prefix) = (&config.choices, config.subdir_prefix());
-    let mut names = if choices.file_list.is_empty() {
-        let needs_sizes = config.range.as_ref().is_some_and(RangeRead::needs_sizes);
-        let detail = match (config.archives.is_read, needs_sizes) {
-            (true, _) => Detail::Members,
-            (false, true) => Detail::Sizes,
-            (false, false) => Detail::Names,
-        };
-        control.list(config, detail)?
-    } else {
-        filelist::read(&choices.file_list, &prefix)?
-    };
-    if let Some(partition) = choices.partition {
-        names.retain(|name| partition.owns(name));
-    }
-    Ok(names)
-}
-
-/// The open loop, its rate in operations.
-fn open_loop(config: &Config, control: &mut Control) -> Result<Option<OpenLoop>, AnyError> {
-    let Some(open @ OpenLoop { rate: Rate::BytesPerS(_), .. }) = &config.open else { return Ok(config.open) };
-    let listed_bytes = control.mean_size(config)?;
-    let resolved = open.resolved(config.mix.mean_bytes(listed_bytes));
-    let why = "-rate: a rate in bytes needs operations that move some; give operations a second";
-    Ok(Some(resolved.ok_or(why)?))
-}
-
-/// Who the targets are. Only `-direct` cannot do without.
-fn cluster_map(control: &mut Control) -> Result<DirectMap, AnyError> {
-    Ok(DirectMap::from_json(&control.cluster_map()?)?)
-}
-
-fn direct_map(config: &Config, map: &Result<DirectMap, AnyError>) -> Result<Option<DirectMap>, AnyError> {
-    if !config.is_direct {
-        return Ok(None);
-    }
-    let map = map.as_ref().map_err(ToString::to_string)?.clone();
-    if !map.knows_cores() {
-        eprintln!(
-            "aisloader: warning: -direct: the targets do not publish their cores; using their public addresses"
-        );
-    }
-    Ok(Some(map))
 }
 
 fn clean_up(config: &Config, is_bucket_new: bool) -> Result<(), ClientError> {

@@ -4,6 +4,7 @@ use crate::archive::Archives;
 use crate::content::{Settings, Verify};
 use crate::findmax::Sweep;
 use crate::flags::{FlagError, Parsed};
+use crate::fleet::Fleet;
 use crate::honesty::rules::Terms;
 use crate::names::BucketName;
 use crate::naming::Naming;
@@ -52,6 +53,8 @@ pub struct Config {
     pub multipart_parts: u32,
     /// Workers over all cores.
     pub workers: usize,
+    /// The agents that make the load; `None`: this program does.
+    pub fleet: Option<Fleet>,
     /// When operations begin if not one after another; `None`: a closed loop.
     pub open: Option<OpenLoop>,
     /// The trace that says when to do what.
@@ -174,8 +177,8 @@ impl Config {
             0 => clock_seed,
             given => given.cast_unsigned(),
         };
-        let mix = mix(flags, seed)?;
         let naming = settings::naming(flags)?;
+        let mix = mix(flags, seed, naming.loader.seed(seed))?;
         let is_bucket_random = flags.text("bucket").is_empty();
         let bucket = bucket(flags, seed)?;
         let s3 = S3Config::from_flags(flags, &bucket, lookup)?;
@@ -192,6 +195,7 @@ impl Config {
             choices: Choices::new(flags, &mix)?,
             multipart_parts: multipart_parts(flags, &mix, s3.is_some())?,
             workers: within("numworkers", flags.int("numworkers"), 1, WORKERS_MAX)?,
+            fleet: Fleet::from_flags(flags)?,
             open: OpenLoop::from_flags(flags)?,
             trace: TraceFile::from_flags(flags)?,
             record_trace: flags.text("record-trace").to_owned(),
@@ -303,7 +307,7 @@ fn within<T: TryFrom<i64>>(name: &str, value: i64, least: i64, most: i64) -> Res
     fits.ok_or_else(|| FlagError(format!("-{name}: {value} is not within {least} and {most}")))
 }
 
-fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
+fn mix(flags: &Parsed, seed: u64, own_seed: u64) -> Result<Mix, FlagError> {
     let pct = |name: &str| within::<u32>(name, flags.int(name), 0, 100);
     let (pct_put, pct_list, pct_head, pct_delete) =
         (pct("pctput")?, pct("pctlist")?, pct("pcthead")?, pct("pctdel")?);
@@ -314,6 +318,7 @@ fn mix(flags: &Parsed, seed: u64) -> Result<Mix, FlagError> {
     }
     Ok(Mix {
         seed,
+        own_seed,
         pct_put,
         pct_multipart: pct("pctmultipart")?,
         pct_list,

@@ -2,6 +2,7 @@
 //! kernel threads and a server on the same machine its work.
 
 use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 const GIB: f64 = (1u64 << 30) as f64;
@@ -20,7 +21,8 @@ struct Machine {
 }
 
 /// Processor time used between two samples.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CpuUse {
     /// Of this process, in seconds.
     pub own_s: f64,

@@ -11,6 +11,7 @@
 //!   one, and how large;
 //! * [`open_loop`] says when operations begin if not one after another, [`trace`] plays and writes what ran when;
 //! * [`engine`] does it, on the cores of [`shard`];
+//! * [`fleet`] lets several such programs make one load;
 //! * [`findmax`] runs it at rate after rate, [`responder`] is a server to measure the loader itself with;
 //! * [`recorder`], [`places`] and [`cpu`] say what happened and what it cost, [`report`] prints it, [`record`] writes it down for other
 //!   programs;
@@ -38,6 +39,7 @@ pub mod engine;
 pub mod filelist;
 pub mod findmax;
 pub mod flags;
+pub mod fleet;
 pub mod gateways;
 pub mod honesty;
 pub mod html;
@@ -50,6 +52,7 @@ pub mod open_loop;
 pub mod phases;
 pub mod pick;
 pub mod places;
+mod prepare;
 pub mod random;
 pub mod range;
 pub mod record;

@@ -15,6 +15,8 @@ pub struct LoaderId {
     pub id: u64,
     /// Low bits of numbered names that carry `id`; 0: names do not carry it.
     pub bits: u32,
+    /// How many loaders there are; 0: nobody says.
+    pub loaders: u64,
 }
 
 /// How names are made.
@@ -69,6 +71,19 @@ impl Naming {
 }
 
 impl LoaderId {
+    /// This loader's place among all, from 0 to below 1: so that what comes at even distances comes so from all together.
+    #[must_use]
+    pub fn phase(self) -> f64 {
+        if self.loaders == 0 { 0.0 } else { self.id as f64 / self.loaders as f64 }
+    }
+
+    /// The seed of this loader's own decisions, in a run that was given `seed`. Loaders that were given the same one
+    /// must not read the same names at the same time: the server would have each of them cached for the others.
+    #[must_use]
+    pub fn seed(self, seed: u64) -> u64 {
+        if self.id == 0 { seed } else { mix(seed ^ mix(self.id)) }
+    }
+
     /// The part of the id that goes into names.
     fn id_bits(self) -> u64 {
         1u64.checked_shl(self.bits).map_or(self.id, |end| self.id & end.wrapping_sub(1))
@@ -111,7 +126,7 @@ mod tests {
 
     #[test]
     fn loaders_never_write_the_same_name() {
-        let numbered = |id, bits| Naming { loader: LoaderId { id, bits }, ..Naming::default() };
+        let numbered = |id, bits| Naming { loader: LoaderId { id, bits, loaders: 0 }, ..Naming::default() };
         let random = |id| Naming { is_random: true, ..numbered(id, 0) };
         let mut seen = HashSet::new();
         let all =
@@ -119,6 +134,14 @@ mod tests {
         assert!(all.into_iter().all(|name| seen.insert(name)));
         // AIStore's layout: the count above, the loader's id below.
         assert!(seen.contains("000000000000020b") && !seen.contains("0000000000000014"));
+    }
+
+    #[test]
+    fn loaders_draw_differently_from_the_same_seed() {
+        let seeds: HashSet<u64> =
+            (0..1000).map(|id| LoaderId { id, ..LoaderId::default() }.seed(7)).collect();
+        assert_eq!(seeds.len(), 1000);
+        assert_eq!(LoaderId::default().seed(7), 7);
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! The times are taken on the connections that the run uses anyway, so that tracing changes nothing that it measures.
 
 use crate::recorder::Latency;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// Phases of operations of one kind. Empty when nothing was traced.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Phases {
     /// Until the server that answers was found: the redirects, where there were any.
     pub redirect: Latency,

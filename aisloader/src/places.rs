@@ -1,6 +1,8 @@
 //! What happened at each place, a server or a mountpath: all kinds of operations together, to see skew.
 
+use crate::recorder::cells::{Cell, cells, filled};
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,7 +12,8 @@ const MOST_NS: u64 = 3_600_000_000_000;
 const DIGITS: u8 = 2;
 
 /// One place.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Form", into = "Form")]
 pub struct PlaceStats {
     /// Operations that succeeded.
     pub ops: u64,
@@ -37,8 +40,7 @@ impl PlaceStats {
         self.bytes = self.bytes.saturating_add(bytes);
         self.max_ns = self.max_ns.max(ns);
         if self.histogram.is_none() {
-            // The bounds are constants that fit; were they wrong, the counts would still be right.
-            self.histogram = Histogram::new_with_bounds(LEAST_NS, MOST_NS, DIGITS).ok();
+            self.histogram = empty();
         }
         if let Some(histogram) = &mut self.histogram {
             histogram.saturating_record(ns.max(LEAST_NS));
@@ -59,8 +61,37 @@ impl PlaceStats {
     }
 }
 
+/// A place on its way between programs.
+#[derive(Serialize, Deserialize)]
+struct Form {
+    ops: u64,
+    bytes: u64,
+    errors: u64,
+    max_ns: u64,
+    cells: Vec<Cell>,
+}
+
+impl From<PlaceStats> for Form {
+    fn from(stats: PlaceStats) -> Self {
+        let PlaceStats { ops, bytes, errors, max_ns, histogram } = stats;
+        Self { ops, bytes, errors, max_ns, cells: histogram.as_ref().map(cells).unwrap_or_default() }
+    }
+}
+
+impl From<Form> for PlaceStats {
+    fn from(form: Form) -> Self {
+        let Form { ops, bytes, errors, max_ns, cells } = form;
+        Self { ops, bytes, errors, max_ns, histogram: filled(empty(), &cells) }
+    }
+}
+
+fn empty() -> Option<Histogram<u64>> {
+    // The bounds are constants that fit; were they wrong, the counts would still be right.
+    Histogram::new_with_bounds(LEAST_NS, MOST_NS, DIGITS).ok()
+}
+
 /// Places by name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ByPlace(BTreeMap<String, PlaceStats>);
 
 impl ByPlace {

@@ -9,8 +9,10 @@ use serde::Serialize;
 /// Shares of kinds, sizes, kind of names.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mix {
-    /// Seed of every decision.
+    /// The seed as it was given: of what several loaders decide alike.
     pub seed: u64,
+    /// Seed of this loader's own decisions.
+    pub own_seed: u64,
     /// Percentage of PUT.
     pub pct_put: u32,
     /// Percentage of PUTs that are made in parts: MPU.
@@ -91,7 +93,7 @@ impl Workload {
     /// The workload of `worker`, one of `workers`.
     #[must_use]
     pub fn new(mix: Mix, worker: u64, workers: u64) -> Self {
-        let picker = Picker::new(mix.popularity(), mix.seed, worker, workers);
+        let picker = Picker::new(mix.popularity(), mix.own_seed, worker, workers).sharing(mix.seed);
         Self {
             picker,
             mix,
@@ -110,7 +112,7 @@ impl Workload {
     pub fn next_kind(&mut self) -> OpKind {
         let (mix, at) = (&self.mix, self.ops);
         self.ops = at.wrapping_add(1);
-        let roll = |stream| scale(draw(mix.seed, stream, self.worker, at), 100);
+        let roll = |stream| scale(draw(mix.own_seed, stream, self.worker, at), 100);
         let mut left = roll(Stream::Kind);
         let shares = [
             (OpKind::Put, mix.pct_put),
@@ -134,7 +136,7 @@ impl Workload {
     pub fn next_put(&mut self, naming: &Naming, name: &mut String) -> NewObject {
         let count = self.puts;
         self.puts = count.wrapping_add(1);
-        let (seed, worker, workers) = (self.mix.seed, self.worker, self.workers);
+        let (seed, worker, workers) = (self.mix.own_seed, self.worker, self.workers);
         naming.write(NewName { seed, worker, workers, count }, name);
         self.object(Stream::Size, Stream::Payload, count)
     }
@@ -150,25 +152,25 @@ impl Workload {
     pub fn next_delete(&mut self, known: u64) -> u64 {
         let at = self.deletes;
         self.deletes = at.wrapping_add(1);
-        scale(draw(self.mix.seed, Stream::Delete, self.worker, at), known)
+        scale(draw(self.mix.own_seed, Stream::Delete, self.worker, at), known)
     }
 
     /// Whether the next object that is written becomes a shard, as `pct` percent of them do.
     pub fn next_is_shard(&mut self, pct: u32) -> bool {
         let at = self.shards;
         self.shards = at.wrapping_add(1);
-        scale(draw(self.mix.seed, Stream::Shard, self.worker, at), 100) < u64::from(pct)
+        scale(draw(self.mix.own_seed, Stream::Shard, self.worker, at), 100) < u64::from(pct)
     }
 
     /// What chooses the part of the next object that is read.
     pub fn next_range(&mut self) -> u64 {
         let at = self.ranges;
         self.ranges = at.wrapping_add(1);
-        draw(self.mix.seed, Stream::Range, self.worker, at)
+        draw(self.mix.own_seed, Stream::Range, self.worker, at)
     }
 
     fn object(&self, size: Stream, payload: Stream, at: u64) -> NewObject {
-        let seed = self.mix.seed;
+        let seed = self.mix.own_seed;
         NewObject {
             size_bytes: self.mix.sizes.pick_bytes(draw(seed, size, self.worker, at)),
             payload: draw(seed, payload, self.worker, at),
@@ -198,6 +200,7 @@ mod tests {
     fn mix(pct_put: u32) -> Mix {
         Mix {
             seed: 11,
+            own_seed: 11,
             pct_put,
             pct_multipart: 50,
             pct_list: 10,
@@ -225,7 +228,7 @@ mod tests {
     #[test]
     fn the_same_seed_gives_the_same_run_and_another_seed_another() {
         assert_eq!(puts(mix(30), 2, 100), puts(mix(30), 2, 100));
-        let other = Mix { seed: 12, ..mix(30) };
+        let other = Mix { own_seed: 12, ..mix(30) };
         assert_ne!(puts(mix(30), 2, 100), puts(other, 2, 100));
         assert_ne!(puts(mix(30), 2, 100), puts(mix(30), 3, 100));
     }

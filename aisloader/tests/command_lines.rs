@@ -63,16 +63,19 @@ fn documented_first() -> Vec<(&'static str, Value)> {
         ),
         (
             "-bucket=ais://abc -duration 10s -numworkers=3 -loaderid=11 -loadernum=20 -maxputs=2000 -objNamePrefix=\"aisloader\" -cleanup=false",
-            json!({"/naming/loader": {"id": 11, "bits": 8}, "/naming/is_random": false, "/bounds/puts_max": 2000}),
+            json!({"/naming/loader": {"id": 11, "bits": 8, "loaders": 20}, "/naming/is_random": false, "/bounds/puts_max": 2000}),
         ),
         (
             "-loaderid=10 -cleanup=true",
             json!({"/naming/loader/id": 10, "/naming/is_random": true, "/is_bucket_random": true}),
         ),
-        ("-loaderid=10 -loadernum=20 -cleanup=true", json!({"/naming/loader": {"id": 10, "bits": 8}})),
+        (
+            "-loaderid=10 -loadernum=20 -cleanup=true",
+            json!({"/naming/loader": {"id": 10, "bits": 8, "loaders": 20}}),
+        ),
         (
             "-loaderid=loaderstring -loaderidhashlen=8 -cleanup=true",
-            json!({"/naming/loader": {"id": 0xdb, "bits": 8}}),
+            json!({"/naming/loader": {"id": 0xdb, "bits": 8, "loaders": 0}}),
         ),
         (
             "-bucket=ais://abc -cleanup=false -readoff=1M -readlen=64K -duration=5m",

@@ -1,9 +1,11 @@
 //! What can be wrong with an object.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The kind of a damage; statistics are kept by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DamageKind {
     /// Some bytes are not those that were written.
     WrongBytes,

@@ -18,6 +18,8 @@ pub(super) struct Arrivals {
     cores: u64,
     /// Mean distance between two arrivals of all cores.
     gap_ns: f64,
+    /// Of even ones: where between two of them this loader's are.
+    phase: f64,
     count: u64,
     at_ns: f64,
 }
@@ -26,7 +28,12 @@ impl Arrivals {
     /// The arrivals of `core`, one of `cores` that share `ops_per_s`.
     pub(super) fn new(spacing: Spacing, seed: u64, ops_per_s: f64, core: usize, cores: usize) -> Self {
         let (core, cores) = (core as u64, cores.max(1) as u64);
-        Self { spacing, seed, core, cores, gap_ns: NS_PER_S / ops_per_s, count: 0, at_ns: 0.0 }
+        Self { spacing, seed, core, cores, gap_ns: NS_PER_S / ops_per_s, phase: 0.0, count: 0, at_ns: 0.0 }
+    }
+
+    /// The same for one of several loaders, whose even arrivals are not to coincide.
+    pub(super) fn with_phase(self, phase: f64) -> Self {
+        Self { phase, ..self }
     }
 
     /// The next distance of an exponential distribution with mean 1.
@@ -45,7 +52,7 @@ impl Iterator for Arrivals {
             // Multiplied, not summed up: no error accumulates.
             Spacing::Uniform => {
                 let place = self.count.wrapping_mul(self.cores).wrapping_add(self.core);
-                place as f64 * self.gap_ns
+                (place as f64 + self.phase) * self.gap_ns
             }
             // Of a trace, the times themselves are known.
             Spacing::Trace => return None,
@@ -76,6 +83,14 @@ mod tests {
             assert_eq!(all.len(), 5000);
             assert!(all.iter().zip(0..).all(|(at, place)| (at - f64::from(place) / 1000.0).abs() < 1e-8));
         }
+    }
+
+    #[test]
+    fn uniform_arrivals_of_several_loaders_are_even() {
+        let of = |phase| Arrivals::new(Spacing::Uniform, 9, 500.0, 0, 1).with_phase(phase).take(1000);
+        let mut all: Vec<Duration> = of(0.0).chain(of(0.5)).collect();
+        all.sort_unstable();
+        assert!(all.iter().zip(0u64..).all(|(at, place)| at.as_micros() as u64 == place * 1000));
     }
 
     #[test]

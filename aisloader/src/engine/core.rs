@@ -132,7 +132,12 @@ async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
             interval = interval.saturating_add(1);
             let inflight = core.slots.borrow().iter().filter(|slot| slot.is_busy()).count() as u64;
             let stats = core.stats.take();
-            outbox.post(Letter::Interval(Box::new(Interval { number: interval, stats, inflight })));
+            outbox.post(Letter::Interval(Box::new(Interval {
+                number: interval,
+                stats,
+                inflight,
+                cpu: None,
+            })));
         }
     }
 }
@@ -196,7 +201,7 @@ impl Core {
     pub(super) fn gateway(&self) -> Result<PeerId, OpError> {
         let turn = self.gateway_draws.get();
         self.gateway_draws.set(turn.wrapping_add(1));
-        let random = draw(self.run.config.mix.seed, Stream::Gateway, 0, turn);
+        let random = draw(self.run.config.mix.own_seed, Stream::Gateway, 0, turn);
         let at = usize::try_from(scale(random, self.gateways.len() as u64)).unwrap_or(0);
         self.gateways.get(at).copied().ok_or_else(|| OpError::protocol("there is no gateway"))
     }

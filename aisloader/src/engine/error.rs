@@ -1,11 +1,13 @@
 //! Why an operation failed.
 
 use crate::content::DamageKind;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
 
 /// The kind of a failure; statistics are kept by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
     /// No connection could be made.
     Connect,

@@ -41,4 +41,4 @@ pub use error::{ErrorKind, OpError};
 pub(crate) use peers::resolve;
 pub use route::DirectMap;
 pub(crate) use route::authority_of;
-pub use run::{INTERVAL, Interval, Passes, Plan, RunEnd, run};
+pub use run::{INTERVAL, Interval, Passes, Plan, RunEnd, run, run_when};

@@ -79,7 +79,8 @@ struct Seat {
 pub(super) async fn run_open(crew: Rc<Crew>, open: &OpenLoop, feed: Option<Feed>) {
     let (core, part) = (Rc::clone(&crew.core), crew.part);
     let arrivals =
-        Arrivals::new(open.spacing, core.run.config.mix.seed, open.ops_per_s(), part.core, part.cores);
+        Arrivals::new(open.spacing, core.run.config.mix.own_seed, open.ops_per_s(), part.core, part.cores)
+            .with_phase(core.run.config.naming.loader.phase());
     if let Some(begin) = core.run.begin() {
         let speed = core.run.config.trace.as_ref().map_or(1.0, |trace| trace.speed);
         let source = feed.map_or(Source::Clock(arrivals), |feed| Source::Trace { feed, speed });

@@ -42,7 +42,7 @@ impl PutBody {
     /// A shard of about the object's size.
     pub(super) fn shard(core: &Core, object: NewObject) -> Self {
         let config = &core.run.config;
-        let sizes = config.archives.file_sizes(object.size_bytes, config.mix.seed, object.payload);
+        let sizes = config.archives.file_sizes(object.size_bytes, config.mix.own_seed, object.payload);
         let pieces = shard_pieces(&config.archives, &sizes, &core.payload, object.payload);
         Self::of(config.cksum, pieces)
     }

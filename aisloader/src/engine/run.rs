@@ -17,6 +17,7 @@ use crate::range::RangeRead;
 use crate::recorder::Stats;
 use crate::shard::{CoreHandle, allowed_cpus, start};
 use crate::workload::OpKind;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -73,7 +74,7 @@ pub struct Passes {
 }
 
 /// What happened in one interval.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Interval {
     /// Intervals from the begin to the end of this one.
     pub number: u64,
@@ -81,12 +82,18 @@ pub struct Interval {
     pub stats: Stats,
     /// Operations in flight at its end.
     pub inflight: u64,
+    /// Processor time of the loaders that did it; `None`: this process did, and whoever wants to know looks.
+    pub cpu: Option<CpuUse>,
 }
 
 impl Interval {
-    fn merge(&mut self, other: &Self) {
+    /// Adds what happened elsewhere in the same interval.
+    pub fn merge(&mut self, other: &Self) {
         self.stats.merge(&other.stats);
         self.inflight = self.inflight.saturating_add(other.inflight);
+        if let Some(cpu) = &other.cpu {
+            self.cpu.get_or_insert_default().add(cpu);
+        }
     }
 }
 
@@ -208,6 +215,18 @@ impl Run {
 /// # Errors
 /// When a core cannot be started or its ring breaks. Failed operations are no error here.
 pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<RunEnd> {
+    run_when(plan, &mut || true, on_interval)
+}
+
+/// The same, but when all cores are ready the run begins only when `start` returns, and not at all when that is false.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_when(
+    plan: Plan,
+    start: &mut dyn FnMut() -> bool,
+    on_interval: &mut dyn FnMut(&Interval),
+) -> io::Result<RunEnd> {
     check_sizes(&plan)?;
     let cpus = allowed_cpus()?;
     let at_once = plan.config.open.map_or(plan.config.workers, |open| open.inflight_max);
@@ -236,7 +255,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
     let handles = start_cores(&run, &cpus, cores, &outbox, &mut tapes);
     drop(outbox);
     let are_all_ready = handles.is_ok() && await_ready(&inbox, cores);
-    if !are_all_ready {
+    if !(are_all_ready && start()) {
         // Those that are ready wait for the begin; let them begin, and end at once.
         run.stop();
     }
@@ -277,7 +296,7 @@ fn check_sizes(plan: &Plan) -> io::Result<()> {
 
 /// The passes that are asked for.
 fn epochs(plan: &Plan) -> Option<Epochs> {
-    let (choices, seed) = (&plan.config.choices, plan.config.mix.seed);
+    let (choices, seed) = (&plan.config.choices, plan.config.mix.own_seed);
     let is_shuffled = plan.config.mix.popularity != Popularity::Seq;
     let walk = || Epochs::new(seed, plan.names.len(), choices.epochs, choices.epoch_start, is_shuffled);
     (choices.epochs > 0).then(walk)

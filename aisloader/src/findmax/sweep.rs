@@ -139,7 +139,7 @@ fn measure(ground: &Ground, open: &OpenLoop, sweep: &Sweep, rate: f64) -> io::Re
     config.open = Some(OpenLoop { rate: Rate::OpsPerS(rate), ..*open });
     config.bounds.duration = Some(sweep.step);
     // Every step draws anew; the same step of the same seed draws the same.
-    config.mix.seed = placement::mix(config.mix.seed ^ rate.to_bits());
+    config.mix.own_seed = placement::mix(config.mix.own_seed ^ rate.to_bits());
     let plan = Plan {
         config: Arc::new(config),
         names: ground.names.clone(),

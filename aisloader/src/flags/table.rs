@@ -257,6 +257,14 @@ pub const FLAGS: &[Flag] = &[
         "0",
         "bits (1 to 63) of the hash of -loaderid to take as the id; 0: it is a number",
     ),
+    flag(
+        "loaders",
+        Text,
+        "",
+        "host:port,host:port of programs started as `aisloader agent`: they make this load together, from one instant on; \
+         workers, rate and bounds are divided among them (ours)",
+    ),
+    flag("token-file", Text, "", "file with the token that -loaders were started with (ours)"),
     flag("getloaderid", Bool, "false", "print the loader's id and end"),
     flag("readoff", Size, "", "GET: read from this offset; without -readlen: to the end of the object"),
     flag("readlen", Size, "", "GET: read only this many bytes"),
@@ -355,7 +363,7 @@ pub const FLAGS: &[Flag] = &[
         "allow",
         Text,
         "",
-        "rules that the run may break, separated by commas: verification, errors, client-saturated, cache, \
+        "rules that the run may break, separated by commas: verification, agents, errors, client-saturated, cache, \
          not-steady, too-short, clock-step, steal; the result names them (ours)",
     ),
     flag("quiet", Bool, "false", "do not print the parameters at the start"),

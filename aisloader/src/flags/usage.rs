@@ -19,6 +19,8 @@ Examples:
   aisloader -bucket=ais://bench -epochs=1 -numworkers=8 -training=batch=64,compute=50ms,prefetch=2 -cleanup=false
   # a mix: 20% PUT, 5% list pages, the rest GET; statistics as JSON
   aisloader -bucket=ais://bench -pctput=20 -pctlist=5 -minsize=4K -maxsize=64K -json -cleanup=true
+  # two clients: `aisloader agent -host=0.0.0.0 -port=51090 -token-file=token` runs on each of them
+  aisloader -loaders=c1:51090,c2:51090 -token-file=token -bucket=ais://bench -numworkers=64 -duration=30s -cleanup=false
   # S3: fill a bucket of a server that is not AIStore
   AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=... aisloader -s3endpoint=http://10.0.0.1:9000 -bucket=s3://bench -pctput=100 -maxputs=1000
   # an open loop: 5,000 arrivals a second as independent users come, whatever the server does
@@ -31,7 +33,7 @@ const EXIT_CODES: &str = "
 Exit codes:
   0  the run is admissible            5  answers with the wrong bytes
   1  operations failed                6  read from memory, not from devices (rule cache)
-  2  the command line is wrong        7  loaders of a fleet were missing
+  2  the command line is wrong        7  an agent failed or was lost (rule agents)
   3  the loader was the limit         8  the clock or the machine was disturbed (clock-step, steal)
   4  not steady, or too short to tell
 A run that a rule refuses prints its figures all the same, marked; -allow=RULE waives a rule.
@@ -82,7 +84,5 @@ pub fn flag_lines(flags: &[Flag]) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "  -{}{kind}{default}\n        {}", flag.name, flag.help);
     }
-    out.push_str(EXAMPLES);
-    out.push_str(EXIT_CODES);
     out
 }

@@ -1,5 +1,6 @@
 //! What is known about a run, as data: verdict and rules are functions of it.
 
+use super::agents::AgentFacts;
 use super::steady::{Finding, Steadiness};
 
 /// The facts of one run.
@@ -37,6 +38,8 @@ pub struct Evidence {
     pub workers: usize,
     /// Of an open loop: operations per second that were asked for and done.
     pub rate: Option<(f64, f64)>,
+    /// The loaders, when there were several.
+    pub agents: Vec<AgentFacts>,
 }
 
 /// Where the bytes of reads came from.
@@ -72,10 +75,35 @@ impl Reads {
 }
 
 impl Evidence {
-    /// Share of its cores that the loader used.
+    /// The same with the loaders that made the run.
+    #[must_use]
+    pub fn with_agents(mut self, agents: Vec<AgentFacts>) -> Self {
+        let steps = agents.iter().map(|agent| agent.clock_step_s);
+        self.clock_step_s = steps.fold(self.clock_step_s, f64::max);
+        self.agents = agents;
+        self
+    }
+
+    /// Of several loaders, the one that used most of its cores.
+    #[must_use]
+    pub fn busiest(&self) -> Option<&AgentFacts> {
+        self.agents.iter().max_by(|a, b| a.busy().total_cmp(&b.busy()))
+    }
+
+    /// Share of its cores that the loader used; of several, the busiest one.
     #[must_use]
     pub fn loader_busy(&self) -> f64 {
-        share(self.own_cpu_s, self.window_s, self.loader_cores)
+        self.busiest()
+            .map_or_else(|| share(self.own_cpu_s, self.window_s, self.loader_cores), AgentFacts::busy)
+    }
+
+    /// The loader, of several the busiest one, and its cores.
+    #[must_use]
+    pub fn loader(&self) -> (String, usize) {
+        match self.busiest() {
+            Some(agent) => (format!("the agent {}", agent.address), agent.cores),
+            None => ("the loader".to_owned(), self.loader_cores),
+        }
     }
 
     /// Share of the machine that everybody used.
@@ -87,6 +115,9 @@ impl Evidence {
     /// Share of the machine that other guests took.
     #[must_use]
     pub fn stolen(&self) -> f64 {
+        if !self.agents.is_empty() {
+            return self.agents.iter().map(AgentFacts::stolen).fold(0.0, f64::max);
+        }
         self.stolen_s.map_or(0.0, |seconds| share(seconds, self.window_s, self.machine_cores))
     }
 
@@ -123,6 +154,7 @@ impl Default for Evidence {
             network_busy: None,
             workers: 0,
             rate: None,
+            agents: Vec::new(),
         }
     }
 }

@@ -23,7 +23,8 @@ pub fn limit(evidence: &Evidence) -> (Limit, String) {
         return (Limit::Rate, format!("the rate that was asked for: {done:.1} of {asked:.1} operations/s"));
     }
     if loader > LOADER_BUSY_MAX {
-        let text = format!("the loader itself: {} of its {} cores", pct(loader), evidence.loader_cores);
+        let (who, cores) = evidence.loader();
+        let text = format!("{who} itself: {} of its {cores} cores", pct(loader));
         return (Limit::ClientCpu, text);
     }
     if let Some(busy) = evidence.machine_busy().filter(|busy| *busy > MACHINE_BUSY) {

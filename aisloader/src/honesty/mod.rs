@@ -2,10 +2,11 @@
 //!
 //! * [`witness`] watches a run: its seconds ([`series`]), the clock ([`clock`]), this machine ([`machine`]), and the
 //!   server as far as it tells or is here ([`server`]);
-//! * what it saw is [`evidence`], of which [`steady`] finds the part that counts, [`limit`] what limited the run, and
+//! * what it saw is [`evidence`], of several loaders that of each ([`agents`]), of which [`steady`] finds the part that counts, [`limit`] what limited the run, and
 //!   [`rules`] what speaks against it;
 //! * [`text`] says so.
 
+pub mod agents;
 pub mod clock;
 pub mod evidence;
 pub mod limit;

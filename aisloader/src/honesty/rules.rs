@@ -24,8 +24,9 @@ struct Rule {
 }
 
 /// In the order of their weight: the first that refuses gives the exit code.
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     Rule { name: "verification", exit_code: 5, test: verification },
+    Rule { name: "agents", exit_code: 7, test: agents },
     Rule { name: "errors", exit_code: 1, test: errors },
     Rule { name: "client-saturated", exit_code: 3, test: client_saturated },
     Rule { name: "cache", exit_code: 6, test: cache },
@@ -94,6 +95,18 @@ fn verification(evidence: &Evidence, _: &Terms) -> Option<String> {
     (count > 0).then(|| format!("{count} answers had the wrong bytes"))
 }
 
+fn agents(evidence: &Evidence, _: &Terms) -> Option<String> {
+    let lost: Vec<String> = evidence
+        .agents
+        .iter()
+        .filter_map(|agent| Some(format!("{} ({})", agent.address, agent.lost.as_ref()?)))
+        .collect();
+    (!lost.is_empty()).then(|| {
+        let (lost_count, all) = (lost.len(), evidence.agents.len());
+        format!("PARTIAL: {lost_count} of {all} agents did not come to their end: {}", lost.join(", "))
+    })
+}
+
 fn errors(evidence: &Evidence, terms: &Terms) -> Option<String> {
     let share = evidence.error_share();
     (share > terms.errors_max).then(|| {
@@ -105,11 +118,9 @@ fn errors(evidence: &Evidence, terms: &Terms) -> Option<String> {
 fn client_saturated(evidence: &Evidence, _: &Terms) -> Option<String> {
     let busy = evidence.loader_busy();
     (busy > LOADER_BUSY_MAX).then(|| {
+        let ((who, cores), busy_pct, most_pct) = (evidence.loader(), busy * 100.0, LOADER_BUSY_MAX * 100.0);
         format!(
-            "the loader used {:.0} % of its {} cores, more than {:.0} %: it measured itself",
-            busy * 100.0,
-            evidence.loader_cores,
-            LOADER_BUSY_MAX * 100.0
+            "{who} used {busy_pct:.0} % of its {cores} cores, more than {most_pct:.0} %: it measured itself"
         )
     })
 }
@@ -160,6 +171,7 @@ fn steal(evidence: &Evidence, _: &Terms) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::agents::AgentFacts;
     use super::super::evidence::Reads;
     use super::super::steady::{find, judge as steady_judge};
     use super::*;
@@ -201,9 +213,11 @@ mod tests {
     fn every_planted_fault_turns_the_verdict_and_can_be_allowed() {
         let cached = |reads: Reads| Evidence { reads, ..clean() };
         let reads = clean().reads;
+        let lost = AgentFacts { lost: Some("gone".into()), ..AgentFacts::default() };
         let growing: Vec<f64> = (0..30).map(|at| 100.0 + 10.0 * f64::from(at)).collect();
         let table = [
             (Evidence { verification_errors: 1, errors: 1, ..clean() }, "verification", 5),
+            (Evidence { agents: vec![lost], ..clean() }, "agents", 7),
             (Evidence { errors: 200, ..clean() }, "errors", 1),
             (Evidence { own_cpu_s: 33.0, ..clean() }, "client-saturated", 3),
             (cached(Reads { device_bytes: Some(100 << 20), ..reads }), "cache", 6),

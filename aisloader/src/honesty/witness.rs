@@ -45,7 +45,7 @@ impl Witness {
     pub fn interval(&mut self, interval: &Interval) {
         self.clock.look();
         let now = CpuSample::now();
-        self.series.push(interval, now.since(&self.cpu));
+        self.series.push(interval, interval.cpu.unwrap_or_else(|| now.since(&self.cpu)));
         self.cpu = now;
     }
 
@@ -76,6 +76,7 @@ impl Witness {
             network_busy,
             workers: config.open.map_or(config.workers, |open| open.inflight_max),
             rate: config.open.map(|_| rate(end)),
+            agents: Vec::new(),
         }
     }
 

@@ -11,6 +11,8 @@ use rand_distr::{Distribution, Zipf};
 pub struct Picker {
     popularity: Popularity,
     seed: u64,
+    /// Seed of what all loaders agree on.
+    shared_seed: u64,
     worker: u64,
     workers: u64,
     taken: u64,
@@ -21,7 +23,14 @@ impl Picker {
     /// The choices of `worker`, one of `workers`; `popularity` is [resolved](Popularity::resolved).
     #[must_use]
     pub fn new(popularity: Popularity, seed: u64, worker: u64, workers: u64) -> Self {
-        Self { popularity, seed, worker, workers: workers.max(1), taken: 0, zipf: None }
+        let workers = workers.max(1);
+        Self { popularity, seed, shared_seed: seed, worker, workers, taken: 0, zipf: None }
+    }
+
+    /// The same with the hot names that all loaders with this seed have.
+    #[must_use]
+    pub fn sharing(self, shared_seed: u64) -> Self {
+        Self { shared_seed, ..self }
     }
 
     /// The next name, as a place in `0..known`; 0 when nothing is known. The first `listed` names were there at the
@@ -34,7 +43,7 @@ impl Picker {
         match self.popularity {
             Popularity::Auto | Popularity::Uniform => scale(random, known),
             Popularity::Shuffle => place_in_pass(self.seed, place, known),
-            Popularity::Seq => place.checked_rem(known).unwrap_or(0),
+            Popularity::Seq => place.wrapping_add(self.start(known)).checked_rem(known).unwrap_or(0),
             Popularity::Zipf { theta } => {
                 let rank = self.zipf_rank(theta, random, known);
                 self.scatter(rank, listed.min(known))
@@ -48,6 +57,11 @@ impl Picker {
                 self.scatter(rank, listed.min(known))
             }
         }
+    }
+
+    /// Where a walk in the order of the list begins: for loaders that share a seed at places of their own.
+    fn start(&self, known: u64) -> u64 {
+        if self.seed == self.shared_seed { 0 } else { scale(self.seed, known) }
     }
 
     /// A rank in `0..known`, by rejection from an integrable hat: exact for every exponent, without a table.
@@ -65,10 +79,14 @@ impl Picker {
         rank.clamp(1, known).saturating_sub(1)
     }
 
-    /// The name of a rank. The same for all workers, so that they agree on what is hot; neighbours in rank are no
+    /// The name of a rank. The same for all workers and loaders, so that they agree on what is hot; neighbours in rank are no
     /// neighbours in the list, so that hot names do not share a prefix. Names added later take the ranks after those.
     fn scatter(&self, rank: u64, listed: u64) -> u64 {
-        if rank < listed { permute(draw(self.seed, Stream::Scatter, 0, 0), rank, listed) } else { rank }
+        if rank < listed {
+            permute(draw(self.shared_seed, Stream::Scatter, 0, 0), rank, listed)
+        } else {
+            rank
+        }
     }
 }
 

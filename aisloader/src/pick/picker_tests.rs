@@ -111,6 +111,26 @@ fn the_workers_share_one_walk() {
     assert!(shuffled.iter().all(|visits| *visits == 2.0));
 }
 
+#[test]
+fn loaders_that_share_a_seed_agree_on_what_is_hot_and_read_in_orders_of_their_own() {
+    let reads = |popularity: Popularity, seed: u64| -> Vec<u64> {
+        let mut picker = Picker::new(popularity, seed, 0, 1).sharing(SEED);
+        (0..2000).map(|_| picker.next(1000, 1000)).collect()
+    };
+    let others = [Popularity::Uniform, Popularity::Shuffle, Popularity::Seq];
+    for popularity in others.into_iter().chain([Popularity::Zipf { theta: 1.2 }]) {
+        let (one, two) = (reads(popularity, SEED), reads(popularity, placement::mix(SEED)));
+        let is_same = one.iter().zip(&two).filter(|(a, b)| a == b).count();
+        assert!(is_same < 400, "{popularity:?}: {is_same} of 2000 reads are the same");
+    }
+    let hottest = |seed| {
+        let mut counts = vec![0u32; 1000];
+        reads(Popularity::Zipf { theta: 1.2 }, seed).iter().for_each(|at| counts[*at as usize] += 1);
+        counts.iter().enumerate().max_by_key(|(_, count)| **count).map(|(at, _)| at)
+    };
+    assert_eq!(hottest(SEED), hottest(placement::mix(SEED)));
+}
+
 proptest! {
     #[test]
     fn every_choice_is_known_and_reproducible(

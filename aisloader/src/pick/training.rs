@@ -4,7 +4,7 @@
 //! its own: when each batch begins and ends is arithmetic on the times at which batches became ready.
 
 use crate::units::{parse_duration, show_duration_ns};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,8 @@ impl Training {
 }
 
 /// What accelerators did. Adds up over workers and intervals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TrainingStats {
     /// Batches that became ready.
     pub batches: u64,

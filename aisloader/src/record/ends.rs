@@ -2,10 +2,11 @@
 
 use super::host::this_host;
 use super::lines::{Detail, ops, places};
-use super::schema::{FinalLine, RunLine, SCHEMA};
+use super::schema::{AgentLine, FinalLine, RunLine, SCHEMA};
 use crate::config::Config;
 use crate::engine::RunEnd;
 use crate::honesty::Judgement;
+use crate::honesty::agents::AgentFacts;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -45,5 +46,19 @@ pub fn final_line(end: &RunEnd, judgement: &Judgement, ids: &BTreeMap<String, St
         warmup_s: steadiness.warmup_s as f64,
         steadiness: steadiness.text.clone(),
         verdict: judgement.verdict.clone(),
+        agents: judgement.evidence.agents.iter().map(agent).collect(),
+    }
+}
+
+fn agent(facts: &AgentFacts) -> AgentLine {
+    AgentLine {
+        address: facts.address.clone(),
+        window_s: facts.window.as_secs_f64(),
+        ops: ops(&facts.stats, Detail::Quantiles),
+        cores: facts.cores,
+        own_cpu_s: facts.cpu.own_s,
+        rtt_s: facts.rtt.as_secs_f64(),
+        late_s: facts.late_s,
+        lost: facts.lost.clone(),
     }
 }

@@ -203,6 +203,31 @@ pub struct FinalLine {
     pub steadiness: String,
     /// What to think of it.
     pub verdict: Verdict,
+    /// The loaders, when there were several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentLine>,
+}
+
+/// One of several loaders, with all of its run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AgentLine {
+    /// Where it listens, `host:port`.
+    pub address: String,
+    /// From its begin to its end, or to the last that was heard of it.
+    pub window_s: f64,
+    /// By kind of operation, in lower case.
+    pub ops: BTreeMap<String, OpLine>,
+    /// Cores that it worked on.
+    pub cores: usize,
+    /// Its processor time.
+    pub own_cpu_s: f64,
+    /// Round trip to it.
+    pub rtt_s: f64,
+    /// When it began after the instant that was set; `None`: never.
+    pub late_s: Option<f64>,
+    /// Why it is missing; `None`: it came to its end.
+    pub lost: Option<String>,
 }
 
 /// What limited a run, and whether its figures may be quoted.

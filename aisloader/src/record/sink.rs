@@ -119,7 +119,7 @@ impl Sinks {
 
     fn push(&mut self, interval: &Interval, at_s: f64, phase: Phase) {
         let now = CpuSample::now();
-        let (cpu, span_s) = (now.since(&self.cpu), at_s - self.at_s);
+        let (cpu, span_s) = (interval.cpu.unwrap_or_else(|| now.since(&self.cpu)), at_s - self.at_s);
         (self.cpu, self.at_s) = (now, at_s);
         let moment = Moment { at_s, span_s, phase, interval, cpu };
         for (sink, failure) in self.all.iter_mut().filter(|(_, failure)| failure.is_none()) {

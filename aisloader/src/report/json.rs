@@ -24,7 +24,7 @@ pub(super) fn interval(at: Duration, length: Duration, stats: &Stats, inflight: 
 
 /// The whole run.
 pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
-    let mut row = ops(&end.stats, end.window, |s| (s.ops_inside, s.bytes_inside));
+    let mut row = whole(&end.stats, end.window);
     let sum = |pick: fn(&OpStats) -> f64| OpKind::singles().map(|kind| pick(end.stats.of(kind))).sum::<f64>();
     let (bytes, ops) = (sum(|s| s.bytes_inside), sum(|s| s.ops_inside));
     let cost = |seconds: f64| {
@@ -49,6 +49,11 @@ pub(super) fn end(config: &Config, end: &RunEnd) -> Value {
     row.insert("passes".into(), reading::passes(config, end));
     row.insert("config".into(), json!(config));
     Value::Object(row)
+}
+
+/// Everything of a time that is over.
+pub(super) fn whole(stats: &Stats, length: Duration) -> Map<String, Value> {
+    ops(stats, length, |s| (s.ops_inside, s.bytes_inside))
 }
 
 /// Arrivals, and what became of them before they began.

@@ -1,5 +1,6 @@
 //! What the user sees: rows while the run goes on, a table at its end, or both as JSON.
 
+mod agents;
 mod json;
 mod open;
 mod reading;
@@ -109,11 +110,12 @@ impl Reporter {
             let mut row = json::end(config, end);
             if let Some(fields) = row.as_object_mut() {
                 fields.insert("verdict".into(), serde_json::to_value(&judgement.verdict)?);
+                fields.insert("agents".into(), agents::json(judgement));
                 fields.insert("steadiness".into(), judgement.evidence.steadiness.text.as_str().into());
             }
             format!("{row}\n]\n")
         } else {
-            format!("{}{}", summary::table(config, end), text(judgement))
+            format!("{}{}{}", agents::table(judgement), summary::table(config, end), text(judgement))
         };
         self.out.write_all(text.as_bytes())?;
         self.out.flush()

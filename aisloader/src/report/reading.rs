@@ -38,6 +38,9 @@ fn pass_line(config: &Config, taken: u64, names: u64) -> String {
     if taken >= all {
         return format!("PASS  {epochs} of {epochs} passes over {names} names");
     }
+    if config.fleet.is_some() {
+        return format!("PASS  {taken} of {all} reads of {epochs} passes over {names} names");
+    }
     format!(
         "PASS  {taken} of {all} reads of {epochs} passes over {names} names; -seed={seed} -epoch-start={taken} goes on"
     )

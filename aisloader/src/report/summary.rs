@@ -7,7 +7,7 @@ use crate::content::Verify;
 use crate::cpu::{per_gib, us_per_op};
 use crate::engine::RunEnd;
 use crate::kinds::Payload;
-use crate::recorder::{Latency, OpStats};
+use crate::recorder::{Latency, OpStats, Stats};
 use crate::units::{show_duration_ns, show_size};
 use crate::workload::OpKind;
 use std::fmt::Write as _;
@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// Fewer samples than this beyond a quantile make it a guess.
 const SAMPLES_SOUND: u64 = 100;
+
+/// The line above the kinds of operations; the columns of [`line()`].
+pub(super) const HEAD: &str = "OP            count     throughput        ops/s        min        p50        p99      p99.9        max   errors\n";
 
 /// What is about to run.
 pub(super) fn parameters(config: &Config, names: u64) -> String {
@@ -54,6 +57,9 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
             let _ = write!(out, ", {what} {value}");
         }
     };
+    if let Some(fleet) = &config.fleet {
+        let _ = writeln!(out, "Agents: {}", fleet.loaders.join(", "));
+    }
     let duration = config.bounds.duration.map_or("no limit of time".to_owned(), shown);
     let _ = write!(out, "Runs for: {duration}");
     bound(&mut out, "PUTs", config.bounds.puts_max);
@@ -85,12 +91,7 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     };
     let mut out =
         format!("\n{} on {} cores, {}{how}\n", capitalised(&model(config)), end.cores, shown(end.window));
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        out,
-        "{:<6} {:>12} {:>14} {:>12} {:>10} {:>10} {:>10} {:>10} {:>10} {:>8}",
-        "OP", "count", "throughput", "ops/s", "min", "p50", "p99", "p99.9", "max", "errors"
-    );
+    out.push_str(HEAD);
     for kind in OpKind::ALL.into_iter().filter(|kind| !end.stats.of(*kind).is_empty()) {
         out.push_str(&line(kind, end.stats.of(kind), end.window));
     }
@@ -103,16 +104,18 @@ pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     let is_guess =
         |kind| Some(end.stats.of(kind)).is_some_and(|s: &OpStats| s.ops > 0 && beyond(&s.latency, 0.999));
     if OpKind::ALL.into_iter().any(is_guess) {
+        // Writing to a string cannot fail.
         let _ = writeln!(
             out,
             "~ fewer than {SAMPLES_SOUND} samples lie beyond this quantile: take it as a guess"
         );
     }
-    out.push_str(&failures(end));
+    out.push_str(&failures(&end.stats));
     out
 }
 
-fn line(kind: OpKind, stats: &OpStats, window: Duration) -> String {
+/// One kind of operation, over a time.
+pub(super) fn line(kind: OpKind, stats: &OpStats, window: Duration) -> String {
     let seconds = window.as_secs_f64().max(1e-9);
     let latency = &stats.latency;
     let throughput = match kind.payload() {
@@ -187,10 +190,11 @@ fn costs(end: &RunEnd) -> String {
     out
 }
 
-fn failures(end: &RunEnd) -> String {
+/// What went wrong, of each kind of operation.
+pub(super) fn failures(all: &Stats) -> String {
     let mut out = String::new();
     for kind in OpKind::ALL {
-        let stats = end.stats.of(kind);
+        let stats = all.of(kind);
         if stats.error_count() == 0 {
             continue;
         }

@@ -26,7 +26,7 @@ pub(crate) fn loader_id(flags: &Parsed) -> Result<LoaderId, FlagError> {
             )));
         }
         let bits = u64::BITS.saturating_sub(loaders.saturating_sub(1).leading_zeros());
-        return Ok(LoaderId { id, bits: whole_digits(bits) });
+        return Ok(LoaderId { id, bits: whole_digits(bits), loaders });
     }
     if loaders > 0 {
         return Err(FlagError("-loadernum and -loaderidhashlen exclude each other".to_owned()));
@@ -36,7 +36,7 @@ pub(crate) fn loader_id(flags: &Parsed) -> Result<LoaderId, FlagError> {
     };
     // The hash that AIStore takes, so that the ids are the same.
     let kept = 1u64.wrapping_shl(bits).wrapping_sub(1);
-    Ok(LoaderId { id: digest(text.as_bytes()) & kept, bits: whole_digits(bits) })
+    Ok(LoaderId { id: digest(text.as_bytes()) & kept, bits: whole_digits(bits), loaders })
 }
 
 /// What new objects are called.

@@ -1,109 +1,21 @@
-//! What happened, per kind of operation: counts, bytes, and histograms that merge without loss.
+//! Counts, bytes and distributions of each kind of operation.
 
+use super::latency::Latency;
 use crate::engine::{ErrorKind, OpError};
 use crate::phases::{Marks, Phases};
 use crate::pick::TrainingStats;
 use crate::places::ByPlace;
 use crate::workload::OpKind;
-use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Latencies are kept between a microsecond and an hour, to three digits.
-const LEAST_NS: u64 = 1_000;
-const MOST_NS: u64 = 3_600_000_000_000;
-const DIGITS: u8 = 3;
 /// Texts of errors kept for people to read, per kind of operation.
 const TEXTS_MAX: usize = 8;
 
-/// A distribution of latencies. Empty ones cost nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Latency {
-    histogram: Option<Histogram<u64>>,
-    sum_ns: u128,
-    min_ns: Option<u64>,
-    max_ns: u64,
-}
-
-impl Latency {
-    /// Adds one.
-    pub fn record(&mut self, latency: Duration) {
-        let ns = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
-        self.sum_ns = self.sum_ns.saturating_add(u128::from(ns));
-        self.min_ns = Some(self.min_ns.map_or(ns, |least| least.min(ns)));
-        self.max_ns = self.max_ns.max(ns);
-        if self.histogram.is_none() {
-            // The bounds are constants that fit; were they wrong, counts and sums would still be right.
-            self.histogram = Histogram::new_with_bounds(LEAST_NS, MOST_NS, DIGITS).ok();
-        }
-        if let Some(histogram) = &mut self.histogram {
-            histogram.saturating_record(ns.max(LEAST_NS));
-        }
-    }
-
-    /// Adds all of another.
-    pub fn merge(&mut self, other: &Self) {
-        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
-        self.min_ns = [self.min_ns, other.min_ns].into_iter().flatten().min();
-        self.max_ns = self.max_ns.max(other.max_ns);
-        match (&mut self.histogram, &other.histogram) {
-            (Some(mine), Some(theirs)) => {
-                // Same bounds on both sides, so every value fits.
-                let _ = mine.add(theirs);
-            }
-            (None, Some(theirs)) => self.histogram = Some(theirs.clone()),
-            (_, None) => {}
-        }
-    }
-
-    /// All of them in nanoseconds; `None` when there are none.
-    #[must_use]
-    pub fn histogram(&self) -> Option<&Histogram<u64>> {
-        self.histogram.as_ref()
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        self.histogram.as_ref().map_or(0, Histogram::len)
-    }
-
-    /// The latency that the share `quantile` of all does not exceed.
-    #[must_use]
-    pub fn quantile_ns(&self, quantile: f64) -> u64 {
-        let value = self.histogram.as_ref().map_or(0, |histogram| histogram.value_at_quantile(quantile));
-        // A bucket's upper edge may lie beyond what was ever measured.
-        value.min(self.max_ns)
-    }
-
-    /// How many samples lie beyond a quantile: under 100, the quantile is a guess.
-    #[must_use]
-    pub fn samples_beyond(&self, quantile: f64) -> u64 {
-        (self.count() as f64 * (1.0 - quantile)).round() as u64
-    }
-
-    /// The least.
-    #[must_use]
-    pub fn min_ns(&self) -> u64 {
-        self.min_ns.unwrap_or(0)
-    }
-
-    /// The greatest.
-    #[must_use]
-    pub fn max_ns(&self) -> u64 {
-        self.max_ns
-    }
-
-    /// The mean, exact.
-    #[must_use]
-    pub fn mean_ns(&self) -> u64 {
-        let mean = self.sum_ns.checked_div(u128::from(self.count())).unwrap_or(0);
-        u64::try_from(mean).unwrap_or(u64::MAX)
-    }
-}
-
 /// One kind of operation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OpStats {
     /// Operations that succeeded.
     pub ops: u64,
@@ -118,12 +30,16 @@ pub struct OpStats {
     /// Latencies of those that succeeded.
     pub latency: Latency,
     /// Of the same operations in an open loop, from when they were due: what a user who came then waited.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
     pub intended: Latency,
     /// Latencies of those that failed: among the others they would make a broken server look fast, or slow.
+    #[serde(skip_serializing_if = "Latency::is_empty")]
     pub error_latency: Latency,
     /// Where the time of those that succeeded and were traced went.
+    #[serde(skip_serializing_if = "Phases::is_empty")]
     pub phases: Phases,
     /// Failures by kind.
+    #[serde(with = "pairs")]
     pub errors: BTreeMap<ErrorKind, u64>,
     /// The first texts of failures.
     pub error_texts: Vec<String>,
@@ -169,7 +85,8 @@ impl OpStats {
 }
 
 /// What only an open loop has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OpenStats {
     /// Arrivals, the dropped ones included.
     pub arrivals: u64,
@@ -202,14 +119,22 @@ impl OpenStats {
 }
 
 /// All kinds.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Stats {
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     put: OpStats,
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     mpu: OpStats,
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     get: OpStats,
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     update: OpStats,
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     head: OpStats,
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     delete: OpStats,
+    #[serde(skip_serializing_if = "OpStats::is_empty")]
     list: OpStats,
     /// What the open loop counts.
     pub open: OpenStats,
@@ -354,54 +279,34 @@ impl Stats {
     }
 }
 
+/// Failures by kind as a list: JSON has texts only for keys.
+mod pairs {
+    use crate::engine::ErrorKind;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+    use std::collections::BTreeMap;
+
+    pub(super) fn serialize<S: Serializer>(
+        errors: &BTreeMap<ErrorKind, u64>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_seq(errors)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<ErrorKind, u64>, D::Error> {
+        Ok(Vec::<(ErrorKind, u64)>::deserialize(from)?.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::content::DamageKind;
 
     fn span(begin: Instant, from_ms: u64, to_ms: u64, run_end_ms: Option<u64>) -> Span {
         let at = |ms| begin + Duration::from_millis(ms);
         Span { due: None, begin: at(from_ms), end: at(to_ms), run_end: run_end_ms.map(at) }
-    }
-
-    #[test]
-    fn quantiles_of_a_known_distribution() {
-        let mut latency = Latency::default();
-        for ms in 1..=1000 {
-            latency.record(Duration::from_millis(ms));
-        }
-        for (quantile, want_ms) in [(0.5, 500.0), (0.99, 990.0), (0.999, 999.0)] {
-            let got = latency.quantile_ns(quantile) as f64 / 1e6;
-            assert!((got / want_ms - 1.0).abs() < 0.002, "{quantile}: {got}");
-        }
-        assert_eq!(latency.mean_ns(), 500_500_000);
-        assert_eq!((latency.min_ns(), latency.max_ns()), (1_000_000, 1_000_000_000));
-        assert_eq!(latency.samples_beyond(0.99), 10);
-    }
-
-    #[test]
-    fn merging_is_the_same_as_recording_together() {
-        let (mut a, mut b, mut all) = (Latency::default(), Latency::default(), Latency::default());
-        for n in 0..10_000u64 {
-            let latency = Duration::from_nanos(placement::mix(n) >> 36);
-            if n % 3 == 0 {
-                a.record(latency)
-            } else {
-                b.record(latency)
-            };
-            all.record(latency);
-        }
-        a.merge(&b);
-        for quantile in [0.0, 0.5, 0.9, 0.99, 0.999, 1.0] {
-            assert_eq!(a.quantile_ns(quantile), all.quantile_ns(quantile));
-        }
-        assert_eq!(
-            (a.count(), a.mean_ns(), a.min_ns(), a.max_ns()),
-            (10_000, all.mean_ns(), all.min_ns(), all.max_ns())
-        );
-        let mut from_nothing = Latency::default();
-        from_nothing.merge(&all);
-        assert_eq!(from_nothing.quantile_ns(0.5), all.quantile_ns(0.5));
-        assert_eq!(Latency::default().quantile_ns(0.5), 0);
     }
 
     #[test]
@@ -431,5 +336,26 @@ mod tests {
         assert_eq!((put.ops, put.bytes), (2, 2000));
         assert!((put.ops_inside - 1.25).abs() < 1e-9);
         assert!((put.bytes_inside - 1250.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_travels_arrives() {
+        let (mut stats, now) = (Stats::default(), Instant::now());
+        let moved = Moved { bytes: 1000, names: 3 };
+        stats.record(OpKind::List, &Span { due: Some(now), ..span(now, 300, 700, Some(400)) }, moved);
+        stats.targets.record("h:1", Duration::from_millis(5), Some(1000));
+        stats.open.arrived(4);
+        for kind in [ErrorKind::Status(503), ErrorKind::Content(DamageKind::Stale)] {
+            let error = OpError { kind, text: "t".into(), is_before_answer: false };
+            stats.record_error(OpKind::Get, &span(now, 0, 5, None), &error);
+        }
+        let text = serde_json::to_string(&stats).unwrap();
+        let back: Stats = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        assert_eq!((back.ops(), back.error_count(), back.open.arrivals), (1, 2, 1));
+        assert_eq!(back.of(OpKind::Get).errors, stats.of(OpKind::Get).errors);
+        assert!((back.of(OpKind::List).bytes_inside - 250.0).abs() < 1e-6);
+        assert_eq!(back.targets.iter().next().map(|(name, place)| (name, place.ops)), Some(("h:1", 1)));
+        assert!(!text.contains("\"put\""), "what did not happen takes no room: {text}");
     }
 }
