@@ -227,6 +227,6 @@ mod tests {
         }
         assert!(seen.iter().all(|times| *times == 1));
         assert_eq!((set.batches(), checkpoints), (16, 4));
-        assert_ne!(set.order().iter().copied().collect::<Vec<_>>(), (0..1000).collect::<Vec<_>>());
+        assert_ne!(set.order().to_vec(), (0..1000).collect::<Vec<_>>());
     }
 }

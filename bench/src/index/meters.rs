@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// How long each of a number of things took.
 #[derive(Default)]
 pub(super) struct Latencies {
-    sorted: Vec<u32>,
+    sorted: Vec<u64>,
 }
 
 impl Latencies {
@@ -21,9 +21,9 @@ impl Latencies {
         Self { sorted: Vec::with_capacity(room) }
     }
 
-    /// Counts one; four seconds and more are all the same.
+    /// Counts one.
     pub(super) fn add(&mut self, took: Duration) {
-        self.sorted.push(u32::try_from(took.as_nanos()).unwrap_or(u32::MAX));
+        self.sorted.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
     pub(super) fn count(&self) -> usize {
@@ -34,7 +34,7 @@ impl Latencies {
     pub(super) fn us(&mut self, share: f64) -> f64 {
         self.sorted.sort_unstable();
         let at = (self.sorted.len() as f64 * share).ceil() as usize;
-        f64::from(self.sorted.get(at.max(1) - 1).copied().unwrap_or_default()) / 1000.0
+        self.sorted.get(at.max(1) - 1).copied().unwrap_or_default() as f64 / 1000.0
     }
 }
 
@@ -152,6 +152,8 @@ mod tests {
         let mut latencies = Latencies::default();
         (1..=100).rev().for_each(|us| latencies.add(Duration::from_micros(us)));
         assert_eq!([0.0, 0.5, 0.99, 1.0].map(|share| latencies.us(share)), [1.0, 50.0, 99.0, 100.0]);
+        latencies.add(Duration::from_secs(9));
+        assert_eq!(latencies.us(1.0), 9e6);
         assert_eq!(Latencies::default().us(0.5).to_bits(), 0.0_f64.to_bits());
     }
 
