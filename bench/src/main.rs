@@ -7,6 +7,7 @@ mod child;
 mod figures;
 mod host;
 mod http;
+mod index;
 mod report;
 mod rounds;
 mod scenario;
@@ -39,6 +40,11 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Compares engines for the ordered index of a lane.
+    IndexEngines(index::IndexArgs),
+    /// A part of `index-engines`, in a process of its own.
+    #[command(hide = true)]
+    IndexPart(index::ChildArgs),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -79,8 +85,12 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    let Command::Scenario { which, options } = Args::parse().command;
-    match run(which, &options) {
+    let outcome = match Args::parse().command {
+        Command::Scenario { which, options } => run(which, &options),
+        Command::IndexEngines(args) => index::run(&args),
+        Command::IndexPart(args) => index::run_part(&args),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("bench: {message}");

@@ -42,7 +42,7 @@ fn table(outcome: &Outcome) -> std::result::Result<String, std::fmt::Error> {
 }
 
 /// Four digits or so.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         large if large >= 1000.0 => format!("{value:.0}"),
         middle if middle >= 10.0 => format!("{value:.1}"),
@@ -64,14 +64,20 @@ pub(crate) fn write_json(path: &Path, outcome: &Outcome, context: &Context) -> R
         "contenders": outcome.series.iter().map(series).collect::<Vec<_>>(),
         "ratios": outcome.ratios.iter().map(ratio).collect::<Vec<_>>(),
     });
-    let text = serde_json::to_string_pretty(&document).map_err(|e| format!("result: {e}"))?;
+    save(path, &document)
+}
+
+/// Writes a document to a file, and makes the directory for it.
+pub(crate) fn save(path: &Path, document: &Value) -> Result<()> {
+    let text = serde_json::to_string_pretty(document).map_err(|e| format!("result: {e}"))?;
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     }
     std::fs::write(path, text + "\n").map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn series(series: &Series) -> Value {
+/// A contender's rounds and medians.
+pub(crate) fn series(series: &Series) -> Value {
     json!({
         "name": series.name,
         "command": series.command,
@@ -80,7 +86,8 @@ fn series(series: &Series) -> Value {
     })
 }
 
-fn ratio(ratio: &Ratio) -> Value {
+/// A ratio of two contenders.
+pub(crate) fn ratio(ratio: &Ratio) -> Value {
     json!({
         "figure": ratio.figure,
         "of": ratio.of,
