@@ -254,7 +254,7 @@ impl Store {
             let (ledger, index) = (lane.ledger.borrow(), lane.index.stats());
             stats.objects += ledger.all().objects;
             stats.reclaimed += lane.reclaimed();
-            stats.index_bytes += index.resident_bytes as u64;
+            stats.index_bytes += (index.resident_bytes + index.memtable_bytes) as u64;
             stats.index_disk_bytes += index.disk_bytes;
             for (_, account) in ledger.segments() {
                 stats.segments += 1;
