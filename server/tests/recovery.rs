@@ -6,6 +6,7 @@ mod support;
 
 use rustix::process::Signal;
 use std::fs;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use support::{Bucket, Client, Node, Site, content, files_beneath, numbered};
@@ -228,6 +229,39 @@ fn names_that_share_a_prefix_and_files_that_anyone_can_read() {
     assert_eq!(client.delete(&B.object("a/b")).status, 200);
     assert_content(&mut client, "a/b/c", &content(2, 150_001));
     node.stop();
+}
+
+#[test]
+fn small_objects_are_members_of_archives_that_tar_reads() {
+    let site = Site::new("segments");
+    let node = site.start();
+    let mut client = node.client();
+    B.create(&mut client);
+    // Sizes at the boundaries of blocks, pages and buffers.
+    let sizes = [0, 1, 511, 512, 513, 4095, 4096, 4097, 65_536, 131_071];
+    for (at, size) in sizes.into_iter().enumerate() {
+        B.put(&mut client, &format!("dir/o{at}"), b"the version before");
+        B.put(&mut client, &format!("dir/o{at}"), &content(at as u64, size));
+    }
+    B.put(&mut client, "gone", b"deleted again");
+    assert_eq!(client.delete(&B.object("gone")).status, 200);
+    assert_eq!(files_beneath(&site.mountpath.join("@ais")), Vec::<std::path::PathBuf>::new());
+    // While the node runs: an archive is whole at every durable moment.
+    for (tool, node) in [("tar", Some(node)), ("bsdtar", None)] {
+        let out = site.root().join(tool);
+        fs::create_dir(&out).unwrap();
+        for segment in files_beneath(&site.mountpath.join(".straightline/lanes")) {
+            if segment.extension().is_some_and(|ext| ext == "tar") {
+                let told = Command::new(tool).arg("-C").arg(&out).arg("-xf").arg(&segment).output().unwrap();
+                assert!(told.status.success() && told.stderr.is_empty(), "{tool}: {told:?}");
+            }
+        }
+        for (at, size) in sizes.into_iter().enumerate() {
+            let got = fs::read(out.join(B.0).join(format!("dir/o{at}"))).unwrap();
+            assert!(got == content(at as u64, size), "{tool}: {size} bytes");
+        }
+        node.into_iter().for_each(Node::stop);
+    }
 }
 
 #[test]

@@ -228,7 +228,8 @@ impl World {
                     1 => 131_071,
                     2 => 200_000 + self.dice.roll(900_000),
                     3 => 0,
-                    4..=8 => self.dice.roll(100_000),
+                    4..=6 => 4096 << self.dice.roll(5),
+                    7..=11 => self.dice.roll(100_000),
                     _ => self.dice.roll(5000),
                 };
                 let seed = self.dice.roll(u64::MAX);

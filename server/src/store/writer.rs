@@ -141,11 +141,16 @@ impl Writer {
             if count? == 0 {
                 return Ok(self.size_bytes() - before);
             }
-            if full {
+            if full && !self.stays_small() {
                 self.write_out().await?;
             }
         }
         Ok(self.size_bytes() - before)
+    }
+
+    /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
+    fn stays_small(&self) -> bool {
+        self.file.is_none() && self.new.size_hint.is_some_and(|size| size < SEGMENT_OBJECT_BYTES)
     }
 
     /// A chunk to fill; while one is being written, only if the pool has one to spare.
