@@ -7,11 +7,11 @@
 use super::log::{Position, file_name};
 use super::open::{OpenedLane, encode_checkpoint};
 use super::reader::{Found, SegmentReader};
+use super::walk::read_object;
 use super::{BATCH_BYTES_MAX, Lane};
 use crate::error::{Error, Result};
 use crate::store::after::After;
 use crate::store::entry::{BucketRef, Entry, Key, index_key};
-use crate::store::open;
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -45,6 +45,8 @@ struct Replay<'r> {
     buckets: &'r Buckets,
     memtable_bytes_max: usize,
     report: ReplayReport,
+    /// The index was lost: files have been walked through before.
+    is_anew: bool,
 }
 
 /// Replays a lane's log from its checkpoint on, or all of it.
@@ -55,7 +57,13 @@ pub(crate) async fn replay(
 ) -> Result<ReplayReport> {
     let lane = &opened.lane;
     lane.ledger.borrow_mut().keep_buckets(|id| buckets.contains_key(&id));
-    let mut replay = Replay { lane, buckets, memtable_bytes_max, report: ReplayReport::default() };
+    let mut replay = Replay {
+        lane,
+        buckets,
+        memtable_bytes_max,
+        report: ReplayReport::default(),
+        is_anew: opened.from.is_none(),
+    };
     let from = opened.from.unwrap_or_default();
     let segments = replay.drop_empty_tail(&opened.segments).await?;
     for (at, &segment) in segments.iter().enumerate().filter(|(_, segment)| **segment >= from.segment) {
@@ -179,11 +187,23 @@ impl Replay<'_> {
     /// The file itself says whether the change came through.
     async fn file(&mut self, meta: ObjectMeta) -> Result<()> {
         let Some(bucket) = self.buckets.get(&meta.bucket_id) else { return Ok(()) };
-        let Some(actual) = self.file_meta(bucket, &meta.name)? else { return Ok(()) };
-        if actual.generation != meta.generation {
-            return Ok(());
+        match self.file_meta(bucket, &meta.name) {
+            Ok(Some(actual)) if actual.generation == meta.generation => adopt_file(self.lane, &actual).await,
+            Ok(_) => Ok(()),
+            Err(why) => {
+                // An index that is made anew has met the file already.
+                if !self.is_anew {
+                    self.report.damaged += 1;
+                    tracing::warn!(
+                        bucket = bucket.name,
+                        object = meta.name,
+                        why,
+                        "not a usable object: left in place"
+                    );
+                }
+                Ok(())
+            }
         }
-        adopt_file(self.lane, &actual).await
     }
 
     async fn deletion(&mut self, deletion: Deletion) -> Result<()> {
@@ -201,19 +221,19 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Metadata of the file of this name, if there is a usable one.
-    fn file_meta(&self, bucket: &Arc<BucketRef>, name: &str) -> Result<Option<ObjectMeta>> {
-        let path = self.key(bucket, name).path();
-        match DirectFile::open(self.lane.mountpath.dir(), &path, OpenMode::Read) {
-            Ok(file) => open::read_meta(&file),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::disk("open a file", &e)),
+    /// Metadata of the file of this name, if there is one; the error says why it is not usable.
+    fn file_meta(&self, bucket: &Arc<BucketRef>, name: &str) -> Result<Option<ObjectMeta>, String> {
+        let path = self.lane.mountpath.path.join(self.key(bucket, name).path());
+        if !path.exists() {
+            return Ok(None);
         }
+        read_object(&path, name, bucket).map(Some)
     }
 
     /// Removes the file that an older version left, when a crash came before that was done.
     fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
-        let Some(meta) = self.file_meta(bucket, name)? else { return Ok(()) };
+        // One that cannot be read is left for a person to see.
+        let Ok(Some(meta)) = self.file_meta(bucket, name) else { return Ok(()) };
         if meta.generation >= generation {
             return Ok(());
         }
