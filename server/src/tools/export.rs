@@ -24,7 +24,7 @@ const PAGE: usize = 1000;
 const AHEAD_BYTES: usize = 8 << 20;
 /// Gathered before it is written.
 const WRITE_BYTES: usize = 1 << 20;
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default)]

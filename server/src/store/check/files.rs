@@ -74,13 +74,15 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What is wrong with an object's file. The sidecar that it names is noted.
+    /// What is wrong with an object's file. The sidecar that it or its entry names is noted.
     async fn wrong_with(
         &self,
         mountpath: &Arc<Mountpath>,
         key: &Key,
         expected: Option<&Entry>,
     ) -> Result<Option<String>> {
+        let named = expected.and_then(Entry::sidecar).map(|id| (key.mountpath, id));
+        self.sidecars.borrow_mut().extend(named);
         let opened = DirectFile::open(mountpath.dir(), &key.path(), OpenMode::Read);
         let file = match opened {
             Ok(file) => file,
