@@ -2,11 +2,12 @@
 
 use crate::damage::{Victim, attribute, is_segment, means_something};
 use crate::run::*;
-use crate::support::{Site, content, files_beneath};
+use crate::support::{Client, Site, content, files_beneath};
 use rustix::fs::XattrFlags;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use wire::lom::ObjectMeta;
 
 #[test]
@@ -217,6 +218,53 @@ fn an_index_of_something_else_is_found_out() {
     }
     swap_indexes(&site, 2, 5);
     assert_clean(&site, "swapped back");
+}
+
+/// Sends the head and the first half of a PUT.
+fn begin_put(client: &mut Client, name: &str, bytes: &[u8]) {
+    let head =
+        format!("PUT {} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", B.object(name), bytes.len());
+    client.send(head.as_bytes()).unwrap();
+    client.send(&bytes[..bytes.len() / 2]).unwrap();
+}
+
+/// A PUT that began first and ends last is what the name stands for, in the index and in the log.
+#[test]
+fn an_upload_that_was_overtaken_counts_last() {
+    let site = Site::new("tools-overtaken");
+    let node = site.start();
+    B.create(&mut node.client());
+    let sizes = [("small", 5000), ("large", 300_000)];
+    let mut right = Vec::new();
+    for (kind, size) in sizes {
+        for end in ["overwritten", "deleted"] {
+            let name = format!("{kind}/{end}");
+            let (mut slow, mut quick) = (node.client(), node.client());
+            B.put(&mut quick, &name, &content(1, size));
+            let bytes = content(2, size);
+            begin_put(&mut slow, &name, &bytes);
+            std::thread::sleep(Duration::from_millis(300));
+            match end {
+                "deleted" => assert_eq!(quick.delete(&B.object(&name)).status, 200),
+                _ => drop(B.put(&mut quick, &name, &content(3, size))),
+            }
+            slow.send(&bytes[size / 2..]).unwrap();
+            assert_eq!(slow.read_reply("PUT").unwrap().status, 200);
+            right.push((name, bytes));
+        }
+    }
+    let assert_right = |when: &str| {
+        let node = site.start();
+        for (name, bytes) in &right {
+            assert!(node.client().get(&B.object(name)).body == *bytes, "{when}: {name}");
+        }
+        node.stop();
+    };
+    node.kill();
+    assert_right("after a kill");
+    assert_clean(&site, "overtaken");
+    assert_eq!(tool(&site, &["rebuild-index"]).code, 0);
+    assert_right("rebuilt");
 }
 
 #[test]
