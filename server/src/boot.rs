@@ -30,7 +30,8 @@ const OPEN_FILES_CORE: usize = 2048;
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
-const STATE_FILE: &str = "cluster.json";
+/// The cluster's state in the data directory.
+pub(crate) const STATE_FILE: &str = "cluster.json";
 
 /// A node that serves.
 pub(crate) struct RunningNode {
@@ -239,7 +240,11 @@ fn load_state(
     Ok(state)
 }
 
-fn read_state(file: &Path) -> io::Result<Option<ClusterState>> {
+/// The state in a file; `None` when there is no such file.
+///
+/// # Errors
+/// When it is damaged or cannot be read.
+pub(crate) fn read_state(file: &Path) -> io::Result<Option<ClusterState>> {
     match std::fs::read(file) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)

@@ -5,7 +5,7 @@
 //! is one writer for each name and no lock on the way of a request. `ARCHITECTURE.md` tells the rest.
 //!
 //! The way of a request through the modules: `shard` (bytes) → `native` (what is asked) → `object` (what is done) →
-//! `store` (where it lies) → the `uring` crate. `cluster` publishes what all of them look at.
+//! `store` (where it lies) → the `uring` crate. `cluster` publishes what all of them look at; `tools` are the operator's.
 
 mod banner;
 mod boot;
@@ -25,6 +25,7 @@ mod object;
 mod reply;
 mod shard;
 mod store;
+mod tools;
 
 use clap::Parser;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -37,10 +38,16 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let cli = tools::Cli::parse();
+    // A tool says itself what it finds.
+    let level = if cli.tool.is_some() { "error" } else { "info" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("AISNODE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
-    match run(config::Args::parse()) {
+    if let Some(tool) = cli.tool {
+        return tools::run(tool);
+    }
+    match run(cli.node) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("aisnode: {e}");

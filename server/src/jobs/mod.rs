@@ -2,9 +2,13 @@
 //!
 //! A finished job stays queryable, because clients poll for its end; the oldest are forgotten first.
 
+mod check;
+
+pub(crate) use check::{CheckReport, CheckState};
+
 use crate::clock;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wire::api::bck::Bck;
 use wire::api::ids::uuid_from;
 use wire::api::jobs::{JobStats, JobStatus, QueryMsg, Snap};
@@ -32,14 +36,22 @@ struct Job {
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     jobs: Mutex<VecDeque<Job>>,
+    /// The check of the store that runs, or ran last.
+    check: Mutex<Option<Arc<CheckState>>>,
 }
 
 impl Jobs {
     /// Notes the start of a job and gives it an id.
     pub(crate) fn start(&self, kind: &'static str, bucket: Bck, destination: Bck) -> String {
         let id = new_uuid();
+        self.start_as(id.clone(), kind, bucket, destination);
+        id
+    }
+
+    /// The same with an id of the caller's.
+    pub(crate) fn start_as(&self, id: String, kind: &'static str, bucket: Bck, destination: Bck) {
         let job = Job {
-            id: id.clone(),
+            id,
             kind,
             bucket,
             destination,
@@ -55,7 +67,22 @@ impl Jobs {
             oldest_ended.and_then(|at| jobs.remove(at));
         }
         jobs.push_back(job);
-        id
+    }
+
+    /// Notes the start of a check of the store; `None` while one runs.
+    pub(crate) fn begin_check(&self, id: &str) -> Option<Arc<CheckState>> {
+        let mut check = self.check.lock().unwrap_or_else(PoisonError::into_inner);
+        if check.as_ref().is_some_and(|check| check.is_running()) {
+            return None;
+        }
+        let fresh = Arc::new(CheckState::new(id.to_owned()));
+        *check = Some(Arc::clone(&fresh));
+        Some(fresh)
+    }
+
+    /// The check of the store that runs, or ran last.
+    pub(crate) fn check(&self) -> Option<Arc<CheckState>> {
+        self.check.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Adds to what a job has done.

@@ -72,6 +72,7 @@ async fn put(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
             Command::SetConfig { change: message.value }
         }
         action::RESET_CONFIG => Command::ResetConfig,
+        action::START => return jobs::start(request, &message),
         "" => return Err(Error::bad("an action is missing")),
         other => return Err(Error::not_implemented(format!("the action {other:?} on the cluster"))),
     };

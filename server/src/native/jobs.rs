@@ -1,10 +1,12 @@
-//! Questions about jobs.
+//! Questions about jobs, and starting them.
 
 use super::Request;
 use crate::error::{Error, Kind, Result};
+use crate::object::{STORE_CHECK, start_check};
 use crate::reply::Reply;
 use std::collections::BTreeMap;
-use wire::api::jobs::{QueryMsg, Snap};
+use wire::api::actmsg::ActMsg;
+use wire::api::jobs::{ArgsMsg, QueryMsg, Snap, from_any_case};
 
 /// `what=status`.
 pub(super) fn status(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
@@ -32,6 +34,27 @@ pub(super) fn snapshots(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply>
         return Err(Error::client(Kind::NotFound, "no job matches"));
     }
     Reply::json(&BTreeMap::from([(request.shard.node.target_id.clone(), snaps)]))
+}
+
+/// `start`: the job's id.
+pub(super) fn start(request: &Request<'_, '_>, message: &ActMsg) -> Result<Reply> {
+    let args: ArgsMsg = from_any_case(&message.value).map_err(Error::bad)?;
+    match args.kind.as_str() {
+        STORE_CHECK => start_check(request.shard).map(Reply::text),
+        "" => Err(Error::bad("the kind of the job is missing")),
+        other => Err(Error::not_implemented(format!("starting the job {other:?}"))),
+    }
+}
+
+/// `what=store-check`: the check of the store that runs, or ran last; `skip` findings are known already.
+pub(super) fn store_check(request: &Request<'_, '_>) -> Result<Reply> {
+    let none = || Error::client(Kind::NotFound, "the store was not checked since the start");
+    let check = request.shard.node.jobs.check().ok_or_else(none)?;
+    let skip = match request.query.text("skip") {
+        "" => 0,
+        skip => skip.parse().map_err(|_| Error::bad(format!("skip = {skip:?} is no number")))?,
+    };
+    Reply::json(&check.report(skip))
 }
 
 /// `what=running_all`.

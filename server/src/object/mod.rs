@@ -4,6 +4,7 @@
 
 mod append;
 mod bucket;
+mod check;
 mod copy;
 mod list;
 mod locate;
@@ -13,6 +14,7 @@ mod write;
 
 pub(crate) use append::{AppendHandle, AppendSessions, append, flush};
 pub(crate) use bucket::{change_cluster, destroy_bucket, usage};
+pub(crate) use check::{STORE_CHECK, start_check};
 pub(crate) use copy::{copy_object, rename_object};
 pub(crate) use list::{list_page, location};
 pub(crate) use locate::{ObjectRef, bucket, locate, locate_digest};

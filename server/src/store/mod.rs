@@ -7,13 +7,16 @@
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]).
 //! * [`scan`] lists; [`cache`] keeps small objects; [`start`] opens it all.
+//! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
 mod after;
 mod cache;
 mod change;
+mod check;
 mod commit;
 mod engine;
 mod entry;
+mod inspect;
 mod lane;
 mod lock;
 mod lsm;
@@ -31,9 +34,11 @@ mod writer;
 #[cfg(test)]
 mod history_tests;
 
+pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
 pub(crate) use engine::{Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
-pub(crate) use mountpath::{FormatRequest, Mountpath};
+pub(crate) use lane::Share;
+pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{ScanItem, ScanQuery, Summary};

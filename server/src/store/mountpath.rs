@@ -91,6 +91,35 @@ impl Mountpath {
         Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
     }
 
+    /// Opens a mountpath of a cluster for a tool. Unlike a start, this makes none and changes nothing.
+    ///
+    /// # Errors
+    /// `ResourceBusy` when another process uses it; a text for what is no mountpath, or one of another cluster.
+    pub(crate) fn open_existing(path: &Path, cluster_id: &str) -> io::Result<Self> {
+        let refuse = |why: String| io::Error::other(format!("mountpath {}: {why}", path.display()));
+        let bytes = fs::read(path.join(IDENTITY)).map_err(|e| refuse(format!("{IDENTITY}: {e}")))?;
+        let identity = parse_identity(&bytes).map_err(|e| refuse(e.to_string()))?;
+        if identity.cluster_id != cluster_id {
+            return Err(refuse(format!(
+                "it belongs to cluster {}, not to {cluster_id}",
+                identity.cluster_id
+            )));
+        }
+        let path = path.canonicalize()?;
+        let lock = path.join(PRIVATE_DIR).join("lock");
+        let lock = fs::File::open(&lock).or_else(|_| fs::File::create(&lock))?;
+        if !sys::try_lock(&lock)? {
+            return Err(io::Error::new(
+                io::ErrorKind::ResourceBusy,
+                refuse("another process uses it".to_owned()),
+            ));
+        }
+        let dir = sys::open_dir(&path)?;
+        let file_system = sys::file_system(dir.as_fd())?;
+        let suspect = AtomicBool::new(false);
+        Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
+    }
+
     /// The directory that all paths are relative to.
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
@@ -136,20 +165,20 @@ impl Mountpath {
     }
 }
 
+fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
+    let identity: Identity =
+        serde_json::from_slice(bytes).map_err(|e| io::Error::other(format!("{IDENTITY} is damaged: {e}")))?;
+    if identity.format != FORMAT {
+        let why = format!("its format is {}, this version reads {FORMAT}", identity.format);
+        return Err(io::Error::other(why));
+    }
+    Ok(identity)
+}
+
 fn read_or_format(path: &Path, request: &FormatRequest<'_>) -> io::Result<Identity> {
     let file = path.join(IDENTITY);
     match fs::read(&file) {
-        Ok(bytes) => {
-            let identity: Identity = serde_json::from_slice(&bytes)
-                .map_err(|e| io::Error::other(format!("{IDENTITY} is damaged: {e}")))?;
-            if identity.format != FORMAT {
-                return Err(io::Error::other(format!(
-                    "its format is {}, this version reads {FORMAT}",
-                    identity.format
-                )));
-            }
-            Ok(identity)
-        }
+        Ok(bytes) => parse_identity(&bytes),
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             let identity = Identity {
                 format: FORMAT,

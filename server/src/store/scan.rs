@@ -123,7 +123,7 @@ impl ScanQuery {
 }
 
 /// Goes to a cursor's next entry, through the waits in between.
-async fn next(cursor: &mut Cursor) -> Result<Step> {
+pub(super) async fn next(cursor: &mut Cursor) -> Result<Step> {
     loop {
         match cursor.next() {
             Step::NeedsBlock => cursor.load().await?,

@@ -109,11 +109,11 @@ impl StoreSetup {
         Ok((Rc::new(self.assemble(committers, lanes, limits, cache)), report))
     }
 
-    fn lanes(&self, mountpath: usize) -> u16 {
+    pub(super) fn lanes(&self, mountpath: usize) -> u16 {
         self.mountpaths.get(mountpath).map_or(0, |mountpath| mountpath.lanes)
     }
 
-    fn owned(&self, mountpath: usize) -> impl Iterator<Item = u16> {
+    pub(super) fn owned(&self, mountpath: usize) -> impl Iterator<Item = u16> {
         let (lanes, core, cores) = (self.lanes(mountpath), self.core, self.cores);
         (0..lanes).filter(move |&lane| lane_owner(mountpath, LaneId::new(lane), lanes, cores) == core)
     }
@@ -126,21 +126,32 @@ impl StoreSetup {
         lanes_owned: usize,
     ) -> Result<Vec<OpenedLane>> {
         let mut opened = Vec::new();
-        for number in self.owned(at) {
-            let Some(mountpath) = self.mountpaths.get(at) else { continue };
-            let setup = LaneSetup {
-                driver: self.driver.clone(),
-                cache: Rc::clone(cache),
-                buffers: Rc::clone(buffers),
-                mountpath: Arc::clone(mountpath),
-                mountpath_index: at,
-                number,
-                segment_bytes: self.config.segment_bytes,
-                segments_open: (self.config.open_files / lanes_owned.max(1)).max(8),
-            };
+        for setup in self.lane_setups(at, cache, buffers, lanes_owned) {
             opened.push(setup.open().await?);
         }
         Ok(opened)
+    }
+
+    /// What the lanes of a mountpath that are this core's are opened with.
+    pub(super) fn lane_setups(
+        &self,
+        at: usize,
+        cache: &Rc<IndexCache>,
+        buffers: &Rc<BatchBuffers>,
+        lanes_owned: usize,
+    ) -> Vec<LaneSetup> {
+        let Some(mountpath) = self.mountpaths.get(at) else { return Vec::new() };
+        let setup = |number| LaneSetup {
+            driver: self.driver.clone(),
+            cache: Rc::clone(cache),
+            buffers: Rc::clone(buffers),
+            mountpath: Arc::clone(mountpath),
+            mountpath_index: at,
+            number,
+            segment_bytes: self.config.segment_bytes,
+            segments_open: (self.config.open_files / lanes_owned.max(1)).max(8),
+        };
+        self.owned(at).map(setup).collect()
     }
 
     /// Makes lost indexes anew from files, then brings all up to date with their logs.
@@ -173,7 +184,7 @@ impl StoreSetup {
         Ok(report)
     }
 
-    fn assemble(
+    pub(super) fn assemble(
         self,
         committers: Vec<Rc<Committer>>,
         lanes: Vec<Vec<Option<Rc<Lane>>>>,

@@ -224,6 +224,8 @@ impl Writer {
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
+        // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
+        self.generation = store.next_generation();
         let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
         let crcs = std::mem::take(&mut self.crcs);
         let (entry, done) = held.put_small(entry, crcs, data, self.new.durability).await?;
@@ -247,7 +249,10 @@ impl Writer {
             let cut = sys::truncate(file.fd().as_fd(), self.written);
             cut.map_err(|e| Error::disk("truncate", &e))?;
         }
-        let mut entry = self.entry(0, self.written, cksum_value);
+        let (store, key) = (Rc::clone(&self.store), self.key.clone());
+        let held = store.hold(&key).await?;
+        self.generation = store.next_generation();
+        let mut entry = self.entry(held.next_version(), self.written, cksum_value);
         let crcs = BlockCrcs::Inline(std::mem::take(&mut self.crcs));
         let mut meta = entry.to_meta(&self.key, crcs);
         let has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
@@ -255,10 +260,6 @@ impl Writer {
         if let Some(work) = &mut self.work {
             work.sidecar = has_sidecar.then_some(self.generation);
         }
-        let (store, key) = (Rc::clone(&self.store), self.key.clone());
-        let held = store.hold(&key).await?;
-        entry.version = held.next_version();
-        meta.version = entry.version;
         open::write_meta(&file, &meta)?;
         fault::point("file-ready");
         let (entry, done) = held.put_file(entry, &mut self.work, self.new.durability).await?;

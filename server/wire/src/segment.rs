@@ -33,7 +33,7 @@ mod ustar;
 
 pub use global::{delete_records, file_record, padding};
 pub use member::member_name;
-pub use object::{object_head, object_padding};
+pub use object::{archive_head, object_head, object_padding};
 pub use read::parse;
 
 /// TAR's unit: every record begins at a multiple of it.

@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use wire::cksum::{CksumType, crc32c};
 use wire::lom::{BlockCrcs, MAX_CKSUM, MAX_NAME, ObjectMeta};
 use wire::segment::{
-    Deletion, MAX_GLOBAL, Replaced, delete_records, file_record, member_name, object_head, object_padding,
-    padding,
+    Deletion, MAX_GLOBAL, Replaced, archive_head, delete_records, file_record, member_name, object_head,
+    object_padding, padding,
 };
 
 const BUCKET: &str = "train";
@@ -249,4 +249,41 @@ fn one_block_of_zeros_makes_gnu_tar_talk() {
     let out = Command::new("tar").arg("-tf").arg(&archive).env("LC_ALL", "C.UTF-8").output().unwrap();
     assert!(out.status.success());
     assert!(String::from_utf8_lossy(&out.stderr).contains("A lone zero block"));
+}
+
+/// An object that no segment takes, between two that one does: `tar` finds its size where a header cannot hold it.
+#[test]
+fn an_archive_takes_objects_of_any_size() {
+    let scratch = scratch();
+    for size in [(1 << 31) + 1, (1 << 33) - 1, 9 << 30] {
+        let path = scratch.path().join(format!("{size}.tar"));
+        let archive = fs::File::create(&path).unwrap();
+        let mut end = 0;
+        for (name, size) in [("before", 5), ("huge/ü", size), ("zz", 7)] {
+            let object = Object::new(name, 0);
+            let meta = ObjectMeta {
+                size,
+                block_crcs: BlockCrcs::Sidecar { id: 1, count: 2, crc_of_table: 3 },
+                ..object.meta
+            };
+            let mut head = Vec::new();
+            archive_head(&mut head, BUCKET, &meta).unwrap();
+            archive.write_all_at(&head, end).unwrap();
+            // The data are a hole.
+            end += head.len() as u64 + size + object_padding(size) as u64;
+        }
+        archive.set_len(end + 1024).unwrap();
+        for program in PROGRAMS {
+            let lines = run(program, &["-tvf".as_ref(), path.as_ref()]);
+            let sizes: Vec<u64> = lines
+                .lines()
+                .map(|line| {
+                    line.split_whitespace().find_map(|word| word.parse().ok().filter(|n| *n > 1)).unwrap()
+                })
+                .collect();
+            assert_eq!(sizes, [5, size, 7], "{program}: {lines}");
+        }
+    }
+    let refused = ObjectMeta { size: (1 << 31) + 1, ..Object::new("n", 0).meta };
+    assert!(object_head(&mut Vec::new(), BUCKET, &refused, Replaced::Nothing).is_err());
 }

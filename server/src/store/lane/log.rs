@@ -163,6 +163,11 @@ impl Log {
         }
     }
 
+    /// Everything before is in the files.
+    pub(crate) fn written(&self) -> Position {
+        self.state.borrow().settled
+    }
+
     /// Returns when the record at this position has been written.
     pub(crate) async fn settled(&self, position: Position) -> Result<()> {
         loop {

@@ -4,6 +4,7 @@
 //! and from time to time the index is written out together with the position up to which it is complete.
 
 mod buffers;
+mod inspect;
 mod ledger;
 mod log;
 mod open;
@@ -15,12 +16,14 @@ mod walk;
 
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
 pub(crate) use ledger::Ledger;
-use log::{Log, Position, file_name};
+use log::Log;
+pub(crate) use log::{Position, file_name};
 pub(crate) use open::{LaneSetup, OpenedLane, segment_path};
-pub(crate) use replay::{Buckets, extent_of, replay};
+pub(crate) use reader::{Found, SegmentReader};
+pub(crate) use replay::{Buckets, extent_of, replay, replay_in_memory};
 use segments::SegmentFiles;
 pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
-pub(crate) use walk::adopt_files;
+pub(crate) use walk::{Walk, adopt_files};
 
 use super::after::Undo;
 use super::entry::Entry;

@@ -59,6 +59,17 @@ impl LaneSetup {
         let dir = Rc::new(sys::open_dir_beneath(self.mountpath.dir(), &path).map_err(fail)?);
         let segments = self.list_segments()?;
         let (opened, checkpoint) = self.open_index(&dir).await?;
+        Ok(self.assemble(dir, segments, opened, checkpoint))
+    }
+
+    /// A lane of its parts.
+    pub(super) fn assemble(
+        self,
+        dir: Rc<OwnedFd>,
+        segments: Vec<u64>,
+        opened: Opened,
+        checkpoint: Option<(Position, Ledger)>,
+    ) -> OpenedLane {
         let (from, ledger) = match checkpoint {
             Some((position, ledger)) => (Some(position), ledger),
             None => (None, Ledger::default()),
@@ -84,7 +95,7 @@ impl LaneSetup {
             kept: RefCell::default(),
             reclaimed: Cell::new(0),
         });
-        Ok(OpenedLane { lane, from, segments })
+        OpenedLane { lane, from, segments }
     }
 
     /// The index and its checkpoint. One that is damaged is thrown away, and so is one that was never complete.
@@ -111,7 +122,7 @@ impl LaneSetup {
         self.mountpath.path.join(lane_dir(self.number))
     }
 
-    fn list_segments(&self) -> Result<Vec<u64>> {
+    pub(super) fn list_segments(&self) -> Result<Vec<u64>> {
         list_segments(&self.path()).map_err(|e| Error::disk("list a lane", &e))
     }
 }
@@ -134,7 +145,7 @@ pub(super) fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> 
     bytes
 }
 
-fn decode_checkpoint(bytes: &[u8]) -> Option<(Position, Ledger)> {
+pub(super) fn decode_checkpoint(bytes: &[u8]) -> Option<(Position, Ledger)> {
     let mut rest = bytes;
     let position = Position { segment: number(&mut rest)?, offset: number(&mut rest)? };
     let ledger = Ledger::decode(&mut rest)?;

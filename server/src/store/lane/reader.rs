@@ -82,6 +82,21 @@ impl SegmentReader {
         }
     }
 
+    /// Passes over blocks of zeros. Returns where something else is, if that is before `limit`.
+    pub(crate) async fn skip_zeros(&mut self, limit: u64) -> Result<Option<u64>> {
+        loop {
+            let offset = self.start + self.at as u64;
+            if offset >= limit || !self.ensure(BLOCK_BYTES).await? {
+                return Ok(None);
+            }
+            let block = self.window.get(self.at..self.at + BLOCK_BYTES).unwrap_or_default();
+            if block.iter().any(|byte| *byte != 0) {
+                return Ok(Some(offset));
+            }
+            self.at += BLOCK_BYTES;
+        }
+    }
+
     fn take(&mut self, offset: u64, parsed: Parsed) -> Found {
         let Parsed { record, len } = parsed;
         let intact = match &record {

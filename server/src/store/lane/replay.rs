@@ -44,6 +44,8 @@ struct Replay<'r> {
     lane: &'r Rc<Lane>,
     buckets: &'r Buckets,
     memtable_bytes_max: usize,
+    /// Only the index in memory changes, nothing on the disk.
+    in_memory: bool,
     report: ReplayReport,
     /// The index was lost: files have been walked through before.
     is_anew: bool,
@@ -55,15 +57,25 @@ pub(crate) async fn replay(
     buckets: &Buckets,
     memtable_bytes_max: usize,
 ) -> Result<ReplayReport> {
+    replay_from(opened, buckets, memtable_bytes_max, false).await
+}
+
+/// Replays a lane's log into the index in memory, and leaves everything on the disk as it is.
+pub(crate) async fn replay_in_memory(opened: &OpenedLane, buckets: &Buckets) -> Result<ReplayReport> {
+    replay_from(opened, buckets, usize::MAX, true).await
+}
+
+async fn replay_from(
+    opened: &OpenedLane,
+    buckets: &Buckets,
+    memtable_bytes_max: usize,
+    in_memory: bool,
+) -> Result<ReplayReport> {
     let lane = &opened.lane;
     lane.ledger.borrow_mut().keep_buckets(|id| buckets.contains_key(&id));
-    let mut replay = Replay {
-        lane,
-        buckets,
-        memtable_bytes_max,
-        report: ReplayReport::default(),
-        is_anew: opened.from.is_none(),
-    };
+    let is_anew = opened.from.is_none();
+    let report = ReplayReport::default();
+    let mut replay = Replay { lane, buckets, memtable_bytes_max, in_memory, report, is_anew };
     let from = opened.from.unwrap_or_default();
     let segments = replay.drop_empty_tail(&opened.segments).await?;
     for (at, &segment) in segments.iter().enumerate().filter(|(_, segment)| **segment >= from.segment) {
@@ -84,8 +96,10 @@ impl Replay<'_> {
             if !matches!(reader.next().await?, Found::End { offset: 0 }) {
                 break;
             }
-            sys::unlink_beneath(self.lane.dir.as_fd(), &name)
-                .map_err(|e| Error::disk("remove an empty segment", &e))?;
+            if !self.in_memory {
+                sys::unlink_beneath(self.lane.dir.as_fd(), &name)
+                    .map_err(|e| Error::disk("remove an empty segment", &e))?;
+            }
             self.lane.ledger.borrow_mut().drop_segment(last);
             rest = before;
         }
@@ -234,7 +248,7 @@ impl Replay<'_> {
     fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
         // One that cannot be read is left for a person to see.
         let Ok(Some(meta)) = self.file_meta(bucket, name) else { return Ok(()) };
-        if meta.generation >= generation {
+        if meta.generation >= generation || self.in_memory {
             return Ok(());
         }
         let sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }).then_some(meta.generation);
@@ -270,6 +284,9 @@ impl Replay<'_> {
         }
         if torn {
             self.report.torn_bytes += file_bytes - end;
+        }
+        if self.in_memory {
+            return Ok(());
         }
         let file = DirectFile::open(self.lane.dir.as_fd(), name, OpenMode::Write);
         let cut = file.and_then(|file| sys::truncate(file.fd().as_fd(), end));

@@ -65,7 +65,7 @@ pub(crate) struct Share {
 
 impl Share {
     /// Rests in proportion to the work done since `begun`.
-    async fn rest(self, driver: &Driver, begun: Instant) -> Instant {
+    pub(crate) async fn rest(self, driver: &Driver, begun: Instant) -> Instant {
         let pause = begun.elapsed() * self.pause_percent / 100;
         driver.sleep(pause.min(Duration::from_millis(100))).await;
         Instant::now()

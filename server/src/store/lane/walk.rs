@@ -38,8 +38,7 @@ pub(crate) async fn adopt_files(
             tracing::warn!(path = %dir.path().display(), "no such bucket: the directory is left alone");
             continue;
         };
-        let mut walk = Walk { root: dir.path().join("%ob"), dirs: Vec::new() };
-        walk.dirs.push(walk.root.clone());
+        let mut walk = Walk::new(dir.path().join("%ob"));
         while let Some(files) = walk.next_dir().map_err(fail)? {
             for file in files {
                 unusable += adopt(&walk.root, &file, bucket, mountpath, lanes, memtable_bytes_max).await?;
@@ -50,14 +49,18 @@ pub(crate) async fn adopt_files(
 }
 
 /// A walk through one bucket's directories.
-struct Walk {
-    root: PathBuf,
+pub(crate) struct Walk {
+    pub(crate) root: PathBuf,
     dirs: Vec<PathBuf>,
 }
 
 impl Walk {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { dirs: vec![root.clone()], root }
+    }
+
     /// The files of the next directory.
-    fn next_dir(&mut self) -> io::Result<Option<Vec<PathBuf>>> {
+    pub(crate) fn next_dir(&mut self) -> io::Result<Option<Vec<PathBuf>>> {
         let Some(dir) = self.dirs.pop() else { return Ok(None) };
         let entries = match fs::read_dir(&dir) {
             Ok(entries) => entries,

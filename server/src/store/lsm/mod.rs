@@ -11,7 +11,7 @@
 //! * [`cache`] holds blocks and read buffers for all lanes of a core; [`reserve`] says why the buffers are its own.
 //! * [`manifest`] says which runs there are; [`open`] starts from it, [`files`] replaces it.
 //! * Scans ([`cursor`]) and merges are one [`merge`] over [`source`]s.
-//! * [`verify`] is for the check tool. [`codec`] and [`turn`] are small helpers.
+//! * [`inspect`] and [`verify`] are for the check tool. [`codec`] and [`turn`] are small helpers.
 
 mod block;
 mod cache;
@@ -23,6 +23,7 @@ mod filter;
 mod flush;
 mod footer;
 mod index;
+mod inspect;
 mod manifest;
 mod memtable;
 mod merge;

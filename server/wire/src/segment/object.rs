@@ -28,6 +28,19 @@ pub fn object_head(
     meta: &ObjectMeta,
     replaced: Replaced,
 ) -> Result<(), LomError> {
+    if meta.size > MAX_DATA {
+        return Err(LomError::TooLarge("data"));
+    }
+    whole_or_nothing(out, |out| put_head(out, bucket, meta, Some(replaced)))
+}
+
+/// The same for a TAR archive that is no segment: the data may be of any size.
+///
+/// # Errors
+/// [`LomError::TooLarge`] from the metadata and [`LomError::Malformed`] for a bucket's name that is none; then `out`
+/// is as before.
+pub fn archive_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
+    let replaced = (meta.size <= MAX_DATA).then_some(Replaced::Nothing);
     whole_or_nothing(out, |out| put_head(out, bucket, meta, replaced))
 }
 
@@ -38,11 +51,15 @@ pub fn object_padding(size: u64) -> usize {
     to_block(size as usize)
 }
 
-fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, replaced: Replaced) -> Result<(), LomError> {
+/// Without `replaced` it is the head of an object too large for a segment: its size may be one that a header does not
+/// hold.
+fn put_head(
+    out: &mut Vec<u8>,
+    bucket: &str,
+    meta: &ObjectMeta,
+    replaced: Option<Replaced>,
+) -> Result<(), LomError> {
     check_bucket(bucket)?;
-    if meta.size > MAX_DATA {
-        return Err(LomError::TooLarge("data"));
-    }
     let name = below_bucket(&meta.name);
     // TAR programs disagree about times before 1970. The exact one lies in the attribute.
     let mtime_ns = u64::try_from(meta.mtime_ns).unwrap_or(0);
@@ -54,10 +71,15 @@ fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, replaced: Replac
     let facts = out.len();
     let path = put_path(out, bucket, &name);
     put_mtime(out, mtime_ns);
+    if replaced.is_none() {
+        put_size(out, meta.size);
+    }
     pax::begin(out, ATTRIBUTE, meta.encoded_len()?);
     meta.encode(out)?;
     pax::end(out);
-    put_comment(out, facts, replaced);
+    if let Some(replaced) = replaced {
+        put_comment(out, facts, replaced);
+    }
     let extended = ustar::header(Kind::Extended, (out.len() - facts) as u64, mtime_s, NAME);
     if let Some(place) = out.get_mut(start..facts) {
         place.copy_from_slice(&extended);
@@ -93,6 +115,14 @@ fn put_mtime(out: &mut Vec<u8>, mtime_ns: u64) {
     pax::begin(out, "mtime", seconds.len() + fraction.len());
     out.extend_from_slice(seconds);
     out.extend_from_slice(&fraction);
+    pax::end(out);
+}
+
+fn put_size(out: &mut Vec<u8>, size: u64) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(size).as_bytes();
+    pax::begin(out, "size", digits.len());
+    out.extend_from_slice(digits);
     pax::end(out);
 }
 

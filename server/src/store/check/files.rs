@@ -1,0 +1,223 @@
+//! Objects that are plain files: verified whole, and looked for on the disk.
+
+use super::lane::{TRIES, readable};
+use super::{Check, Finding, digest_of};
+use crate::error::{Error, Result};
+use crate::store::BLOCK_BYTES;
+use crate::store::entry::{BucketRef, Entry, Key, parse_index_key};
+use crate::store::lane::{Lane, Walk};
+use crate::store::mountpath::Mountpath;
+use crate::store::open::{OpenObject, read_meta};
+use crate::store::place::Place;
+use crate::store::reader::Reader;
+use crate::store::{META_XATTR, names, sidecar};
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use uring::{DirectFile, OpenMode, sys};
+use wire::lom::{BlockCrcs, ObjectMeta};
+
+/// A file with good metadata that the index does not know, or knows otherwise.
+pub(super) struct Stray {
+    pub(super) index_key: Vec<u8>,
+    /// Beneath the mountpath.
+    pub(super) path: String,
+    pub(super) generation: u64,
+    /// The log says that it was deleted.
+    pub(super) deleted: bool,
+}
+
+/// By mountpath and lane.
+pub(super) type Strays = HashMap<(usize, u16), Vec<Stray>>;
+
+impl Stray {
+    /// Its metadata, if it is still the same file.
+    pub(super) fn still_there(&self, lane: &Lane) -> Option<ObjectMeta> {
+        let meta = meta_of(&lane.mountpath.path.join(&self.path)).ok()?;
+        (meta.generation == self.generation).then_some(meta)
+    }
+}
+
+impl Check<'_> {
+    /// Verifies the file of an entry, until it is right or wrong for good.
+    pub(super) async fn file(&self, lane: &Rc<Lane>, key: &[u8], mut entry: Entry) -> Result<()> {
+        let Some((bucket_id, name)) = parse_index_key(key) else { return Ok(()) };
+        let Some(name_key) = self.key(lane, bucket_id, name) else { return Ok(()) };
+        self.count(|counts| counts.files += 1);
+        for _ in 0..TRIES {
+            lane.settled(&entry).await?;
+            let wrong = self.wrong_with(&lane.mountpath, &name_key, Some(&entry)).await?;
+            let Some(what) = wrong else { return Ok(()) };
+            self.barrier(lane).await?;
+            match lane.lookup(key).await? {
+                Some(now) if digest_of(key, &now) != digest_of(key, &entry) && now.place.is_file() => {
+                    entry = now
+                }
+                Some(now) if now.place.is_file() && self.store.is_alive(bucket_id) => {
+                    // The file itself may have come to what the entry says since.
+                    let Some(_) = self.wrong_with(&lane.mountpath, &name_key, Some(&entry)).await? else {
+                        return Ok(());
+                    };
+                    self.found(lane, |finding| {
+                        finding.file = Some(name_key.path());
+                        finding.object = Some(self.object(bucket_id, name));
+                        finding.what = what;
+                    });
+                    return Ok(());
+                }
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with an object's file. The sidecar that it or its entry names is noted.
+    async fn wrong_with(
+        &self,
+        mountpath: &Arc<Mountpath>,
+        key: &Key,
+        expected: Option<&Entry>,
+    ) -> Result<Option<String>> {
+        let named = expected.and_then(Entry::sidecar).map(|id| (key.mountpath, id));
+        self.sidecars.borrow_mut().extend(named);
+        let opened = DirectFile::open(mountpath.dir(), &key.path(), OpenMode::Read);
+        let file = match opened {
+            Ok(file) => file,
+            Err(e) => return Ok(Some(format!("its file cannot be opened: {e}"))),
+        };
+        let meta = match readable(read_meta(&file))? {
+            Ok(Some(meta)) => meta,
+            Ok(None) => return Ok(Some("its file has no metadata".to_owned())),
+            Err(why) => return Ok(Some(why)),
+        };
+        let has_sidecar = match &meta.block_crcs {
+            BlockCrcs::Sidecar { id, .. } => {
+                self.sidecars.borrow_mut().push((key.mountpath, *id));
+                true
+            }
+            BlockCrcs::Inline(_) => false,
+        };
+        let there = Entry::from_meta(&meta, key.mountpath, Place::File { has_sidecar });
+        let index_key = key.index_key();
+        let same_name = (meta.bucket_id, &meta.name) == (key.bucket.id, &key.name);
+        if !same_name {
+            return Ok(Some(format!(
+                "its metadata are those of {:?} in bucket {}",
+                meta.name, meta.bucket_id
+            )));
+        }
+        if expected.is_some_and(|entry| digest_of(&index_key, entry) != digest_of(&index_key, &there)) {
+            return Ok(Some("the index says other than the metadata of its file".to_owned()));
+        }
+        let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
+        if size_bytes != meta.size {
+            return Ok(Some(format!("its file has {size_bytes} bytes, its metadata say {}", meta.size)));
+        }
+        drop(file);
+        Ok(readable(self.read_through(mountpath, key, &meta).await)?.err())
+    }
+
+    /// Reads a file whole.
+    async fn read_through(&self, mountpath: &Arc<Mountpath>, key: &Key, meta: &ObjectMeta) -> Result<()> {
+        let crcs = sidecar::load(mountpath, meta.block_crcs.clone())?;
+        if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
+            return Err(Error::corrupt(format!("it has {} block checksums", crcs.len())));
+        }
+        let object = Rc::new(OpenObject::load(mountpath, key, meta.generation)?);
+        let mut reader = Reader::new(self.store.driver.clone(), object, 0..meta.size);
+        loop {
+            let len = match reader.next().await? {
+                Some(piece) => piece.range.len(),
+                None => return Ok(()),
+            };
+            // The piece is given back: nothing is held while this rests.
+            self.advance(len as u64).await?;
+        }
+    }
+
+    /// Walks through the buckets' directories and finds files that are not what an index says. Files of lanes without
+    /// an index are verified here.
+    pub(super) async fn walk(&self) -> Result<Strays> {
+        let mut strays = Strays::new();
+        for at in 0..self.store.mountpaths.len() {
+            let Some(mountpath) = self.store.mountpaths.get(at) else { continue };
+            for bucket in self.plan.buckets.values() {
+                let mut walk = Walk::new(mountpath.path.join(bucket.dir()).join("%ob"));
+                let fail = |e: std::io::Error| Error::disk("walk a mountpath", &e);
+                while let Some(files) = walk.next_dir().map_err(fail)? {
+                    for path in files {
+                        self.walk_file(at, mountpath, bucket, &walk.root, &path, &mut strays).await?;
+                    }
+                    // The directories are many and cost nothing that is counted in bytes.
+                    self.advance(4096).await?;
+                }
+            }
+        }
+        Ok(strays)
+    }
+
+    async fn walk_file(
+        &self,
+        at: usize,
+        mountpath: &Arc<Mountpath>,
+        bucket: &Arc<BucketRef>,
+        root: &Path,
+        path: &Path,
+        strays: &mut Strays,
+    ) -> Result<()> {
+        let shown = path.strip_prefix(&mountpath.path).unwrap_or(path).display().to_string();
+        let tell = |lane: Option<u16>, what: String| {
+            let finding = Finding::damaged(&mountpath.path, what);
+            self.observer.found(Finding { lane, file: Some(shown.clone()), ..finding });
+        };
+        let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str).and_then(names::decode) else {
+            // Each core would say so; the first lane speaks for all.
+            if self.lane(at, 0).is_some() {
+                tell(None, "it is no object: its path is no encoded name".to_owned());
+            }
+            return Ok(());
+        };
+        let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), &name);
+        let Some(lane) = self.lane(at, placement::lane_of(digest, mountpath.lanes).get()) else {
+            return Ok(());
+        };
+        let key = Key { bucket: Arc::clone(bucket), name, mountpath: at, lane: lane.number };
+        let index_key = key.index_key();
+        if !self.is_usable(lane) {
+            self.count(|counts| counts.files += 1);
+            let wrong = self.wrong_with(mountpath, &key, None).await?;
+            wrong.into_iter().for_each(|what| tell(Some(lane.number), what));
+            return Ok(());
+        }
+        if lane.lookup(&index_key).await?.is_some_and(|entry| entry.place.is_file()) {
+            // It is verified with its entry.
+            return Ok(());
+        }
+        match meta_of(path) {
+            Ok(meta) if (meta.bucket_id, &meta.name) == (bucket.id, &key.name) => {
+                let stray = Stray { index_key, path: shown, generation: meta.generation, deleted: false };
+                strays.entry((at, lane.number)).or_default().push(stray);
+            }
+            Ok(meta) => tell(Some(lane.number), format!("its metadata are those of {:?}", meta.name)),
+            // Removed since it was listed.
+            Err(_) if !path.exists() => {}
+            Err(why) => tell(Some(lane.number), format!("it is no object that can be used: {why}")),
+        }
+        Ok(())
+    }
+
+    /// One of this core's lanes.
+    fn lane(&self, mountpath: usize, number: u16) -> Option<&Rc<Lane>> {
+        self.store.lanes.get(mountpath)?.get(usize::from(number))?.as_ref()
+    }
+}
+
+/// The metadata of a file.
+fn meta_of(path: &Path) -> Result<ObjectMeta, String> {
+    let file = fs::File::open(path).map_err(|e| e.to_string())?;
+    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
+    ObjectMeta::decode(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())
+}

@@ -1,0 +1,188 @@
+//! Verifying a core's lanes: every byte against its checksum, the index against the log and the files, and back.
+//!
+//! It changes nothing and may run beside everything else. What it sees is therefore never one moment: whatever looks
+//! wrong is looked at again, after all changes that were under way have taken effect, before it is called a finding.
+//!
+//! * [`lane`] goes through one lane: its index, then its [`log`].
+//! * [`files`] are verified whole, and looked for on the disk; [`leftovers`] is what nobody names.
+//! * [`finding`] is what is said of it.
+
+mod files;
+mod finding;
+mod lane;
+mod leftovers;
+mod log;
+
+pub(crate) use finding::{CheckCounts, Class, Finding, Observer};
+pub(crate) use leftovers::{leftovers, sidecars_there};
+
+use super::after::After;
+use super::engine::Store;
+use super::entry::{BucketRef, Entry, Key};
+use super::inspect::LostIndex;
+use super::lane::{Lane, Share};
+use super::value;
+use crate::error::{Error, Kind, Result};
+use futures_util::stream::{StreamExt, iter};
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use wire::api::bprops::Durability;
+use xxhash_rust::xxh64::xxh64;
+
+/// Work between two rests, in bytes.
+const STRETCH_BYTES: u64 = 1 << 20;
+
+/// How to check.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckPlan {
+    /// Those that exist, by number.
+    pub(crate) buckets: HashMap<u64, Arc<BucketRef>>,
+    pub(crate) lost: Vec<LostIndex>,
+    /// The part of the core that it may take; without it, all.
+    pub(crate) share: Option<Share>,
+    pub(crate) lanes_at_once: usize,
+}
+
+/// A sidecar by the mountpath and the generation that names it.
+pub(crate) type SidecarId = (usize, u64);
+
+/// A check that is going on.
+pub(super) struct Check<'c> {
+    store: &'c Rc<Store>,
+    plan: &'c CheckPlan,
+    observer: &'c dyn Observer,
+    /// Lanes, by mountpath and number, whose index cannot be believed.
+    unusable: HashSet<(usize, u16)>,
+    counts: Cell<CheckCounts>,
+    /// Those that objects name.
+    sidecars: RefCell<Vec<SidecarId>>,
+    stretch: Cell<(Instant, u64)>,
+}
+
+impl Store {
+    /// Checks the lanes of this core. Returns what was looked at, and the sidecars that objects name.
+    ///
+    /// # Errors
+    /// What the disk says, when it says nothing that could be a finding; `ShuttingDown` when told to give up.
+    pub(crate) async fn check(
+        self: &Rc<Self>,
+        plan: &CheckPlan,
+        observer: &dyn Observer,
+    ) -> Result<(CheckCounts, Vec<SidecarId>)> {
+        let mut check = Check {
+            store: self,
+            plan,
+            observer,
+            unusable: HashSet::new(),
+            counts: Cell::default(),
+            sidecars: RefCell::default(),
+            stretch: Cell::new((Instant::now(), 0)),
+        };
+        for lane in self.lanes() {
+            observer.expect(lane::bytes_of(lane)?);
+        }
+        for lane in self.lanes() {
+            if !check.index_is_usable(lane).await? {
+                check.unusable.insert((lane.mountpath_index, lane.number));
+            }
+        }
+        let mut strays = check.walk().await?;
+        let check = &check;
+        let lanes = self.lanes().map(|lane| {
+            let strays = strays.remove(&(lane.mountpath_index, lane.number)).unwrap_or_default();
+            lane::check(check, lane, strays)
+        });
+        let lanes: Vec<_> = lanes.collect();
+        let mut lanes = pin!(iter(lanes).buffer_unordered(plan.lanes_at_once.max(1)));
+        while let Some(outcome) = lanes.next().await {
+            outcome?;
+        }
+        Ok((check.counts.get(), check.sidecars.take()))
+    }
+}
+
+impl Check<'_> {
+    /// Whether a lane's index can be believed; says why not.
+    async fn index_is_usable(&self, lane: &Lane) -> Result<bool> {
+        let lost = |lost: &&LostIndex| (lost.mountpath, lost.lane) == (lane.mountpath_index, lane.number);
+        let lost = self.plan.lost.iter().find(lost).map(|lost| lost.why.clone());
+        let findings = match lost {
+            Some(why) => vec![why],
+            None => lane.index.verify().await?,
+        };
+        for what in &findings {
+            self.found(lane, |finding| finding.what = format!("the index is damaged: {what}"));
+        }
+        Ok(findings.is_empty())
+    }
+
+    fn is_usable(&self, lane: &Lane) -> bool {
+        !self.unusable.contains(&(lane.mountpath_index, lane.number))
+    }
+
+    /// Notes damage in a lane; `tell` says where.
+    fn found(&self, lane: &Lane, tell: impl FnOnce(&mut Finding)) {
+        let mut finding = Finding::damaged(&lane.mountpath.path, "");
+        finding.lane = Some(lane.number);
+        tell(&mut finding);
+        self.observer.found(finding);
+    }
+
+    fn count(&self, change: impl FnOnce(&mut CheckCounts)) {
+        let mut counts = self.counts.get();
+        change(&mut counts);
+        self.counts.set(counts);
+    }
+
+    /// Notes bytes read, and rests when the core's other work is due.
+    async fn advance(&self, bytes: u64) -> Result<()> {
+        self.count(|counts| counts.bytes += bytes);
+        self.observer.advance(bytes);
+        if self.observer.is_cancelled() {
+            return Err(Error { kind: Kind::ShuttingDown, ..Error::internal("the check was ended") });
+        }
+        let (begun, before) = self.stretch.get();
+        let stretch = before + bytes;
+        self.stretch.set((begun, stretch));
+        if let Some(share) = self.plan.share.filter(|_| stretch >= STRETCH_BYTES) {
+            self.stretch.set((begun, 0));
+            let begun = share.rest(&self.store.driver, begun).await;
+            self.stretch.set((begun, 0));
+        }
+        Ok(())
+    }
+
+    /// Returns when every change that is under way has reached its files.
+    async fn barrier(&self, lane: &Rc<Lane>) -> Result<()> {
+        match self.store.committers.get(lane.mountpath_index) {
+            Some(committer) => committer.join(lane, After::Nothing, Durability::None).await,
+            // Nobody changes anything.
+            None => Ok(()),
+        }
+    }
+
+    fn key(&self, lane: &Lane, bucket_id: u64, name: &str) -> Option<Key> {
+        let bucket = Arc::clone(self.plan.buckets.get(&bucket_id)?);
+        Some(Key { bucket, name: name.to_owned(), mountpath: lane.mountpath_index, lane: lane.number })
+    }
+
+    /// What an object is called.
+    fn object(&self, bucket_id: u64, name: &str) -> String {
+        match self.plan.buckets.get(&bucket_id) {
+            Some(bucket) => format!("ais://{}/{name}", bucket.name),
+            None => format!("bucket {bucket_id}, {name}"),
+        }
+    }
+}
+
+/// Stands for a key and all that its entry says but the time of its last read, which no record knows.
+fn digest_of(key: &[u8], entry: &Entry) -> u64 {
+    let entry = Entry { atime_ns: Cell::new(0), ..entry.clone() };
+    let mut bytes = Vec::with_capacity(128);
+    value::encode(&entry, &mut bytes);
+    xxh64(&bytes, xxh64(key, 0))
+}

@@ -1,0 +1,109 @@
+//! A lane looked at without changing anything on the disk.
+
+use super::log::Position;
+use super::open::{LaneSetup, OpenedLane, decode_checkpoint, lane_dir};
+use super::{Lane, Ledger};
+use crate::error::{Error, Kind, Result};
+use crate::store::lsm::{LaneIndex, Opened};
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use uring::{Driver, sys};
+
+/// A lane as it lies on the disk.
+pub(crate) struct Inspected {
+    pub(crate) opened: OpenedLane,
+    /// Why there is no index to look at; it is empty then.
+    pub(crate) lost: Option<String>,
+}
+
+impl LaneSetup {
+    /// Opens the lane as it lies. It must not be written to.
+    ///
+    /// # Errors
+    /// What the disk says. A damaged index is not an error.
+    pub(crate) async fn open_as_is(self) -> Result<Inspected> {
+        let path = lane_dir(self.number);
+        let fail = |e: std::io::Error| Error::disk(&format!("open lane {path}"), &e);
+        let dir = Rc::new(sys::open_dir_beneath(self.mountpath.dir(), &path).map_err(fail)?);
+        let segments = self.list_segments()?;
+        let (opened, checkpoint, lost) = match self.index_as_is(&dir).await {
+            Ok((opened, checkpoint)) => (opened, Some(checkpoint), None),
+            Err(e) if e.kind == Kind::Corrupt => {
+                let opened =
+                    LaneIndex::in_memory(self.driver.clone(), Rc::clone(&dir), Rc::clone(&self.cache));
+                (opened, None, Some(e.text))
+            }
+            Err(e) => return Err(e),
+        };
+        Ok(Inspected { opened: self.assemble(dir, segments, opened, checkpoint), lost })
+    }
+
+    async fn index_as_is(&self, dir: &Rc<OwnedFd>) -> Result<(Opened, (Position, Ledger))> {
+        let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
+        let opened = LaneIndex::open_as_is(driver, Rc::clone(dir), cache).await?;
+        let checkpoint = decode_checkpoint(&opened.checkpoint);
+        let checkpoint = checkpoint.ok_or_else(|| Error::corrupt("the index has no usable checkpoint"))?;
+        Ok((opened, checkpoint))
+    }
+
+    /// Removes the lane's index, so that the next start makes it anew. A lane without a directory has none.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(crate) async fn remove_index(self) -> Result<()> {
+        match sys::open_dir_beneath(self.mountpath.dir(), &lane_dir(self.number)) {
+            Ok(dir) => LaneIndex::reset(self.driver, Rc::new(dir), self.cache).await.map(drop),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(Error::disk("open a lane", &e)),
+        }
+    }
+}
+
+impl Lane {
+    /// The directory of segments and index.
+    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// The same as a path.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.mountpath.path.join(lane_dir(self.number))
+    }
+
+    pub(crate) fn driver(&self) -> &Driver {
+        &self.driver
+    }
+
+    /// The log up to here is in the durable index.
+    pub(crate) fn checkpoint(&self) -> Position {
+        self.checkpoint.get()
+    }
+
+    /// The segments that are there, in order, each with the end of what has been written to it, if that is known.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(crate) fn segments(&self) -> Result<Vec<(u64, Option<u64>)>> {
+        let written = self.log.written();
+        let numbers = super::open::list_segments(&self.path()).map_err(|e| Error::disk("list a lane", &e))?;
+        let ledger = self.ledger.borrow();
+        let ends: HashMap<u64, u64> =
+            ledger.segments().map(|(number, account)| (number, account.end)).collect();
+        let end_of = |number: u64| {
+            let end = ends.get(&number).copied().unwrap_or(u64::MAX).min(end_in(number, written));
+            (end < u64::MAX).then_some(end)
+        };
+        Ok(numbers.into_iter().map(|number| (number, end_of(number))).collect())
+    }
+}
+
+/// How much of a segment lies before a position.
+fn end_in(segment: u64, position: Position) -> u64 {
+    match segment.cmp(&position.segment) {
+        std::cmp::Ordering::Less => u64::MAX,
+        std::cmp::Ordering::Equal => position.offset,
+        std::cmp::Ordering::Greater => 0,
+    }
+}

@@ -1,0 +1,47 @@
+//! An index as it lies on the disk, for tools that must not change anything.
+
+use super::cache::IndexCache;
+use super::files::{Home, MANIFEST, run_name};
+use super::index::LaneIndex;
+use super::manifest::Manifest;
+use super::open::{Opened, read_manifest};
+use super::run::Run;
+use crate::error::{Error, Result};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use uring::Driver;
+
+impl LaneIndex {
+    /// Opens the index to read it. What is put into it later stays in memory: it must never be flushed or merged.
+    ///
+    /// # Errors
+    /// `Corrupt` when the manifest or a run is missing or damaged. What the disk says otherwise.
+    pub(crate) async fn open_as_is(
+        driver: Driver,
+        dir: Rc<OwnedFd>,
+        cache: Rc<IndexCache>,
+    ) -> Result<Opened> {
+        let home = Home { driver, dir, cache };
+        let manifest = read_manifest(&home).await?;
+        let manifest = manifest.ok_or_else(|| Error::corrupt("the index has no manifest"))?;
+        let mut runs = Vec::with_capacity(manifest.runs.len());
+        for record in &manifest.runs {
+            runs.push(Rc::new(Run::open(&home, record).await?));
+        }
+        let checkpoint = manifest.checkpoint.clone();
+        Ok(Opened { index: Self::new(home, manifest, runs), checkpoint })
+    }
+
+    /// An empty index that exists in memory only, in the place of one that cannot be read.
+    pub(crate) fn in_memory(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Opened {
+        let manifest = Manifest { next_seq: 1, ..Manifest::default() };
+        let index = Self::new(Home { driver, dir, cache }, manifest, Vec::new());
+        Opened { index, checkpoint: Vec::new() }
+    }
+
+    /// Names of the files that the index consists of.
+    pub(crate) fn file_names(&self) -> Vec<String> {
+        let runs = self.runs.borrow();
+        runs.iter().map(|run| run_name(run.record().seq)).chain([MANIFEST.to_owned()]).collect()
+    }
+}

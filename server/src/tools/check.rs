@@ -1,0 +1,53 @@
+//! `aisnode store check` on a store that nobody uses.
+
+use super::args::CheckArgs;
+use super::report::Report;
+use super::site::Site;
+use super::{Ending, executor, online};
+use crate::error::Result;
+use crate::store::{CheckCounts, CheckPlan, Mountpath, Observer, leftovers, sidecars_there};
+use std::io;
+use std::sync::Arc;
+use uring::Driver;
+
+/// Lanes of each mountpath that are read side by side.
+const LANES_AT_ONCE: usize = 4;
+
+/// Checks, or has the node check that uses the data.
+///
+/// # Errors
+/// Whatever keeps it from checking everything.
+pub(super) fn run(args: &CheckArgs) -> io::Result<Ending> {
+    let site = Site::find(&args.site)?;
+    let mountpaths = match site.open() {
+        Ok(mountpaths) => mountpaths,
+        Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
+            eprintln!("{e}: asking the node that runs to check itself");
+            return online::run(args, &site);
+        }
+        Err(e) => return Err(e),
+    };
+    let report = Report::new(args.json);
+    let driver = executor::ring()?;
+    let counts = executor::run(&driver, check(&site, &driver, &mountpaths, &report))?;
+    Ok(report.finish(counts.map_err(io::Error::other)?))
+}
+
+async fn check(
+    site: &Site,
+    driver: &Driver,
+    mountpaths: &Arc<[Arc<Mountpath>]>,
+    observer: &dyn Observer,
+) -> Result<CheckCounts> {
+    let (store, lost) = site.setup(driver, mountpaths).open_as_is().await?;
+    let plan = CheckPlan {
+        buckets: site.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect(),
+        lost,
+        share: None,
+        lanes_at_once: LANES_AT_ONCE * mountpaths.len(),
+    };
+    let sidecars = sidecars_there(mountpaths)?;
+    let (counts, named) = store.check(&plan, observer).await?;
+    leftovers(mountpaths, &sidecars, &named, Some(&site.buckets), observer)?;
+    Ok(counts)
+}
