@@ -3,7 +3,7 @@
 use crate::cluster::BucketView;
 use crate::error::Result;
 use crate::shard::Shard;
-use crate::store::{BucketRef, Entry, Key, ScanItem, ScanQuery};
+use crate::store::{BucketRef, EncodedEntry, Entry, Key, ScanLine, ScanQuery};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,33 +46,91 @@ pub(crate) async fn list_page(
         },
         without_directories: message.has(flag::NO_DIRS),
     };
-    let without_directories = query.without_directories;
-    let shares = shard.call_all(move |core| {
-        let query = query.clone();
-        async move { share(&core, &query).await }
-    });
-    let shares = shares.await?.into_iter().collect::<Result<Vec<_>>>()?;
-    let mut entries = merge(shares, limit);
-    let full = entries.len() >= limit;
+    let (mut entries, full) = collect(shard, &query).await?;
     let continuation_token =
         if full { entries.last().map(|e| e.name.clone()).unwrap_or_default() } else { String::new() };
-    if without_directories {
+    if query.without_directories {
         entries.retain(|entry| entry.flags & entry_flag::DIR == 0);
     }
     let uuid = if message.uuid.is_empty() { crate::jobs::new_uuid() } else { message.uuid.clone() };
     Ok(LsoPage { uuid, continuation_token, entries, flags: 0 })
 }
 
-async fn share(shard: &Shard, query: &PageQuery) -> Result<Vec<LsoEntry>> {
-    let lines = shard.store.scan(&query.scan).await?;
-    Ok(lines.into_iter().map(|line| format_line(shard, query, line)).collect())
+/// One core's lines that are not in the page yet.
+#[derive(Default)]
+struct Share {
+    lines: VecDeque<LsoEntry>,
+    /// It has more behind them.
+    more: bool,
+    /// The last line that it gave.
+    last: String,
 }
 
-fn format_line(shard: &Shard, query: &PageQuery, line: ScanItem) -> LsoEntry {
-    match line {
-        ScanItem::Directory(name) => LsoEntry { name, flags: entry_flag::DIR, ..LsoEntry::default() },
-        ScanItem::Object(name, entry) => format_object(shard, query, name, &entry),
+/// The lines of a page, and whether it is full. Each core gives its part of the page and a little more, so that a page
+/// costs what it returns; one that runs short of lines is asked again.
+async fn collect(shard: &Rc<Shard>, query: &PageQuery) -> Result<(Vec<LsoEntry>, bool)> {
+    let limit = query.scan.limit;
+    let first = PageQuery {
+        scan: ScanQuery { limit: part_of(limit, shard.cores()), ..query.scan.clone() },
+        ..query.clone()
+    };
+    let shares = shard.call_all(move |core| {
+        let query = first.clone();
+        async move { share(&core, &query).await }
+    });
+    let mut shares = shares.await?.into_iter().collect::<Result<Vec<Share>>>()?;
+    let mut page: Vec<LsoEntry> = Vec::with_capacity(limit);
+    loop {
+        merge(&mut shares, &mut page, limit);
+        let short = shares.iter_mut().enumerate().find(|(_, share)| share.more && share.lines.is_empty());
+        let Some((core, short)) = short.filter(|_| page.len() < limit) else { break };
+        let scan = ScanQuery {
+            after: short.last.clone(),
+            limit: part_of(limit - page.len(), 2),
+            ..query.scan.clone()
+        };
+        let rest = PageQuery { scan, ..query.clone() };
+        *short = shard.call(core, move |core| async move { share(&core, &rest).await }).await??;
     }
+    let full = page.len() >= limit;
+    Ok((page, full))
+}
+
+/// What one of `cores` is likely to need for a page of `limit` lines: its part, and four standard deviations.
+fn part_of(limit: usize, cores: usize) -> usize {
+    let part = limit / cores.max(1);
+    (part + 4 * part.isqrt() + 8).min(limit)
+}
+
+async fn share(shard: &Shard, query: &PageQuery) -> Result<Share> {
+    let mut lines = VecDeque::with_capacity(query.scan.limit);
+    let plain = query.props.is_within(LsoProps::NAME | LsoProps::SIZE);
+    let more = shard.store.scan_lines(&query.scan, |line| {
+        lines.push_back(format_line(shard, query, plain, line)?);
+        Ok(())
+    });
+    let more = more.await?;
+    let last = lines.back().map(|line| line.name.clone()).unwrap_or_default();
+    Ok(Share { lines, more, last })
+}
+
+fn format_line(shard: &Shard, query: &PageQuery, plain: bool, line: ScanLine<'_>) -> Result<LsoEntry> {
+    match line {
+        ScanLine::Directory(name) => {
+            Ok(LsoEntry { name: name.to_owned(), flags: entry_flag::DIR, ..LsoEntry::default() })
+        }
+        ScanLine::Object(name, entry) if plain => format_plain(query, name, entry),
+        ScanLine::Object(name, entry) => Ok(format_object(shard, query, name.to_owned(), &entry.decode()?)),
+    }
+}
+
+/// A line of a name and perhaps a size, for which the entry need not be decoded.
+fn format_plain(query: &PageQuery, name: &str, entry: EncodedEntry<'_>) -> Result<LsoEntry> {
+    let mut line = LsoEntry { name: name.to_owned(), flags: entry_flag::CACHED, ..LsoEntry::default() };
+    if query.props.has(LsoProps::SIZE) {
+        line.size = entry.size_bytes()?;
+    }
+    Ok(line)
 }
 
 fn format_object(shard: &Shard, query: &PageQuery, name: String, entry: &Entry) -> LsoEntry {
@@ -118,24 +176,29 @@ pub(crate) fn location(shard: &Shard, bucket: &Arc<BucketRef>, name: &str, entry
     format!("{}:{root}/{}", shard.node.target_name(), key.location(entry))
 }
 
-/// Merges sorted shares into one sorted page; a directory that several cores know appears once.
-fn merge(shares: Vec<Vec<LsoEntry>>, limit: usize) -> Vec<LsoEntry> {
-    let mut shares: Vec<VecDeque<LsoEntry>> = shares.into_iter().map(VecDeque::from).collect();
-    let mut page: Vec<LsoEntry> = Vec::new();
+/// Moves lines of the sorted shares into the page, in order, until it is full or a share runs short; a directory that
+/// several cores know appears once.
+fn merge(shares: &mut [Share], page: &mut Vec<LsoEntry>, limit: usize) {
     while page.len() < limit {
-        let smallest = shares
-            .iter()
-            .enumerate()
-            .filter_map(|(at, share)| share.front().map(|entry| (entry.name.as_str(), at)))
-            .min();
-        let Some((_, at)) = smallest else { break };
-        let Some(entry) = shares.get_mut(at).and_then(VecDeque::pop_front) else { break };
-        let twice = page.last().is_some_and(|last| last.name == entry.name);
-        if !twice {
+        let mut smallest: Option<&mut Share> = None;
+        for share in shares.iter_mut() {
+            let Some(front) = share.lines.front() else {
+                if share.more {
+                    return;
+                }
+                continue;
+            };
+            let is_smaller =
+                smallest.as_ref().and_then(|s| s.lines.front()).is_none_or(|s| front.name < s.name);
+            if is_smaller {
+                smallest = Some(share);
+            }
+        }
+        let Some(entry) = smallest.and_then(|share| share.lines.pop_front()) else { return };
+        if page.last().is_none_or(|last| last.name != entry.name) {
             page.push(entry);
         }
     }
-    page
 }
 
 /// Names of a bucket beneath a prefix, a page at a time, for jobs that work through them.
@@ -163,14 +226,32 @@ const NAMES_PAGE: u64 = 1000;
 mod tests {
     use super::*;
 
-    fn lines(names: &[&str]) -> Vec<LsoEntry> {
-        names.iter().map(|n| LsoEntry { name: (*n).to_owned(), ..LsoEntry::default() }).collect()
+    fn share(names: &[&str], more: bool) -> Share {
+        let lines = names.iter().map(|n| LsoEntry { name: (*n).to_owned(), ..LsoEntry::default() });
+        Share { lines: lines.collect(), more, last: String::new() }
+    }
+
+    fn names(page: &[LsoEntry]) -> Vec<&str> {
+        page.iter().map(|entry| entry.name.as_str()).collect()
     }
 
     #[test]
     fn shares_merge_in_order_and_directories_once() {
-        let page = merge(vec![lines(&["a", "d/", "x"]), lines(&["b", "d/", "y"]), lines(&[])], 4);
-        let names: Vec<&str> = page.iter().map(|e| e.name.as_str()).collect();
-        assert_eq!(names, ["a", "b", "d/", "x"]);
+        let mut shares =
+            [share(&["a", "d/", "x"], false), share(&["b", "d/", "y"], false), share(&[], false)];
+        let mut page = Vec::new();
+        merge(&mut shares, &mut page, 4);
+        assert_eq!(names(&page), ["a", "b", "d/", "x"]);
+    }
+
+    #[test]
+    fn a_share_that_runs_short_stops_the_merge() {
+        let mut shares = [share(&["a", "c"], true), share(&["b", "x", "y"], false)];
+        let mut page = Vec::new();
+        merge(&mut shares, &mut page, 9);
+        assert_eq!(names(&page), ["a", "b", "c"]);
+        shares[0] = share(&["d"], false);
+        merge(&mut shares, &mut page, 9);
+        assert_eq!(names(&page), ["a", "b", "c", "d", "x", "y"]);
     }
 }

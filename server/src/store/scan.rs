@@ -29,8 +29,30 @@ pub(crate) enum ScanItem {
     Directory(String),
 }
 
-/// The lines of one page from one core, in byte order.
-pub(crate) type Scan = Vec<ScanItem>;
+/// One line of a listing as the index has it.
+pub(crate) enum ScanLine<'l> {
+    /// An object's name and its encoded entry.
+    Object(&'l str, EncodedEntry<'l>),
+    /// A virtual directory; ends in `/`.
+    Directory(&'l str),
+}
+
+/// An entry that is decoded as far as it is needed.
+#[derive(Clone, Copy)]
+pub(crate) struct EncodedEntry<'l> {
+    bytes: &'l [u8],
+    mountpath: usize,
+}
+
+impl EncodedEntry<'_> {
+    pub(crate) fn size_bytes(&self) -> Result<u64> {
+        value::size_bytes(self.bytes)
+    }
+
+    pub(crate) fn decode(&self) -> Result<Entry> {
+        value::decode(self.bytes, self.mountpath)
+    }
+}
 
 /// Counts and sizes beneath a prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,28 +65,47 @@ pub(crate) struct Summary {
 
 impl Store {
     /// Up to `limit` lines behind `after`.
-    pub(crate) async fn scan(&self, query: &ScanQuery) -> Result<Scan> {
-        let mut lines = Scan::new();
+    pub(crate) async fn scan(&self, query: &ScanQuery) -> Result<Vec<ScanItem>> {
+        let mut lines = Vec::new();
+        self.scan_lines(query, |line| {
+            lines.push(match line {
+                ScanLine::Object(name, entry) => ScanItem::Object(name.to_owned(), Box::new(entry.decode()?)),
+                ScanLine::Directory(name) => ScanItem::Directory(name.to_owned()),
+            });
+            Ok(())
+        })
+        .await?;
+        Ok(lines)
+    }
+
+    /// Hands up to `limit` lines behind `after` to `take`, in byte order; false when there are no more behind them.
+    pub(crate) async fn scan_lines(
+        &self,
+        query: &ScanQuery,
+        mut take: impl FnMut(ScanLine<'_>) -> Result<()>,
+    ) -> Result<bool> {
+        let mut left = query.limit;
         let mut merge = LaneMerge::new(self.lanes(), query.bucket_id, &query.start()).await?;
-        while lines.len() < query.limit {
-            let Some((name, bytes, mountpath)) = merge.current() else { break };
+        while left > 0 {
+            let Some((name, entry)) = merge.current() else { return Ok(false) };
             if !name.starts_with(&query.prefix) {
-                break;
+                return Ok(false);
             }
             let dir = query.shallow.then(|| directory_of(name, &query.prefix)).flatten();
             if let Some(dir) = dir {
                 let next = behind_directory(dir);
-                lines.push(ScanItem::Directory(dir.to_owned()));
+                take(ScanLine::Directory(dir))?;
+                left -= 1;
                 merge = LaneMerge::new(self.lanes(), query.bucket_id, &next).await?;
                 continue;
             }
             if name > query.after.as_str() || query.after.is_empty() {
-                let entry = value::decode(bytes, mountpath)?;
-                lines.push(ScanItem::Object(name.to_owned(), Box::new(entry)));
+                take(ScanLine::Object(name, entry))?;
+                left -= 1;
             }
             merge.advance().await?;
         }
-        Ok(lines)
+        Ok(true)
     }
 
     /// Counts and sizes beneath a prefix.
@@ -151,11 +192,11 @@ impl LaneMerge {
         Ok(merge)
     }
 
-    /// The entry that is next: name, value, mountpath.
-    fn current(&self) -> Option<(&str, &[u8], usize)> {
+    /// The entry that is next.
+    fn current(&self) -> Option<(&str, EncodedEntry<'_>)> {
         let (cursor, mountpath) = self.lanes.get(*self.order.last()?)?;
         let (_, name) = parse_index_key(cursor.key())?;
-        Some((name, cursor.value(), *mountpath))
+        Some((name, EncodedEntry { bytes: cursor.value(), mountpath: *mountpath }))
     }
 
     async fn advance(&mut self) -> Result<()> {

@@ -131,6 +131,14 @@ impl LsoMsg {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LsoProps(u16);
 
+impl std::ops::BitOr for LsoProps {
+    type Output = LsoProps;
+
+    fn bitor(self, other: LsoProps) -> LsoProps {
+        LsoProps(self.0 | other.0)
+    }
+}
+
 impl LsoProps {
     /// The name; always sent.
     pub const NAME: LsoProps = LsoProps(1);
@@ -178,6 +186,12 @@ impl LsoProps {
         ("last-modified", LsoProps::LAST_MODIFIED),
         ("etag", LsoProps::ETAG),
     ];
+
+    /// Whether there is no attribute besides these.
+    #[must_use]
+    pub const fn is_within(self, others: LsoProps) -> bool {
+        self.0 & !others.0 == 0
+    }
 
     /// The attribute of this name.
     #[must_use]
