@@ -257,7 +257,8 @@ impl Held<'_> {
     fn publish(&self, entry: Entry, old: Option<&Entry>) -> Rc<Entry> {
         let entry = Rc::new(entry);
         self.lane.publish(self.key.bucket.id, &self.index_key, &entry, old);
-        self.store.entries.borrow_mut().insert(self.index_key.as_slice().into(), Rc::clone(&entry));
+        // What is written may never be read: the next look-up brings it in.
+        self.store.entries.borrow_mut().remove(self.index_key.as_slice());
         if let Some(old) = old.filter(|old| old.generation != entry.generation) {
             self.store.forget_caches(old);
         }
