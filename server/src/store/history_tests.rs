@@ -3,7 +3,7 @@
 use super::engine::{Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::mountpath::{FormatRequest, Mountpath};
-use super::scan::{ScanItem, ScanQuery};
+use super::scan::{ScanLine, ScanQuery};
 use super::start::{RecoveryReport, StoreSetup};
 use super::writer::{ByteSource, NewObject};
 use crate::error::Result;
@@ -115,7 +115,7 @@ impl World {
         // Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
         let beside = std::env::current_exe().unwrap();
         let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
-        let buckets = (1..=BUCKETS).map(|id| bucket(id)).collect();
+        let buckets = (1..=BUCKETS).map(bucket).collect();
         Self { dir, dice: Dice(seed | 1), model: Model::new(), buckets, next_bucket: BUCKETS + 1 }
     }
 
@@ -166,10 +166,9 @@ impl World {
                 }
                 self.check_all(&store).await;
                 life.reclaimed = store.stats().reclaimed;
-                match self.dice.roll(4) {
-                    0 => store.close().await.unwrap(),
-                    // As if killed: what is acknowledged is in the files.
-                    _ => {}
+                // Else as if killed: what is acknowledged is in the files.
+                if self.dice.roll(4) == 0 {
+                    store.close().await.unwrap();
                 }
             });
             select(work, tasks).await;
@@ -262,7 +261,7 @@ impl World {
             let expected: Vec<&(u64, String)> =
                 self.model.keys().filter(|(id, _)| *id == bucket.id).collect();
             let query = ScanQuery { bucket_id: bucket.id, limit: usize::MAX, ..ScanQuery::default() };
-            let names = names_of(store.scan(&query).await.unwrap());
+            let names = self::names(store, &query).await;
             assert!(names.iter().eq(expected.iter().map(|(_, name)| name)), "{names:?}\n{expected:?}");
             let sum = store.summarize(bucket.id, "").await.unwrap();
             let things = self.model.iter().filter(|((id, _), _)| *id == bucket.id);
@@ -318,7 +317,7 @@ impl World {
         // A directory that holds `after` itself still comes behind its own name only.
         expected.truncate(limit);
         let query = ScanQuery { bucket_id: bucket.id, prefix, after, limit, shallow };
-        let got: Vec<String> = names_of(store.scan(&query).await.unwrap());
+        let got = self::names(store, &query).await;
         let got: Vec<String> = got.into_iter().filter(|line| *line > query.after).collect();
         assert!(
             expected.starts_with(&got) || got.len() + 1 >= expected.len(),
@@ -343,11 +342,15 @@ async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<
     Ok(bytes)
 }
 
-fn names_of(lines: Vec<ScanItem>) -> Vec<String> {
-    let name = |line| match line {
-        ScanItem::Object(name, _) | ScanItem::Directory(name) => name,
-    };
-    lines.into_iter().map(name).collect()
+async fn names(store: &Store, query: &ScanQuery) -> Vec<String> {
+    let mut names = Vec::new();
+    let scanned = store.scan_lines(query, |line| {
+        let (ScanLine::Object(name, _) | ScanLine::Directory(name)) = line;
+        names.push(name.to_owned());
+        Ok(())
+    });
+    scanned.await.unwrap();
+    names
 }
 
 fn bucket(id: u64) -> Arc<BucketRef> {

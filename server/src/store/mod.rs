@@ -41,7 +41,7 @@ pub(crate) use lane::Share;
 pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
-pub(crate) use scan::{EncodedEntry, ScanItem, ScanLine, ScanQuery, Summary};
+pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};
 pub(crate) use start::{RecoveryReport, StoreSetup};
 pub(crate) use writer::{ByteSource, NewObject, Writer};
 

@@ -21,15 +21,6 @@ pub(crate) struct ScanQuery {
 }
 
 /// One line of a listing.
-#[derive(Debug)]
-pub(crate) enum ScanItem {
-    /// An object.
-    Object(String, Box<Entry>),
-    /// A virtual directory; ends in `/`.
-    Directory(String),
-}
-
-/// One line of a listing as the index has it.
 pub(crate) enum ScanLine<'l> {
     /// An object's name and its encoded entry.
     Object(&'l str, EncodedEntry<'l>),
@@ -64,18 +55,17 @@ pub(crate) struct Summary {
 }
 
 impl Store {
-    /// Up to `limit` lines behind `after`.
-    pub(crate) async fn scan(&self, query: &ScanQuery) -> Result<Vec<ScanItem>> {
-        let mut lines = Vec::new();
+    /// Up to `limit` objects behind `after`.
+    pub(crate) async fn scan_objects(&self, query: &ScanQuery) -> Result<Vec<(String, Entry)>> {
+        let mut objects = Vec::new();
         self.scan_lines(query, |line| {
-            lines.push(match line {
-                ScanLine::Object(name, entry) => ScanItem::Object(name.to_owned(), Box::new(entry.decode()?)),
-                ScanLine::Directory(name) => ScanItem::Directory(name.to_owned()),
-            });
+            if let ScanLine::Object(name, entry) = line {
+                objects.push((name.to_owned(), entry.decode()?));
+            }
             Ok(())
         })
         .await?;
-        Ok(lines)
+        Ok(objects)
     }
 
     /// Hands up to `limit` lines behind `after` to `take`, in byte order; false when there are no more behind them.

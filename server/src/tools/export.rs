@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::site::Site;
 use super::{Ending, executor};
 use crate::error::{Error, Kind, Result};
-use crate::store::{BucketRef, Entry, Key, ScanItem, ScanQuery, Store};
+use crate::store::{BucketRef, Entry, Key, ScanQuery, Store};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -89,11 +89,10 @@ impl<W: Write> Export<'_, W> {
             shallow: false,
         };
         loop {
-            let page = self.store.scan(&query).await?;
-            let Some(ScanItem::Object(last, _)) = page.last() else { break };
+            let page = self.store.scan_objects(&query).await?;
+            let Some((last, _)) = page.last() else { break };
             query.after.clone_from(last);
-            for item in page {
-                let ScanItem::Object(name, entry) = item else { continue };
+            for (name, entry) in page {
                 match self.object(&name, &entry).await {
                     Ok(()) => written.objects += 1,
                     Err(e) if e.kind == Kind::Corrupt => {

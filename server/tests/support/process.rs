@@ -92,7 +92,7 @@ impl Site {
                 && block[member.len()] == 0
         };
         let segments = super::files_beneath(&self.mountpath.join(".straightline/lanes"));
-        let found = segments
+        let mut found = segments
             .into_iter()
             .filter(|path| path.extension().is_some_and(|ext| ext == "tar"))
             .filter_map(|path| {
@@ -100,7 +100,7 @@ impl Site {
                 let at = bytes.chunks(512).rposition(|block| block.len() == 512 && is_its_header(block))?;
                 Some((path, (at + 1) * 512))
             });
-        found.last().unwrap_or_else(|| panic!("{member} is in no segment"))
+        found.next_back().unwrap_or_else(|| panic!("{member} is in no segment"))
     }
 
     /// Removes the indexes of all lanes: the next start makes them anew.

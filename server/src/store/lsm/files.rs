@@ -147,12 +147,6 @@ impl NewFile {
         self.pending.len() >= BULK_BUF_BYTES
     }
 
-    /// Fills the last page up with zeros.
-    #[cfg(test)]
-    pub(super) fn pad(&mut self) {
-        self.pending.resize(self.pending.len().next_multiple_of(PAGE_BYTES), 0);
-    }
-
     /// Writes what is pending.
     pub(super) async fn write_out(&mut self) -> Result<()> {
         let mut done = 0;
