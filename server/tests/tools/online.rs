@@ -6,6 +6,9 @@ use crate::support::{Client, Site, content, metric};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Checks, one after the other.
+const TURNS: usize = 20;
+
 /// Changes names of its own, all the time.
 fn change(port: u16, thread: u64, stop: &AtomicBool) -> u64 {
     let mut client = Client::new(port);
@@ -28,6 +31,15 @@ fn change(port: u16, thread: u64, stop: &AtomicBool) -> u64 {
     changes
 }
 
+/// Ends the writers, whatever becomes of the test.
+struct StopOnDrop<'s>(&'s AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_check_beside_changes_has_no_false_findings() {
     let mut site = Site::new("tools-online");
@@ -44,13 +56,14 @@ fn a_check_beside_changes_has_no_false_findings() {
                 })
             })
             .collect();
-        for turn in 0..8 {
+        let stopping = StopOnDrop(&stop);
+        for turn in 0..TURNS {
             let ran = check(&site);
             assert_eq!(ran.code, 0, "{turn}: {}", ran.text());
             assert!(ran.err.contains("asking the node"), "{}", ran.err);
             assert!(ran.json()["checked"]["objects"].as_u64().unwrap() > 80, "{}", ran.text());
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         let changes: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
         assert!(changes > 100, "{changes}");
     });

@@ -1,5 +1,6 @@
 //! `store rebuild-index`.
 
+use crate::damage::{Victim, attribute};
 use crate::run::*;
 use crate::support::{Bucket, Client, Site, files_beneath};
 use serde_json::Value;
@@ -33,5 +34,30 @@ fn a_rebuilt_index_says_the_same() {
     assert_clean(&site, "rebuilt");
     let node = site.start();
     assert_eq!([B, OTHER].map(|bucket| listing(&mut node.client(), bucket)), before);
+    node.stop();
+}
+
+/// One damaged file keeps neither the tool nor the node from the others.
+#[test]
+fn damaged_metadata_cost_one_object() {
+    let mut site = Site::new("tools-rebuild-damage");
+    populate(&mut site, false);
+    let file = site.object_file(B.0, "l/1048576");
+    let victim = Victim::Attribute(file.clone(), attribute(&file).len() / 2);
+    victim.flip(3);
+    let ran = tool(&site, &["rebuild-index"]);
+    assert_eq!(ran.code, 1, "{}", ran.text());
+    assert!(ran.text().contains("unusable 1,"), "{}", ran.text());
+    let found = findings(&site, "damaged metadata");
+    assert_eq!(found.len(), 1, "{found:?}");
+    let node = site.start();
+    let names = B.list(&mut node.client());
+    assert!(names.len() > 70 && !names.contains(&"l/1048576".to_owned()), "{names:?}");
+    node.stop();
+    victim.flip(3);
+    assert_eq!(tool(&site, &["rebuild-index"]).code, 0);
+    assert_clean(&site, "as it was");
+    let node = site.start();
+    assert_eq!(B.list(&mut node.client()).len(), names.len() + 1);
     node.stop();
 }

@@ -198,7 +198,9 @@ impl LaneCheck<'_> {
     /// Records that are in use by the log and that the index does not know.
     async fn unknown(&mut self) -> Result<()> {
         if !self.unknown.is_empty() {
-            // A deletion may have been written, or moved on, since the walk passed: it is in what was written last.
+            // A deletion may have come, or moved on, since the walk passed: once everything that the index knows is
+            // written, it is found.
+            self.check.barrier(self.lane).await?;
             self.read_deletions().await?;
         }
         let there: Vec<u64> = self.lane.segments()?.into_iter().map(|(number, _)| number).collect();
