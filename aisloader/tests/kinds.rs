@@ -123,8 +123,11 @@ fn head_and_delete_follow_redirects() {
     gateway.fill(30, 1);
     target.fill(30, 1);
     let end = load(&gateway, "-pcthead=50 -pctdel=50 -duration=30s");
-    assert_eq!((end.stats.of(OpKind::Delete).ops, end.stats.error_count()), (30, 0));
-    assert!(target.store.objects.lock().unwrap().is_empty());
+    // The run ends when a worker finds nothing to delete; the last name may be in the hands of a HEAD just then.
+    let deleted = end.stats.of(OpKind::Delete).ops;
+    assert!((29..=30).contains(&deleted), "{deleted}");
+    assert_eq!(end.stats.error_count(), 0);
+    assert_eq!(target.store.objects.lock().unwrap().len() as u64, 30 - deleted);
 }
 
 /// The parts that were asked for.

@@ -106,6 +106,11 @@ impl Ledger {
         self.segments.iter().map(|(&number, account)| (number, account))
     }
 
+    /// Closes the accounts of segments that are no longer there: removed after the last checkpoint, before a crash.
+    pub(crate) fn keep_segments(&mut self, there: &[u64]) {
+        self.segments.retain(|number, _| there.binary_search(number).is_ok());
+    }
+
     /// Closes the account of a segment that has been removed.
     pub(crate) fn drop_segment(&mut self, segment: u64) {
         self.segments.remove(&segment);

@@ -70,10 +70,11 @@ impl LaneSetup {
         opened: Opened,
         checkpoint: Option<(Position, Ledger)>,
     ) -> OpenedLane {
-        let (from, ledger) = match checkpoint {
+        let (from, mut ledger) = match checkpoint {
             Some((position, ledger)) => (Some(position), ledger),
             None => (None, Ledger::default()),
         };
+        ledger.keep_segments(&segments);
         let next_segment =
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
         let log =

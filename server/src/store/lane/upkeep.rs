@@ -89,7 +89,14 @@ impl Lane {
             return Ok(true);
         }
         match self.victim() {
-            Some(victim) => self.reclaim(victim, upkeep).await.map(|()| true),
+            Some(victim) => {
+                // One that cannot be reclaimed must not keep others from it.
+                let reclaimed = self.reclaim(victim, upkeep).await;
+                if reclaimed.is_err() {
+                    self.kept.borrow_mut().insert(victim);
+                }
+                reclaimed.map(|()| true)
+            }
             None => Ok(false),
         }
     }
