@@ -225,6 +225,9 @@ impl Lane {
         }
         // The very bytes: a record says nothing of where it lies.
         self.log.reserve(raw.len()).await?;
+        if !(upkeep.is_alive)(meta.bucket_id) {
+            return Ok(());
+        }
         let start = self.log.append([raw, &[]], 0)?;
         fault::point("copy-appended");
         let moved = Entry {
