@@ -55,7 +55,8 @@ scaling-faults: bench-packages
 
 ## the long forms of tests: power cuts, connection churn
 campaign: packages
-	POWER_CUTS=20 CHURN=200000 $(CARGO) test --release --locked -p aisnode --test power_cut --test limits -- --nocapture
+	POWER_CUTS=100 CHURN=200000 $(CARGO) test --release --locked -p aisnode --test power_cut --test limits -- --nocapture
+	FAULT_DEATHS=20 $(CARGO) test --locked -p aisnode --test fault_points -- --nocapture
 
 packages:
 	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \

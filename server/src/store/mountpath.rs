@@ -175,6 +175,26 @@ fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
     Ok(identity)
 }
 
+/// Refuses a new mountpath beside one that holds objects: names would hash to the new one, and what lies on the old one
+/// would no longer be found. To be asked before any is opened, because that formats it.
+pub(crate) fn refuse_growth(paths: &[PathBuf]) -> io::Result<()> {
+    let new = paths.iter().find(|path| !path.join(IDENTITY).exists());
+    let used = paths.iter().find(|path| path.join(IDENTITY).exists() && holds_objects(path));
+    let (Some(new), Some(used)) = (new, used) else { return Ok(()) };
+    Err(io::Error::other(format!(
+        "mountpath {} is new, but {} holds objects, and moving objects to a new mountpath is not implemented: start without it",
+        new.display(),
+        used.display()
+    )))
+}
+
+fn holds_objects(path: &Path) -> bool {
+    let files = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
+    files(path.join("@ais")).next().is_some()
+        || files(path.join(LANES_DIR)).flat_map(files).any(|file| is_segment(&file))
+}
+
 fn read_or_format(path: &Path, request: &FormatRequest<'_>) -> io::Result<Identity> {
     let file = path.join(IDENTITY);
     match fs::read(&file) {
@@ -214,6 +234,21 @@ mod tests {
         assert_eq!(Mountpath::open(dir.path(), &request("t1")).unwrap().lanes, 16);
         let refused = Mountpath::open(dir.path(), &request("t2")).unwrap_err();
         assert!(refused.to_string().contains("belongs to target t1"), "{refused}");
+    }
+
+    #[test]
+    fn a_new_mountpath_beside_one_with_objects_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = [dir.path().join("old"), dir.path().join("new")];
+        assert!(refuse_growth(&paths).is_ok(), "both are new");
+        drop(Mountpath::open(&paths[0], &request("t1")).unwrap());
+        assert!(refuse_growth(&paths).is_ok(), "the old one is empty");
+        let lane = paths[0].join(LANES_DIR).join("03");
+        fs::create_dir_all(&lane).unwrap();
+        fs::write(lane.join("0000000000000001.tar"), b"").unwrap();
+        let refused = refuse_growth(&paths).unwrap_err().to_string();
+        assert!(refused.contains("new is new") && !paths[1].exists(), "{refused}");
+        assert!(refuse_growth(&paths[..1]).is_ok());
     }
 
     #[test]
