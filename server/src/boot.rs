@@ -8,7 +8,7 @@ use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, HEAD_LIMITS};
 use crate::node::Node;
 use crate::shard::{CoreReady, CoreSetup, Letter, StreamLimits, mailbox_capacity, start_core};
-use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig};
+use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, refuse_growth};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
 use placement::{NodeLayout, Smap};
@@ -185,6 +185,7 @@ fn free_address(address: SocketAddr) -> io::Result<SocketAddr> {
 }
 
 fn open_mountpaths(config: &Config, identity: &Identity) -> io::Result<Arc<[Arc<Mountpath>]>> {
+    refuse_growth(&config.mountpaths)?;
     let mut mountpaths = Vec::new();
     for path in &config.mountpaths {
         let request = FormatRequest {

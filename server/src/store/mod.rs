@@ -1,7 +1,7 @@
 //! What one core keeps of the node's objects: its lanes, and the way to and from the disk.
 //!
 //! The interface is narrow on purpose: [`Store::find`], [`Store::read`], [`Store::read_small`], [`Store::writer`],
-//! [`Store::remove`], [`Store::set_custom`], [`Store::scan`], [`Store::summarize`], [`Store::forget_bucket`].
+//! [`Store::remove`], [`Store::set_custom`], [`Store::scan_lines`], [`Store::summarize`], [`Store::forget_bucket`].
 //!
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
@@ -38,7 +38,7 @@ pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftove
 pub(crate) use engine::{Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use lane::Share;
-pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath};
+pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, refuse_growth};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};

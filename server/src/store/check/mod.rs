@@ -4,7 +4,7 @@
 //! wrong is looked at again, after all changes that were under way have taken effect, before it is called a finding.
 //!
 //! * [`lane`] goes through one lane: its index, then its [`log`].
-//! * [`files`] are verified whole, and looked for on the disk; [`leftovers`] is what nobody names.
+//! * [`files`] are verified whole, and looked for on the disk; [`mod@leftovers`] is what nobody names.
 //! * [`finding`] is what is said of it.
 
 mod files;
