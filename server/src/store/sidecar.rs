@@ -1,7 +1,7 @@
 //! Block checksums of objects too large for an extended attribute: a file of their own, named by the generation.
 //!
 //! It is written and flushed before the object's metadata names it, so an object that can be seen has its checksums.
-//! A sidecar that no object names is left over from a crash and is swept at the start.
+//! A sidecar that no object names is left over from a crash; it does no harm, and `aisnode store check` reports it.
 
 use super::mountpath::{Mountpath, SIDECAR_DIR};
 use crate::error::{Error, Result};
