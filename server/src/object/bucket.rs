@@ -22,7 +22,7 @@ pub(crate) async fn destroy_bucket(shard: &Rc<Shard>, name: &str) -> Result<()> 
     shard
         .call_all(move |core| {
             let bucket = forgotten.clone();
-            async move { core.store.forget_bucket(&bucket) }
+            async move { core.store.forget_bucket(&bucket).await }
         })
         .await?;
     bury(shard, &bucket)?;

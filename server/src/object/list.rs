@@ -3,7 +3,7 @@
 use crate::cluster::BucketView;
 use crate::error::Result;
 use crate::shard::Shard;
-use crate::store::{BucketRef, EncodedEntry, Entry, Key, ScanLine, ScanQuery};
+use crate::store::{BucketRef, EncodedEntry, Entry, ScanLine, ScanQuery};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -170,10 +170,8 @@ fn format_object(shard: &Shard, query: &PageQuery, name: String, entry: &Entry) 
 pub(crate) fn location(shard: &Shard, bucket: &Arc<BucketRef>, name: &str, entry: &Entry) -> String {
     let mountpath = shard.node.mountpaths.get(entry.mountpath);
     let root = mountpath.map(|mountpath| mountpath.path.display().to_string()).unwrap_or_default();
-    let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
-    let lane = mountpath.map_or(0, |mountpath| placement::lane_of(digest, mountpath.lanes).get());
-    let key = Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: entry.mountpath, lane };
-    format!("{}:{root}/{}", shard.node.target_name(), key.location(entry))
+    let path = shard.store.key(bucket, name, entry).map(|key| key.location(entry)).unwrap_or_default();
+    format!("{}:{root}/{path}", shard.node.target_name())
 }
 
 /// Moves lines of the sorted shares into the page, in order, until it is full or a share runs short; a directory that

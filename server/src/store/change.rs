@@ -83,11 +83,20 @@ impl Store {
         done.await
     }
 
-    /// Forgets a destroyed bucket; its files are moved away by the control plane, its records are reclaimed later.
-    pub(crate) fn forget_bucket(&self, bucket: &BucketRef) {
+    /// Forgets a destroyed bucket; its records are reclaimed later. When this returns, no file gets a name in it any
+    /// more, so that its directories can be moved away.
+    pub(crate) async fn forget_bucket(&self, bucket: &BucketRef) {
         self.destroyed.borrow_mut().insert(bucket.id);
         for lane in self.lanes() {
             lane.ledger.borrow_mut().forget_bucket(bucket.id);
+        }
+        let lanes = self.lanes.iter().filter_map(|lanes| lanes.iter().flatten().next());
+        for (lane, committer) in
+            lanes.filter_map(|lane| Some((lane, self.committer(lane.mountpath_index).ok()?)))
+        {
+            // Changes take effect in the order of their coming: those that came before this one have done so then. One
+            // that fails has failed for them too.
+            let _ = committer.join(lane, After::Nothing, Durability::None).await;
         }
         // Its entries and bodies are never asked for again and leave the caches as they age.
     }
@@ -172,9 +181,8 @@ impl Held<'_> {
             generation,
             replaced: Replaced::Nothing,
         };
-        let at = self.lane.log.append_deletion(deletion)?;
+        self.lane.log.append_deletion(deletion)?;
         fault::point("deletion-appended");
-        self.lane.account(at, 1);
         self.lane.unpublish(self.key.bucket.id, &self.index_key, &old);
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
         self.store.forget_caches(&old);

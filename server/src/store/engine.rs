@@ -8,7 +8,7 @@ use super::lock::NameLocks;
 use super::lsm::IndexCache;
 use super::mountpath::Mountpath;
 use super::open::OpenObject;
-use super::place::Place;
+use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
@@ -202,7 +202,7 @@ impl Store {
         }
         self.count(|c| c.cache_misses += 1);
         let piece = match &entry.place {
-            Place::Segment(extent) => self.lane(key)?.read(entry, extent).await,
+            Place::Segment(extent) => self.read_extent(key, entry, *extent).await,
             Place::File { .. } => self.read_whole(key, entry).await,
         };
         let piece = piece.inspect_err(|e| self.count_corrupt(e))?;
@@ -210,6 +210,23 @@ impl Store {
             self.bodies.insert(entry.generation, &piece);
         }
         Ok(piece)
+    }
+
+    /// Reads a small object from its segment, or from another one that it has been moved to since it was looked up.
+    async fn read_extent(&self, key: &Key, entry: &Entry, mut extent: Extent) -> Result<Piece> {
+        let lane = self.lane(key)?;
+        loop {
+            let failed = match lane.read(entry, &extent).await {
+                Ok(piece) => return Ok(piece),
+                Err(e) => e,
+            };
+            let now = lane.lookup(&key.index_key()).await?.filter(|now| now.generation == entry.generation);
+            match now.map(|now| now.place) {
+                Some(Place::Segment(moved)) if moved != extent => extent = moved,
+                _ => return Err(failed),
+            }
+            self.forget_entry(key);
+        }
     }
 
     async fn read_whole(&self, key: &Key, entry: &Entry) -> Result<Piece> {

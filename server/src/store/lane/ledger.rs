@@ -29,8 +29,6 @@ pub(crate) struct SegmentAccount {
     pub(crate) end: u64,
     /// Bytes of records that the index points at, by bucket.
     live: HashMap<u64, u64>,
-    /// Deletions it holds: they matter for as long as older segments exist.
-    pub(crate) deletions: u64,
 }
 
 impl SegmentAccount {
@@ -130,7 +128,7 @@ impl Ledger {
         }
         put_number(self.segments.len() as u64, out);
         for (&number, account) in &self.segments {
-            [number, account.end, account.deletions].into_iter().for_each(|n| put_number(n, out));
+            [number, account.end].into_iter().for_each(|n| put_number(n, out));
             put_number(account.live.len() as u64, out);
             for (&id, &bytes) in &account.live {
                 [id, bytes].into_iter().for_each(|n| put_number(n, out));
@@ -147,8 +145,7 @@ impl Ledger {
         }
         for _ in 0..number(rest)? {
             let segment = number(rest)?;
-            let mut account =
-                SegmentAccount { end: number(rest)?, deletions: number(rest)?, live: HashMap::new() };
+            let mut account = SegmentAccount { end: number(rest)?, live: HashMap::new() };
             for _ in 0..number(rest)? {
                 let id = number(rest)?;
                 account.live.insert(id, number(rest)?);

@@ -134,7 +134,7 @@ impl Log {
     }
 
     /// Appends a deletion, to the last record if that holds deletions.
-    pub(crate) fn append_deletion(&self, deletion: Deletion) -> Result<Position> {
+    pub(crate) fn append_deletion(&self, deletion: Deletion) -> Result<()> {
         let mut state = self.state.borrow_mut();
         let batch = state.batch.as_mut().ok_or_else(unreserved)?;
         let (start, deletions) = &mut batch.deletions;
@@ -143,12 +143,10 @@ impl Log {
             deletions.clear();
         }
         deletions.push(deletion);
-        let at = Position { segment: batch.segment, offset: batch.start + *start as u64 };
         let mut record = Vec::new();
         segment::delete_records(&mut record, deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
         batch.filled = *start;
-        batch.push(&record)?;
-        Ok(at)
+        batch.push(&record)
     }
 
     /// Where the next record will be.

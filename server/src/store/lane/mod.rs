@@ -131,16 +131,15 @@ impl Lane {
     /// Writes the batch of the log; returns the file it went to, if there was anything to write.
     pub(crate) async fn write_batch(&self) -> Result<Option<Rc<OwnedFd>>> {
         let Some((file, end)) = self.log.write_batch().await? else { return Ok(None) };
-        self.account(end, 0);
+        self.account(end);
         Ok(Some(file))
     }
 
-    /// Notes how far a segment has been written and what deletions it holds.
-    pub(crate) fn account(&self, at: Position, deletions: u64) {
+    /// Notes how far a segment has been written.
+    fn account(&self, end: Position) {
         let mut ledger = self.ledger.borrow_mut();
-        let account = ledger.segment(at.segment);
-        account.end = account.end.max(at.offset);
-        account.deletions += deletions;
+        let account = ledger.segment(end.segment);
+        account.end = account.end.max(end.offset);
     }
 
     /// Notes a file that is not under its name yet.

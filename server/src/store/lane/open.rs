@@ -137,9 +137,13 @@ pub(crate) fn list_segments(lane_dir: &std::path::Path) -> std::io::Result<Vec<u
     Ok(segments)
 }
 
+/// What a checkpoint of this form begins with; one of another form is none, and the index is made anew.
+const CHECKPOINT: u64 = 0x534c_4302;
+
 /// What is saved with the index: how far it is complete, and the counts.
 pub(super) fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
+    put_number(CHECKPOINT, &mut bytes);
     put_number(position.segment, &mut bytes);
     put_number(position.offset, &mut bytes);
     ledger.encode(&mut bytes);
@@ -148,6 +152,9 @@ pub(super) fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> 
 
 pub(super) fn decode_checkpoint(bytes: &[u8]) -> Option<(Position, Ledger)> {
     let mut rest = bytes;
+    if number(&mut rest)? != CHECKPOINT {
+        return None;
+    }
     let position = Position { segment: number(&mut rest)?, offset: number(&mut rest)? };
     let ledger = Ledger::decode(&mut rest)?;
     rest.is_empty().then_some((position, ledger))

@@ -132,7 +132,7 @@ impl Replay<'_> {
             }
             self.checkpoint(Position { segment, offset: end }).await?;
         }
-        self.lane.account(Position { segment, offset: end }, 0);
+        self.lane.account(Position { segment, offset: end });
         if !is_last && !doubtful.is_empty() {
             return self.decayed(doubtful, &name).await;
         }
@@ -160,7 +160,6 @@ impl Replay<'_> {
             }
             Record::File { meta, .. } => self.file(meta).await,
             Record::Deletions(deletions) => {
-                self.lane.account(Position { segment, offset }, deletions.len() as u64);
                 for deletion in deletions {
                     self.deletion(deletion).await?;
                 }

@@ -1,12 +1,11 @@
 //! Segments opened for reading.
 
 use super::log::file_name;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::store::place::Extent;
 use crate::store::reader::Piece;
 use quick_cache::unsync::Cache;
 use std::cell::RefCell;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use uring::{DirectFile, Driver, OpenMode};
 
@@ -23,19 +22,13 @@ impl SegmentFiles {
     /// Opens a segment, or takes it from those that are open.
     ///
     /// # Errors
-    /// `ObjectMissing` when it has been removed: its objects are elsewhere now.
+    /// What the disk says; also when the segment has been reclaimed and its objects are elsewhere now.
     pub(crate) fn open(&self, dir: &OwnedFd, segment: u64) -> Result<DirectFile> {
         if let Some(file) = self.open.borrow_mut().get(&segment) {
             return Ok(file.clone());
         }
-        let file = DirectFile::open(dir.as_fd(), &file_name(segment), OpenMode::Read).map_err(|e| {
-            let error = Error::disk(&format!("open segment {}", file_name(segment)), &e);
-            if e.kind() == io::ErrorKind::NotFound {
-                Error { kind: Kind::ObjectMissing, ..error }
-            } else {
-                error
-            }
-        })?;
+        let file = DirectFile::open(dir.as_fd(), &file_name(segment), OpenMode::Read)
+            .map_err(|e| Error::disk(&format!("open segment {}", file_name(segment)), &e))?;
         self.open.borrow_mut().insert(segment, file.clone());
         Ok(file)
     }

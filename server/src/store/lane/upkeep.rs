@@ -247,8 +247,7 @@ impl Lane {
     ) -> Result<()> {
         for deletion in deletions {
             self.log.reserve(super::DELETION_BYTES_MAX).await?;
-            let at = self.log.append_deletion(deletion)?;
-            self.account(at, 1);
+            self.log.append_deletion(deletion)?;
             copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
         }
         Ok(())
