@@ -323,7 +323,6 @@ fn start_cores(
 fn store_config(config: &Config, budget: &Budget) -> StoreConfig {
     StoreConfig {
         cache_bytes: budget.cache_bytes_core,
-        cache_object_bytes_max: config.cache_object_bytes_max,
         segment_bytes: config.segment_bytes,
         open_files: OPEN_FILES_CORE,
         index_bytes: budget.index_bytes_core,

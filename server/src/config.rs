@@ -50,7 +50,6 @@ struct File {
     lanes: Option<u16>,
     timeouts: Timeouts,
     zero_copy_bytes_min: Option<usize>,
-    cache_object_bytes_max: Option<usize>,
     segment_bytes: Option<u64>,
 }
 
@@ -86,7 +85,6 @@ pub(crate) struct Config {
     pub(crate) lanes: u16,
     pub(crate) timeouts: Timeouts,
     pub(crate) zero_copy_bytes_min: usize,
-    pub(crate) cache_object_bytes_max: usize,
     /// Size of the archives that small objects are gathered in.
     pub(crate) segment_bytes: u64,
 }
@@ -114,7 +112,6 @@ impl Config {
             lanes: file.lanes.unwrap_or(16),
             timeouts: file.timeouts,
             zero_copy_bytes_min: file.zero_copy_bytes_min.unwrap_or(32 << 10),
-            cache_object_bytes_max: file.cache_object_bytes_max.unwrap_or(64 << 10),
             segment_bytes: file.segment_bytes.unwrap_or(64 << 20),
         };
         config.validate(machine_cores)?;
@@ -130,9 +127,6 @@ impl Config {
         }
         if self.connections_max == 0 {
             return Err("connections_max = 0: nobody could connect".to_owned());
-        }
-        if self.cache_object_bytes_max > crate::store::CHUNK_BYTES {
-            return Err(format!("cache_object_bytes_max is over {}", crate::store::CHUNK_BYTES));
         }
         if !(1 << 20..=1 << 30).contains(&self.segment_bytes) {
             return Err(format!("segment_bytes = {}: 1 MiB to 1 GiB", self.segment_bytes));

@@ -1,7 +1,7 @@
 //! What the cores see of the control state: immutable, prepared for look-ups, replaced as a whole.
 
 use super::state::ClusterState;
-use crate::store::BucketRef;
+use crate::store::{BucketRef, Caching};
 use placement::NodeLayout;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ pub(crate) struct BucketView {
     pub(crate) props: Bprops,
     pub(crate) cksum_type: CksumType,
     pub(crate) durability: Durability,
+    /// Smaller objects go into segments.
+    pub(crate) segment_bytes_max: u64,
+    pub(crate) caching: Caching,
 }
 
 /// One version of the control state.
@@ -61,6 +64,9 @@ fn view_of(name: &str, props: &Bprops) -> BucketView {
         bucket: Arc::new(BucketRef { id: props.bid, name: name.to_owned() }),
         cksum_type: CksumType::parse(&props.checksum.kind).unwrap_or(CksumType::Xxhash2),
         durability: props.durability,
+        // An empty object is a record in any case.
+        segment_bytes_max: u64::try_from(props.segment_object_size.0).unwrap_or(0).max(1),
+        caching: if props.read_cache { Caching::Use } else { Caching::Bypass },
         props: props.clone(),
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 20] {
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 21] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -71,6 +71,7 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 20] {
         ("segments_reclaimed_total", "counter", store.reclaimed),
         ("cache_hits_total", "counter", store.cache_hits),
         ("cache_misses_total", "counter", store.cache_misses),
+        ("cache_bytes", "gauge", store.cache_bytes),
         ("flushes_total", "counter", store.flushes),
         ("commits_total", "counter", store.commits),
         ("corrupt_reads_total", "counter", store.corrupt_reads),

@@ -88,7 +88,9 @@ async fn get_entry(request: &Request<'_, '_>, object: &ObjectRef, entry: &Entry)
     }
     reply.content_type = "application/octet-stream";
     reply.size_bytes = len;
-    let Some(body) = object::payload(request.shard, &object.key, entry, wanted).await? else {
+    let Some(body) =
+        object::payload(request.shard, &object.key, entry, wanted, object.bucket.caching).await?
+    else {
         return Ok(None);
     };
     reply.body = body;
@@ -142,6 +144,7 @@ async fn put(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>)
         expected: expected_checksum(request)?,
         custom: custom_metadata(request)?,
         durability: object.bucket.durability,
+        segment_bytes_max: object.bucket.segment_bytes_max,
     };
     let entry = object::put(request.shard, object, new, body).await?;
     request.shard.counters.put.add(1);

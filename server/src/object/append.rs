@@ -137,6 +137,7 @@ async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
         expected: None,
         custom: old.as_ref().map(|entry| entry.custom.to_vec()).unwrap_or_default(),
         durability: object.bucket.durability,
+        segment_bytes_max: object.bucket.segment_bytes_max,
     };
     let mut writer = shard.store.writer(&object.key, new)?;
     if let Some(entry) = old.filter(|entry| entry.size_bytes > 0) {

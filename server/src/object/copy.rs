@@ -3,7 +3,7 @@
 use super::locate::ObjectRef;
 use crate::error::{Error, Result};
 use crate::shard::Shard;
-use crate::store::{ByteSource, Entry, Key, Mountpath, NewObject, OpenObject, Reader};
+use crate::store::{ByteSource, Caching, Entry, Key, Mountpath, NewObject, OpenObject, Reader};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -72,6 +72,7 @@ async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<
         expected: None,
         custom: origin.custom,
         durability: to.bucket.durability,
+        segment_bytes_max: to.bucket.segment_bytes_max,
     };
     let mut source = match origin.source {
         OriginSource::Bytes(bytes) => ObjectSource::Bytes(bytes, 0),
@@ -89,7 +90,7 @@ async fn small_bytes(shard: &Shard, key: &Key, entry: &Entry) -> Result<Vec<u8>>
     if entry.size_bytes == 0 {
         return Ok(Vec::new());
     }
-    let piece = shard.store.read_small(key, entry).await?;
+    let piece = shard.store.read_small(key, entry, Caching::Bypass).await?;
     Ok(piece.chunk.get(piece.range).unwrap_or_default().to_vec())
 }
 
@@ -104,7 +105,7 @@ impl ObjectSource {
     /// The bytes of an object of this core.
     pub(crate) async fn open(shard: &Shard, key: &Key, entry: &Entry) -> Result<Self> {
         if entry.place.is_file() {
-            return Ok(Self::File(shard.store.read(key, entry, 0..entry.size_bytes).await?));
+            return Ok(Self::File(shard.store.read(key, entry, 0..entry.size_bytes, Caching::Bypass).await?));
         }
         Ok(Self::Bytes(small_bytes(shard, key, entry).await?, 0))
     }

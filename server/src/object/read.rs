@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::reply::Payload;
 use crate::shard::Shard;
-use crate::store::{Entry, Key, Piece};
+use crate::store::{Caching, Entry, Key, Piece};
 use std::ops::Range;
 
 /// The bytes `wanted` of an object, ready to be sent. The first of them have been verified when this returns, so an
@@ -13,11 +13,12 @@ pub(crate) async fn payload(
     key: &Key,
     entry: &Entry,
     wanted: Range<u64>,
+    caching: Caching,
 ) -> Result<Option<Payload>> {
     if wanted.is_empty() {
         return Ok(Some(Payload::Empty));
     }
-    match read(shard, key, entry, wanted).await {
+    match read(shard, key, entry, wanted, caching).await {
         Ok(payload) => Ok(Some(payload)),
         // Overwritten, removed or moved since it was looked up?
         Err(e) => {
@@ -30,14 +31,20 @@ pub(crate) async fn payload(
     }
 }
 
-async fn read(shard: &Shard, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Payload> {
-    if shard.store.is_small(entry) {
-        let whole = shard.store.read_small(key, entry).await?;
+async fn read(
+    shard: &Shard,
+    key: &Key,
+    entry: &Entry,
+    wanted: Range<u64>,
+    caching: Caching,
+) -> Result<Payload> {
+    if !entry.place.is_file() {
+        let whole = shard.store.read_small(key, entry, caching).await?;
         let start = whole.range.start + wanted.start as usize;
         let range = start..start + (wanted.end - wanted.start) as usize;
         return Ok(Payload::Piece(Piece { chunk: whole.chunk, range }));
     }
-    let mut rest = Box::new(shard.store.read(key, entry, wanted).await?);
+    let mut rest = Box::new(shard.store.read(key, entry, wanted, caching).await?);
     let first = rest.next().await.inspect_err(|e| shard.store.count_corrupt(e))?;
     let first = first.ok_or_else(|| Error::internal("an object without bytes was read"))?;
     Ok(Payload::Stream { first, rest })

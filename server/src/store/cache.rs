@@ -1,79 +1,220 @@
-//! Small objects in memory, whole, with the header fields of their answers.
+//! Verified bytes of objects in memory: small objects whole, with the header fields of their answers, and pieces of
+//! large ones. They lie in a pool of their own, registered like the other, so they are sent as they are.
+//!
+//! A small object comes in when it is read. A piece of a large one comes in when it is asked for again: until then a
+//! promise without bytes takes its place, so that one pass over many large objects neither pushes anything out nor
+//! keeps buffers from being used again while they are still in the processor's caches.
 
+use super::CHUNK_BYTES;
 use super::entry::Entry;
 use super::reader::Piece;
 use quick_cache::unsync::Cache;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use uring::LEAF_BYTES;
+use uring::{Buf, LEAF_BYTES, Pool};
 
-/// A small object in memory.
+/// The generation of an object, and which of its pieces.
+type PieceKey = (u64, u64);
+
+/// Part of the pool that is left to reads under way and to answers that still send what has been pushed out.
+const SLACK: u64 = 16;
+
 #[derive(Clone)]
-struct Body {
-    piece: Rc<Piece>,
+struct Kept {
+    /// `None` for a promise.
+    piece: Option<Rc<Piece>>,
+    size_bytes: usize,
     /// The fields of its answer as a façade has written them, with the variant they were written for.
     fields: Option<(bool, Rc<[u8]>)>,
 }
 
 #[derive(Clone)]
-struct BodyWeight;
+struct KeptWeight;
 
-impl quick_cache::Weighter<u64, Body> for BodyWeight {
-    fn weight(&self, _: &u64, body: &Body) -> u64 {
+impl quick_cache::Weighter<PieceKey, Kept> for KeptWeight {
+    fn weight(&self, _: &PieceKey, kept: &Kept) -> u64 {
         // The fields are part of the budget as well.
-        let fields_bytes = body.fields.as_ref().map_or(0, |(_, fields)| fields.len());
-        (body.piece.chunk.len() + fields_bytes) as u64
+        let fields_bytes = kept.fields.as_ref().map_or(0, |(_, fields)| fields.len());
+        (kept.size_bytes + fields_bytes) as u64
     }
 }
 
-/// The bodies that one core keeps, by generation.
-pub(crate) struct Bodies {
-    cache: RefCell<Cache<u64, Body, BodyWeight>>,
+/// What one core keeps. It resists scans: one pass over many objects does not push out the hot ones.
+pub(crate) struct ReadCache {
+    pool: Pool,
+    cache: RefCell<Cache<PieceKey, Kept, KeptWeight>>,
+    hits: Cell<u64>,
+    misses: Cell<u64>,
 }
 
-impl Bodies {
-    /// A cache of so many bytes; it resists scans: one pass over many objects does not push out the hot ones.
-    pub(crate) fn new(size_bytes: usize) -> Self {
-        let expected = (size_bytes / LEAF_BYTES).max(1);
-        Self { cache: RefCell::new(Cache::with_weighter(expected, size_bytes as u64, BodyWeight)) }
+impl ReadCache {
+    /// A cache of all of a pool.
+    pub(crate) fn new(pool: Pool) -> Self {
+        let size_bytes = pool.stats().limit_bytes as u64;
+        let expected = (size_bytes as usize / LEAF_BYTES).max(1);
+        let cache = Cache::with_weighter(expected, size_bytes - size_bytes / SLACK, KeptWeight);
+        Self { pool, cache: RefCell::new(cache), hits: Cell::new(0), misses: Cell::new(0) }
     }
 
-    pub(crate) fn get(&self, generation: u64) -> Option<Piece> {
-        self.cache.borrow_mut().get(&generation).map(|body| body.piece.share())
+    /// A small object, if it is there.
+    pub(crate) fn small(&self, generation: u64) -> Option<Piece> {
+        self.piece(generation, 0)
     }
 
-    pub(crate) fn insert(&self, generation: u64, piece: &Piece) {
-        let body = Body { piece: Rc::new(piece.share()), fields: None };
-        self.cache.borrow_mut().insert(generation, body);
+    /// Piece `number` of a large object, if it is there. Pieces start at multiples of [`CHUNK_BYTES`].
+    pub(crate) fn piece(&self, generation: u64, number: u64) -> Option<Piece> {
+        let cache = self.cache.borrow();
+        let found = cache.get(&(generation, number)).and_then(|kept| kept.piece.as_ref());
+        let count = if found.is_some() { &self.hits } else { &self.misses };
+        count.set(count.get() + 1);
+        found.map(|piece| piece.share())
     }
 
-    pub(crate) fn remove(&self, generation: u64) {
-        self.cache.borrow_mut().remove(&generation);
+    /// Memory for a small object, which may be kept afterwards; `None` when there is no room at the moment.
+    pub(crate) fn room_for_small(&self, generation: u64, size_bytes: usize) -> Option<Buf> {
+        let buf = self.pool.try_alloc(size_bytes);
+        if buf.is_none() {
+            self.promise((generation, 0), size_bytes);
+        }
+        buf
+    }
+
+    /// Memory for a piece of a large object that was asked for before; else it is noted that it has been.
+    pub(crate) fn room_for_piece(&self, generation: u64, number: u64, size_bytes: usize) -> Option<Buf> {
+        let key = (generation, number);
+        let promised = self.cache.borrow_mut().get(&key).is_some();
+        let buf = promised.then(|| self.pool.try_alloc(size_bytes)).flatten();
+        if buf.is_none() {
+            self.promise(key, size_bytes);
+        }
+        buf
+    }
+
+    /// Keeps what was read into memory from here. What lies elsewhere passes.
+    pub(crate) fn keep(&self, generation: u64, number: u64, piece: &Piece) {
+        if !self.pool.owns(&piece.chunk) {
+            return;
+        }
+        let kept = Kept { size_bytes: piece.chunk.len(), piece: Some(Rc::new(piece.share())), fields: None };
+        self.cache.borrow_mut().insert((generation, number), kept);
+    }
+
+    /// An object has been overwritten or removed.
+    pub(crate) fn forget(&self, entry: &Entry) {
+        // The pieces of a huge one are never asked for again and leave as they age.
+        const PIECES_MAX: u64 = 64;
+        let pieces = if entry.place.is_file() { entry.size_bytes.div_ceil(CHUNK_BYTES as u64) } else { 1 };
+        let mut cache = self.cache.borrow_mut();
+        for number in 0..pieces.min(PIECES_MAX) {
+            cache.remove(&(entry.generation, number));
+        }
     }
 
     /// Its metadata has changed: the fields must be written anew.
     pub(crate) fn forget_fields(&self, generation: u64) {
-        if let Some(mut body) = self.cache.borrow_mut().get_mut(&generation) {
-            body.fields = None;
+        if let Some(mut kept) = self.cache.borrow_mut().get_mut(&(generation, 0)) {
+            kept.fields = None;
         }
     }
 
-    /// What `write` makes of an object that is in memory, kept beside it; `None` for one that is not.
+    /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
     pub(crate) fn kept_fields(
         &self,
-        entry: &Entry,
+        generation: u64,
         variant: bool,
         write: impl FnOnce() -> Vec<u8>,
     ) -> Option<Rc<[u8]>> {
-        let mut bodies = self.cache.borrow_mut();
-        let mut body = bodies.get_mut(&entry.generation)?;
-        match &body.fields {
-            Some((kept, fields)) if *kept == variant => Some(Rc::clone(fields)),
+        let mut cache = self.cache.borrow_mut();
+        let mut kept = cache.get_mut(&(generation, 0)).filter(|kept| kept.piece.is_some())?;
+        match &kept.fields {
+            Some((known, fields)) if *known == variant => Some(Rc::clone(fields)),
             _ => {
                 let fields: Rc<[u8]> = write().into();
-                body.fields = Some((variant, Rc::clone(&fields)));
+                kept.fields = Some((variant, Rc::clone(&fields)));
                 Some(fields)
             }
         }
+    }
+
+    /// Look-ups that found something, and that did not.
+    pub(crate) fn hits_and_misses(&self) -> (u64, u64) {
+        (self.hits.get(), self.misses.get())
+    }
+
+    /// Bytes of memory in use.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.pool.stats().used_bytes as u64
+    }
+
+    /// Makes room for what will be wanted again: others go as if it were here.
+    fn promise(&self, key: PieceKey, size_bytes: usize) {
+        let size_bytes = size_bytes.next_power_of_two().max(LEAF_BYTES);
+        self.cache.borrow_mut().insert(key, Kept { piece: None, size_bytes, fields: None });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uring::{Driver, DriverConfig, PoolConfig};
+
+    const SEGMENT_BYTES: usize = 16 << 20;
+
+    fn cache(segments: usize) -> (Driver, ReadCache) {
+        let pool = PoolConfig { size_bytes_max: (1 + segments) * SEGMENT_BYTES };
+        let driver = Driver::new(DriverConfig { entries: 8, pool }).unwrap();
+        let cache = ReadCache::new(driver.pool().split_off(segments * SEGMENT_BYTES));
+        (driver, cache)
+    }
+
+    fn read_piece(cache: &ReadCache, generation: u64) -> bool {
+        if cache.piece(generation, 0).is_some() {
+            return true;
+        }
+        if let Some(buf) = cache.room_for_piece(generation, 0, CHUNK_BYTES) {
+            cache.keep(generation, 0, &Piece { chunk: buf.freeze(), range: 0..CHUNK_BYTES });
+        }
+        false
+    }
+
+    #[test]
+    fn a_piece_comes_in_when_it_is_asked_for_again() {
+        let (_driver, cache) = cache(2);
+        let found: Vec<bool> = (0..4).map(|_| read_piece(&cache, 7)).collect();
+        assert_eq!(found, [false, false, true, true]);
+        assert_eq!(cache.used_bytes(), CHUNK_BYTES as u64);
+    }
+
+    #[test]
+    fn a_pass_over_many_takes_no_memory_and_pushes_nothing_out() {
+        let (_driver, cache) = cache(2);
+        for _ in 0..4 {
+            (0..20).for_each(|generation| _ = read_piece(&cache, generation));
+        }
+        let used_bytes = cache.used_bytes();
+        (1000..11_000).for_each(|generation| assert!(!read_piece(&cache, generation)));
+        assert!(cache.used_bytes() <= used_bytes);
+        let hot = (0..20).filter(|generation| read_piece(&cache, *generation)).count();
+        assert!(hot >= 18, "{hot} of 20 hot pieces are left");
+    }
+
+    #[test]
+    fn a_cache_full_of_small_objects_gives_way_to_large_ones() {
+        let (_driver, cache) = cache(2);
+        for generation in 0..10_000 {
+            if let Some(buf) = cache.room_for_small(generation, 4096) {
+                cache.keep(generation, 0, &Piece { chunk: buf.freeze(), range: 0..4096 });
+            }
+        }
+        let rounds = (0..200).map(|_| (20_000..20_040).filter(|g| read_piece(&cache, *g)).count());
+        let last = rounds.last();
+        assert!(last >= Some(36), "{last:?} of 40 pieces are kept, room is for 60");
+    }
+
+    #[test]
+    fn no_room_at_all_keeps_nothing() {
+        let (_driver, cache) = cache(0);
+        assert!(cache.room_for_small(1, 4096).is_none());
+        assert!((0..3).all(|_| !read_piece(&cache, 2)));
     }
 }

@@ -108,7 +108,7 @@ impl Store {
 
     fn forget_caches(&self, entry: &Entry) {
         self.open_files.borrow_mut().remove(&entry.generation);
-        self.bodies.remove(entry.generation);
+        self.cache.forget(entry);
     }
 }
 
@@ -224,7 +224,7 @@ impl Held<'_> {
         custom: Vec<(String, String)>,
         durability: Durability,
     ) -> Result<Done> {
-        let piece = self.lane.read(&old, &extent).await?;
+        let piece = self.lane.read(&old, &extent, None).await?;
         let data = piece.chunk.get(piece.range.clone()).unwrap_or_default();
         let entry = Entry { custom: custom.into_boxed_slice(), ..old.clone() };
         let blocks = data.len().div_ceil(super::BLOCK_BYTES);
@@ -232,7 +232,7 @@ impl Held<'_> {
         let extent = self.append_object(&entry, crcs, data).await?;
         let changed = Entry { place: Place::Segment(extent), ..entry };
         self.publish(changed, Some(&old));
-        self.store.bodies.forget_fields(old.generation);
+        self.store.cache.forget_fields(old.generation);
         self.join(After::Nothing, durability)
     }
 

@@ -1,6 +1,6 @@
 //! The store of one core: its lanes, the commit groups of their mountpaths, and what is kept in memory.
 
-use super::cache::Bodies;
+use super::cache::ReadCache;
 use super::commit::Committer;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{Lane, Share, Upkeep, UpkeepLimits};
@@ -24,10 +24,8 @@ use uring::Driver;
 /// Bounds of one core's store.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StoreConfig {
-    /// Bytes of registered memory that may hold small objects.
+    /// Bytes of registered memory that may hold what was read.
     pub(crate) cache_bytes: usize,
-    /// Objects up to this size are cached whole.
-    pub(crate) cache_object_bytes_max: usize,
     /// Files kept open for reading.
     pub(crate) open_files: usize,
     /// Bytes of a segment after which the next one is begun.
@@ -50,14 +48,25 @@ pub(crate) struct StoreStats {
     pub(crate) segment_live_bytes: u64,
     /// Segments that were emptied and removed.
     pub(crate) reclaimed: u64,
+    /// Small objects and pieces of large ones that were in memory when they were asked for, and that were not.
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
+    /// Memory of the cache that is in use.
+    pub(crate) cache_bytes: u64,
     /// Look-ups of index blocks in memory, and reads of those that were not there.
     pub(crate) index_cache_hits: u64,
     pub(crate) index_cache_misses: u64,
     pub(crate) flushes: u64,
     pub(crate) commits: u64,
     pub(crate) corrupt_reads: u64,
+}
+
+/// Whether a read looks into the cache of what was read, and fills it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caching {
+    Use,
+    /// What is there anyway is taken.
+    Bypass,
 }
 
 /// Which buckets there are, told from those that are gone.
@@ -73,11 +82,10 @@ pub(crate) struct BucketIds {
 pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
-    pub(super) bodies: Bodies,
+    pub(super) cache: Rc<ReadCache>,
     pub(super) entries: RefCell<Cache<Box<[u8]>, Rc<Entry>>>,
     pub(super) locks: NameLocks,
     pub(super) index_cache: Rc<IndexCache>,
-    pub(super) config: StoreConfig,
     pub(super) limits: UpkeepLimits,
     pub(super) core: u64,
     pub(super) mountpaths: Arc<[Arc<Mountpath>]>,
@@ -188,35 +196,45 @@ impl Store {
     }
 
     /// Opens a range of an object that is a plain file for reading.
-    pub(crate) async fn read(&self, key: &Key, entry: &Entry, wanted: Range<u64>) -> Result<Reader> {
+    pub(crate) async fn read(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        wanted: Range<u64>,
+        caching: Caching,
+    ) -> Result<Reader> {
         self.lane(key)?.settled(entry).await?;
         let object = OpenObject::open(self, key, entry).inspect_err(|e| self.count_corrupt(e))?;
-        Ok(Reader::new(self.driver.clone(), object, wanted))
+        let cache = (caching == Caching::Use).then(|| Rc::clone(&self.cache));
+        Ok(Reader::new(self.driver.clone(), object, wanted).through(cache))
     }
 
-    /// A small object whole, from memory if it is there.
-    pub(crate) async fn read_small(&self, key: &Key, entry: &Entry) -> Result<Piece> {
-        if let Some(piece) = self.bodies.get(entry.generation) {
-            self.count(|c| c.cache_hits += 1);
+    /// An object in a segment, whole.
+    pub(crate) async fn read_small(&self, key: &Key, entry: &Entry, caching: Caching) -> Result<Piece> {
+        let Place::Segment(extent) = entry.place else {
+            return Err(Error::internal("a file was read like a small object"));
+        };
+        if let Some(piece) = self.cache.small(entry.generation) {
             return Ok(piece);
         }
-        self.count(|c| c.cache_misses += 1);
-        let piece = match &entry.place {
-            Place::Segment(extent) => self.read_extent(key, entry, *extent).await,
-            Place::File { .. } => self.read_whole(key, entry).await,
-        };
-        let piece = piece.inspect_err(|e| self.count_corrupt(e))?;
-        if entry.size_bytes <= self.config.cache_object_bytes_max as u64 {
-            self.bodies.insert(entry.generation, &piece);
-        }
-        Ok(piece)
+        let cache = (caching == Caching::Use).then_some(&*self.cache);
+        let piece = self.read_extent(key, entry, extent, cache).await;
+        piece
+            .inspect(|piece| self.cache.keep(entry.generation, 0, piece))
+            .inspect_err(|e| self.count_corrupt(e))
     }
 
     /// Reads a small object from its segment, or from another one that it has been moved to since it was looked up.
-    async fn read_extent(&self, key: &Key, entry: &Entry, mut extent: Extent) -> Result<Piece> {
+    async fn read_extent(
+        &self,
+        key: &Key,
+        entry: &Entry,
+        mut extent: Extent,
+        cache: Option<&ReadCache>,
+    ) -> Result<Piece> {
         let lane = self.lane(key)?;
         loop {
-            let failed = match lane.read(entry, &extent).await {
+            let failed = match lane.read(entry, &extent, cache).await {
                 Ok(piece) => return Ok(piece),
                 Err(e) => e,
             };
@@ -229,26 +247,14 @@ impl Store {
         }
     }
 
-    async fn read_whole(&self, key: &Key, entry: &Entry) -> Result<Piece> {
-        let mut reader = self.read(key, entry, 0..entry.size_bytes).await?;
-        let piece = reader.next().await?;
-        piece.ok_or_else(|| Error::internal("an object without bytes was read"))
-    }
-
-    /// What `write` makes of an object that is in memory, kept beside it; `None` for one that is not.
+    /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
     pub(crate) fn kept_fields(
         &self,
         entry: &Entry,
         variant: bool,
         write: impl FnOnce() -> Vec<u8>,
     ) -> Option<Rc<[u8]>> {
-        self.is_small(entry).then(|| self.bodies.kept_fields(entry, variant, write)).flatten()
-    }
-
-    /// Whether an object is read whole.
-    pub(crate) fn is_small(&self, entry: &Entry) -> bool {
-        let cached = entry.size_bytes <= self.config.cache_object_bytes_max as u64;
-        entry.size_bytes > 0 && (cached || !entry.place.is_file())
+        (!entry.place.is_file()).then(|| self.cache.kept_fields(entry.generation, variant, write)).flatten()
     }
 
     /// Starts writing an object.
@@ -258,6 +264,8 @@ impl Store {
 
     pub(crate) fn stats(&self) -> StoreStats {
         let mut stats = self.counters.get();
+        (stats.cache_hits, stats.cache_misses) = self.cache.hits_and_misses();
+        stats.cache_bytes = self.cache.used_bytes();
         let blocks = self.index_cache.stats();
         stats.index_bytes = blocks.bytes;
         stats.index_cache_hits = blocks.hits;

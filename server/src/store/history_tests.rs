@@ -1,6 +1,6 @@
 //! Random histories of one core's store against a model, with ends of all kinds in between.
 
-use super::engine::{Store, StoreConfig};
+use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::mountpath::{FormatRequest, Mountpath};
 use super::scan::{ScanLine, ScanQuery};
@@ -125,8 +125,7 @@ impl World {
         let mountpath = Arc::new(Mountpath::open(self.dir.path(), &request).unwrap());
         mountpath.sweep().unwrap();
         let config = StoreConfig {
-            cache_bytes: 1 << 20,
-            cache_object_bytes_max: 64 << 10,
+            cache_bytes: 16 << 20,
             open_files: 16,
             segment_bytes: 512 << 10,
             // Small, so that indexes are written out and merged all the time.
@@ -324,11 +323,11 @@ async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<
     if entry.size_bytes == 0 {
         return Ok(Vec::new());
     }
-    if store.is_small(entry) {
-        let piece = store.read_small(key, entry).await?;
+    if !entry.place.is_file() {
+        let piece = store.read_small(key, entry, Caching::Use).await?;
         return Ok(piece.chunk[piece.range].to_vec());
     }
-    let mut reader = store.read(key, entry, 0..entry.size_bytes).await?;
+    let mut reader = store.read(key, entry, 0..entry.size_bytes, Caching::Use).await?;
     let mut bytes = Vec::new();
     while let Some(piece) = reader.next().await? {
         bytes.extend_from_slice(&piece.chunk[piece.range]);
@@ -383,6 +382,7 @@ impl Change {
                     expected: None,
                     custom: Vec::new(),
                     durability: self.durability,
+                    segment_bytes_max: 128 << 10,
                 };
                 let mut writer = store.writer(&key, new).unwrap();
                 writer.feed(&mut Bytes(bytes.clone(), 0)).await.unwrap();

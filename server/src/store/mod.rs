@@ -6,7 +6,7 @@
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]).
-//! * [`scan`] lists; [`cache`] keeps small objects; [`start`] opens it all.
+//! * [`scan`] lists; [`cache`] keeps what was read; [`start`] opens it all.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
 mod after;
@@ -35,7 +35,7 @@ mod writer;
 mod history_tests;
 
 pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
-pub(crate) use engine::{Store, StoreConfig, StoreStats};
+pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use lane::Share;
 pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, refuse_growth};
@@ -49,7 +49,5 @@ pub(crate) use writer::{ByteSource, NewObject, Writer};
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 /// Reads and writes go to the disk in pieces of this size.
 pub(crate) const CHUNK_BYTES: usize = 512 << 10;
-/// Objects smaller than this go into segments.
-pub(crate) const SEGMENT_OBJECT_BYTES: u64 = 128 << 10;
 /// Name of the extended attribute that holds an object's metadata.
 pub(crate) const META_XATTR: &str = "user.straightline";

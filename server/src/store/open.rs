@@ -16,6 +16,8 @@ use wire::lom::ObjectMeta;
 pub(crate) struct OpenObject {
     pub(crate) file: DirectFile,
     pub(crate) size_bytes: u64,
+    /// The write that made it.
+    pub(crate) generation: u64,
     crcs: Box<[u32]>,
 }
 
@@ -45,7 +47,7 @@ impl OpenObject {
         if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
             return Err(Error::corrupt(format!("{} has {} block checksums", whose(), crcs.len())));
         }
-        Ok(Self { file, size_bytes: meta.size, crcs })
+        Ok(Self { file, size_bytes: meta.size, generation, crcs })
     }
 
     /// Checks whole blocks (the last one may be short) that start at block number `first`.

@@ -1,5 +1,6 @@
-//! Reads an object or a range of it: direct I/O into registered buffers, each block verified, one piece ahead.
+//! Reads a file or a range of it: direct I/O into registered buffers, each block verified, one piece ahead.
 
+use super::cache::ReadCache;
 use super::open::OpenObject;
 use super::{BLOCK_BYTES, CHUNK_BYTES};
 use crate::error::{Error, Result};
@@ -15,7 +16,13 @@ use uring::{Buf, Chunk, Driver, LEAF_BYTES};
 const READS_AHEAD: usize = 1;
 
 type ReadResult = (io::Result<usize>, Buf);
-type PendingRead = Box<dyn Future<Output = ReadResult> + Unpin>;
+
+/// A piece that is on its way.
+enum Pending {
+    Read(Box<dyn Future<Output = ReadResult> + Unpin>),
+    /// It was in memory, verified.
+    There(Piece),
+}
 
 /// A verified part of an object: these bytes of this buffer are wanted.
 #[derive(Debug)]
@@ -35,12 +42,14 @@ impl Piece {
 pub(crate) struct Reader {
     driver: Driver,
     object: Rc<OpenObject>,
+    /// `None`: neither looked at nor filled.
+    cache: Option<Rc<ReadCache>>,
     wanted: Range<u64>,
     /// Where the next read to be submitted starts; a multiple of the block size.
     submit_at: u64,
     /// Where the next piece to be handed out starts.
     deliver_at: u64,
-    pending: VecDeque<PendingRead>,
+    pending: VecDeque<Pending>,
     /// What a caller with little room has left of the last piece.
     left_over: Option<Piece>,
 }
@@ -52,6 +61,7 @@ impl Reader {
         Self {
             driver,
             object,
+            cache: None,
             wanted,
             submit_at: first,
             deliver_at: first,
@@ -60,22 +70,37 @@ impl Reader {
         }
     }
 
+    /// Pieces come from the cache where it has them, and go there.
+    pub(super) fn through(mut self, cache: Option<Rc<ReadCache>>) -> Self {
+        self.cache = cache;
+        self
+    }
+
     /// The next piece; `None` behind the last.
     pub(crate) async fn next(&mut self) -> Result<Option<Piece>> {
         if self.deliver_at >= self.wanted.end {
             return Ok(None);
         }
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && !self.submit_cached() {
             // Nothing of ours is held at this point, so waiting cannot deadlock.
             let buf = self.driver.pool().alloc(self.next_len()).await;
             self.submit(buf);
         }
         self.read_ahead();
-        let Some(read) = self.pending.pop_front() else { return Err(Error::internal("a read got lost")) };
+        let read = match self.pending.pop_front() {
+            Some(Pending::There(piece)) => return Ok(Some(self.deliver_cached(piece))),
+            Some(Pending::Read(read)) => read,
+            None => return Err(Error::internal("a read got lost")),
+        };
         let (result, buf) = read.await;
         let count = result.map_err(|e| Error::disk("read", &e))?;
         self.read_ahead();
-        self.deliver(buf, count).map(Some)
+        let number = self.deliver_at / CHUNK_BYTES as u64;
+        let piece = self.deliver(buf, count)?;
+        if let Some(cache) = &self.cache {
+            cache.keep(self.object.generation, number, &piece);
+        }
+        Ok(Some(piece))
     }
 
     /// The next piece, cut to at most `most` bytes; the rest comes with the next call.
@@ -95,10 +120,17 @@ impl Reader {
         Ok(Some(Piece { chunk: piece.chunk, range: start..cut }))
     }
 
-    /// Bytes of the object that the piece at `at` covers.
+    /// Bytes of the object that the piece at `at` covers. Pieces end at multiples of the chunk's size, so that those of
+    /// all requests are the same ones.
     fn piece_len(&self, at: u64) -> usize {
         let rest = self.object.size_bytes.min(self.wanted.end.next_multiple_of(BLOCK_BYTES as u64)) - at;
-        rest.min(CHUNK_BYTES as u64) as usize
+        rest.min(CHUNK_BYTES as u64 - at % CHUNK_BYTES as u64) as usize
+    }
+
+    /// Whether all of the piece at `at` is wanted.
+    fn is_whole(&self, at: u64) -> bool {
+        let end = self.object.size_bytes.min(at + CHUNK_BYTES as u64);
+        at.is_multiple_of(CHUNK_BYTES as u64) && at + self.piece_len(at) as u64 == end
     }
 
     fn next_len(&self) -> usize {
@@ -107,15 +139,46 @@ impl Reader {
 
     fn read_ahead(&mut self) {
         while self.pending.len() < READS_AHEAD && self.submit_at < self.wanted.end {
+            if self.submit_cached() {
+                continue;
+            }
             let Some(buf) = self.driver.pool().try_alloc(self.next_len()) else { return };
             self.submit(buf);
         }
     }
 
+    /// Has the next piece come out of the cache, or into it; false when the cache has neither it nor room for it.
+    fn submit_cached(&mut self) -> bool {
+        let Some(cache) = &self.cache else { return false };
+        let (at, len) = (self.submit_at, self.next_len());
+        let number = at / CHUNK_BYTES as u64;
+        if let Some(piece) = cache.piece(self.object.generation, number) {
+            self.submit_at += self.piece_len(at) as u64;
+            self.pending.push_back(Pending::There(piece));
+            return true;
+        }
+        // A part of a piece would have to be completed later; keeping it is not worth that.
+        let room = || cache.room_for_piece(self.object.generation, number, len);
+        let Some(buf) = self.is_whole(at).then(room).flatten() else { return false };
+        self.submit(buf);
+        true
+    }
+
     fn submit(&mut self, buf: Buf) {
         let (at, len) = (self.submit_at, self.next_len());
         self.submit_at += self.piece_len(at) as u64;
-        self.pending.push_back(Box::new(self.driver.read_at(self.object.file.fd(), buf, len, at)));
+        let read = self.driver.read_at(self.object.file.fd(), buf, len, at);
+        self.pending.push_back(Pending::Read(Box::new(read)));
+    }
+
+    /// The wanted part of a piece that begins where all pieces of its number do.
+    fn deliver_cached(&mut self, piece: Piece) -> Piece {
+        let (at, len) = (self.deliver_at, self.piece_len(self.deliver_at));
+        self.deliver_at += len as u64;
+        let first = at - at % CHUNK_BYTES as u64;
+        let start = (self.wanted.start.max(at) - first) as usize;
+        let end = (self.wanted.end.min(at + len as u64) - first) as usize;
+        Piece { chunk: piece.chunk, range: start..end }
     }
 
     fn deliver(&mut self, buf: Buf, count: usize) -> Result<Piece> {

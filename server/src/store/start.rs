@@ -1,6 +1,6 @@
 //! Opening one core's share of the store: its lanes, brought up to date with their logs.
 
-use super::cache::Bodies;
+use super::cache::ReadCache;
 use super::commit::Committer;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
@@ -196,13 +196,12 @@ impl StoreSetup {
         let last_generation =
             lanes.iter().flatten().flatten().map(|lane| lane.ledger.borrow().last_generation).max();
         Store {
+            cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
-            bodies: Bodies::new(self.config.cache_bytes),
             entries: RefCell::new(Cache::new(entries_max)),
             index_cache,
             locks: NameLocks::default(),
-            config: self.config,
             limits,
             core: self.core as u64,
             mountpaths: self.mountpaths,

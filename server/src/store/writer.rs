@@ -10,7 +10,7 @@ use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
-use super::{BLOCK_BYTES, CHUNK_BYTES, SEGMENT_OBJECT_BYTES, open, sidecar};
+use super::{BLOCK_BYTES, CHUNK_BYTES, open, sidecar};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use std::cell::Cell;
@@ -42,6 +42,8 @@ pub(crate) struct NewObject {
     pub(crate) expected: Option<(CksumType, String)>,
     pub(crate) custom: Vec<(String, String)>,
     pub(crate) durability: Durability,
+    /// Smaller objects go into segments; at most what a record can hold.
+    pub(crate) segment_bytes_max: u64,
 }
 
 /// Files of these sizes get their blocks before they are written.
@@ -90,7 +92,7 @@ impl Writer {
             client_hasher,
             pending: None,
         };
-        if writer.new.size_hint.is_some_and(|size| size >= SEGMENT_OBJECT_BYTES) {
+        if writer.new.size_hint.is_some_and(|size| size >= writer.new.segment_bytes_max) {
             writer.make_file()?;
         }
         Ok(writer)
@@ -150,7 +152,7 @@ impl Writer {
 
     /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
     fn stays_small(&self) -> bool {
-        self.file.is_none() && self.new.size_hint.is_some_and(|size| size < SEGMENT_OBJECT_BYTES)
+        self.file.is_none() && self.new.size_hint.is_some_and(|size| size < self.new.segment_bytes_max)
     }
 
     /// A chunk to fill; while one is being written, only if the pool has one to spare.
@@ -208,7 +210,7 @@ impl Writer {
 
     /// Verifies, makes the object visible, and returns when it is as durable as asked for.
     pub(crate) async fn commit(mut self) -> Result<Rc<Entry>> {
-        let entry = if self.file.is_none() && self.size_bytes() < SEGMENT_OBJECT_BYTES {
+        let entry = if self.file.is_none() && self.size_bytes() < self.new.segment_bytes_max {
             self.commit_small().await
         } else {
             self.commit_file().await

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::site::Site;
 use super::{Ending, executor};
 use crate::error::{Error, Kind, Result};
-use crate::store::{BucketRef, Entry, Key, ScanQuery, Store};
+use crate::store::{BucketRef, Caching, Entry, Key, ScanQuery, Store};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -124,7 +124,8 @@ impl<W: Write> Export<'_, W> {
 
     async fn file(&mut self, key: &Key, entry: &Entry) -> Result<()> {
         let meta = self.store.file_meta(key, entry).map_err(left_out)?;
-        let mut reader = self.store.read(key, entry, 0..meta.size).await.map_err(left_out)?;
+        let mut reader =
+            self.store.read(key, entry, 0..meta.size, Caching::Bypass).await.map_err(left_out)?;
         let mut ahead = Vec::new();
         while ahead.len() < AHEAD_BYTES {
             let Some(piece) = reader.next().await.map_err(left_out)? else { break };
@@ -182,7 +183,7 @@ impl<W: Write> Export<'_, W> {
 async fn small(store: &Rc<Store>, key: &Key, entry: &Entry) -> Result<(ObjectMeta, Vec<u8>)> {
     let mut bytes = Vec::new();
     if entry.size_bytes > 0 {
-        let piece = store.read_small(key, entry).await?;
+        let piece = store.read_small(key, entry, Caching::Bypass).await?;
         bytes.extend_from_slice(piece.chunk.get(piece.range).unwrap_or_default());
     }
     let blocks = bytes.chunks(crate::store::BLOCK_BYTES);

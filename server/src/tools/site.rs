@@ -74,8 +74,7 @@ impl Site {
             cores: 1,
             mountpaths: Arc::clone(mountpaths),
             config: StoreConfig {
-                cache_bytes: 1 << 20,
-                cache_object_bytes_max: 0,
+                cache_bytes: 0,
                 segment_bytes: 64 << 20,
                 open_files: 256,
                 index_bytes: 256 << 20,

@@ -64,8 +64,10 @@ struct Waiter {
 struct Shared {
     buddy: RefCell<Buddy>,
     segments: RefCell<Vec<Segment>>,
-    segments_max: usize,
-    registrar: Registrar,
+    segments_max: Cell<usize>,
+    /// Place of the first segment in the ring's table.
+    first_index: usize,
+    registrar: Rc<Registrar>,
     /// In the order of their coming. Only the head is woken, and it stays the head until it is served or gives up.
     waiters: RefCell<VecDeque<Waiter>>,
     waiters_ever: Cell<u64>,
@@ -80,18 +82,34 @@ pub struct Pool {
 
 impl Pool {
     pub(crate) fn new(config: PoolConfig, registrar: Registrar) -> Self {
-        let segments_max = config.size_bytes_max.div_ceil(SEGMENT_BYTES).max(1);
+        Self::sized(config.size_bytes_max.div_ceil(SEGMENT_BYTES).max(1), 0, Rc::new(registrar))
+    }
+
+    fn sized(segments_max: usize, first_index: usize, registrar: Rc<Registrar>) -> Self {
         Self {
             shared: Rc::new(Shared {
                 buddy: RefCell::new(Buddy::new()),
                 segments: RefCell::new(Vec::new()),
-                segments_max,
+                segments_max: Cell::new(segments_max),
+                first_index,
                 registrar,
                 waiters: RefCell::new(VecDeque::new()),
                 waiters_ever: Cell::new(0),
                 grow_failed: Cell::new(false),
             }),
         }
+    }
+
+    /// A pool of its own out of this one's budget, for buffers that stay: what is in flight then never waits for them,
+    /// and they do not break up its room. As many whole segments of 16 MiB as fit into `size_bytes` and are not in use
+    /// here, which keeps one at least; maybe none.
+    #[must_use]
+    pub fn split_off(&self, size_bytes: usize) -> Self {
+        let own = self.shared.segments_max.get();
+        let spare = own - self.shared.segments.borrow().len().max(1);
+        let count = (size_bytes / SEGMENT_BYTES).min(spare);
+        self.shared.segments_max.set(own - count);
+        Self::sized(count, self.shared.first_index + own - count, Rc::clone(&self.shared.registrar))
     }
 
     /// A buffer of at least `size_bytes` (rounded up to a power of two of 4 KiB), or `None` when the budget is used up.
@@ -114,7 +132,7 @@ impl Pool {
         let home = &segments[segment];
         // SAFETY: the leaf lies inside this segment's region, which is SEGMENT_BYTES long.
         let start = unsafe { home.region.start().add(leaf as usize % SEGMENT_LEAVES * LEAF_BYTES) };
-        let fixed_index = home.registered.then_some(segment as u16);
+        let fixed_index = home.registered.then_some((self.shared.first_index + segment) as u16);
         drop(segments);
         Some(Buf {
             pool: Self { shared: Rc::clone(&self.shared) },
@@ -142,6 +160,12 @@ impl Pool {
         .await
     }
 
+    /// Whether a buffer is out of this pool.
+    #[must_use]
+    pub fn owns(&self, buf: &Buf) -> bool {
+        Rc::ptr_eq(&self.shared, &buf.pool.shared)
+    }
+
     /// Current sizes.
     pub fn stats(&self) -> PoolStats {
         let segments = self.shared.segments.borrow();
@@ -149,7 +173,7 @@ impl Pool {
         PoolStats {
             mapped_bytes,
             used_bytes: mapped_bytes - self.shared.buddy.borrow().free_leaves() * LEAF_BYTES,
-            limit_bytes: self.shared.segments_max * SEGMENT_BYTES,
+            limit_bytes: self.shared.segments_max.get() * SEGMENT_BYTES,
             registered_segments: segments.iter().filter(|s| s.registered).count(),
             huge_segments: segments.iter().filter(|s| s.region.is_huge()).count(),
             waiting: self.shared.waiters.borrow().len(),
@@ -159,14 +183,15 @@ impl Pool {
     /// Maps and registers one more segment; false when the budget or the system says no.
     fn grow(&self) -> bool {
         let mut segments = self.shared.segments.borrow_mut();
-        if segments.len() >= self.shared.segments_max || self.shared.grow_failed.get() {
+        if segments.len() >= self.shared.segments_max.get() || self.shared.grow_failed.get() {
             return false;
         }
         let Ok(region) = Region::map(SEGMENT_BYTES) else {
             self.shared.grow_failed.set(true);
             return false;
         };
-        let registered = (self.shared.registrar)(segments.len() as u16, region.iovec()).is_ok();
+        let index = (self.shared.first_index + segments.len()) as u16;
+        let registered = (self.shared.registrar)(index, region.iovec()).is_ok();
         segments.push(Segment { region, registered });
         self.shared.buddy.borrow_mut().grow(SEGMENT_LEAVES);
         true
@@ -299,6 +324,33 @@ mod tests {
         assert_eq!(pool.stats().used_bytes, pool.stats().limit_bytes);
         drop(held);
         assert_eq!(pool.stats().used_bytes, 0);
+    }
+
+    #[test]
+    fn a_split_shares_the_budget_and_the_table_and_nothing_else() {
+        let indices = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&indices);
+        let registrar = Box::new(move |index, _| {
+            seen.borrow_mut().push(index);
+            Ok(())
+        });
+        let pool = Pool::new(PoolConfig { size_bytes_max: 4 * SEGMENT_BYTES }, registrar);
+        let first = pool.try_alloc(1).unwrap();
+        let kept = pool.split_off(2 * SEGMENT_BYTES + 1);
+        let all: Vec<Buf> = std::iter::from_fn(|| kept.try_alloc(BUF_BYTES_MAX)).collect();
+        assert_eq!(all.len() * BUF_BYTES_MAX, 2 * SEGMENT_BYTES);
+        assert_eq!(pool.stats().limit_bytes, 2 * SEGMENT_BYTES);
+        let rest: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
+        assert_eq!(*indices.borrow(), [0, 2, 3, 1]);
+        let fixed = |bufs: &[Buf]| {
+            bufs.iter().filter_map(Buf::fixed_index).collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!((fixed(&all), fixed(&rest)), ([2, 3].into(), [0, 1].into()));
+        assert_eq!(first.fixed_index(), Some(0));
+        assert!(pool.owns(&first) && !kept.owns(&first));
+        // What is in use stays, and one segment in any case.
+        assert_eq!(pool.split_off(usize::MAX).stats().limit_bytes, 0);
+        assert!(pool.split_off(usize::MAX).try_alloc(1).is_none());
     }
 
     #[test]

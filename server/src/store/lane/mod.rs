@@ -26,6 +26,7 @@ pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
 pub(crate) use walk::{Walk, adopt_files};
 
 use super::after::Undo;
+use super::cache::ReadCache;
 use super::entry::Entry;
 use super::lsm::{LaneIndex, Peek};
 use super::mountpath::Mountpath;
@@ -176,10 +177,15 @@ impl Lane {
         }
     }
 
-    /// Reads a small object, verified.
-    pub(crate) async fn read(&self, entry: &Entry, extent: &Extent) -> Result<Piece> {
+    /// Reads a small object, verified, into memory of the cache if there is one.
+    pub(crate) async fn read(
+        &self,
+        entry: &Entry,
+        extent: &Extent,
+        cache: Option<&ReadCache>,
+    ) -> Result<Piece> {
         self.log.settled(Position { segment: extent.segment, offset: extent.offset }).await?;
-        let (piece, len) = self.files.read(&self.driver, &self.dir, extent, entry.size_bytes).await?;
+        let (piece, len) = self.files.read(&self.driver, &self.dir, extent, entry, cache).await?;
         let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
         if bytes.len() != len || !extent.matches(bytes) {
             return Err(Error::corrupt(format!(

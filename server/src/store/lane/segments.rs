@@ -2,6 +2,8 @@
 
 use super::log::file_name;
 use crate::error::{Error, Result};
+use crate::store::cache::ReadCache;
+use crate::store::entry::Entry;
 use crate::store::place::Extent;
 use crate::store::reader::Piece;
 use quick_cache::unsync::Cache;
@@ -38,25 +40,31 @@ impl SegmentFiles {
         self.open.borrow_mut().remove(&segment);
     }
 
-    /// Reads an object of `size_bytes`, with what direct I/O needs around it. Returns the bytes and how many there
-    /// should be; they are not verified.
+    /// Reads an object, with what direct I/O needs around it. Returns the bytes and how many there should be; they are
+    /// not verified.
     pub(crate) async fn read(
         &self,
         driver: &Driver,
         dir: &OwnedFd,
         extent: &Extent,
-        size_bytes: u64,
+        entry: &Entry,
+        cache: Option<&ReadCache>,
     ) -> Result<(Piece, usize)> {
         let file = self.open(dir, extent.segment)?;
         let align = file.align_bytes() as u64;
         let start = extent.offset - extent.offset % align;
         let skip = (extent.offset - start) as usize;
-        let len = usize::try_from(size_bytes).map_err(|_| Error::corrupt("an object of absurd size"))?;
+        let len =
+            usize::try_from(entry.size_bytes).map_err(|_| Error::corrupt("an object of absurd size"))?;
         let wanted = (skip + len).next_multiple_of(align as usize);
         if wanted > super::buffers::BATCH_BYTES_MAX {
             return Err(Error::corrupt(format!("an object of {len} bytes in a segment")));
         }
-        let buf = driver.pool().alloc(wanted).await;
+        let room = cache.and_then(|cache| cache.room_for_small(entry.generation, wanted));
+        let buf = match room {
+            Some(buf) => buf,
+            None => driver.pool().alloc(wanted).await,
+        };
         let (count, buf) = driver.read_at(file.fd(), buf, wanted, start).await;
         let count = count.map_err(|e| Error::disk("read", &e))?;
         let range = skip..(skip + len).min(count.max(skip));

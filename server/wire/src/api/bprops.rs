@@ -11,6 +11,7 @@ use super::section_rules;
 use super::sections::{
     ChunksConf, CksumConf, EcConf, LruConf, MirrorConf, RateLimitConf, VersionConf, WritePolicyConf,
 };
+use super::units::SizeIec;
 
 /// Bits of [`Bprops::access`].
 pub mod access {
@@ -111,12 +112,30 @@ pub struct Bprops {
     /// Versioning.
     pub versioning: VersionConf,
     /// When a write is acknowledged.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default_durability")]
     pub durability: Durability,
+    /// Smaller objects are gathered in segments, others are files of their own; at most [`SEGMENT_OBJECT_SIZE`].
+    /// Straightline's own; absent from JSON when it is that.
+    #[serde(skip_serializing_if = "is_largest")]
+    pub segment_object_size: SizeIec,
+    /// Whether what is read is kept in memory. Straightline's own; absent from JSON when true.
+    #[serde(skip_serializing_if = "is_true")]
+    pub read_cache: bool,
 }
 
-fn is_default(durability: &Durability) -> bool {
+/// What a segment can take at most, and what it takes by default.
+pub const SEGMENT_OBJECT_SIZE: SizeIec = SizeIec(128 << 10);
+
+fn is_default_durability(durability: &Durability) -> bool {
     *durability == Durability::default()
+}
+
+fn is_largest(size: &SizeIec) -> bool {
+    *size == SEGMENT_OBJECT_SIZE
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Default for Bprops {
@@ -183,6 +202,8 @@ impl Bprops {
             created: 0,
             versioning: config.versioning.clone(),
             durability: Durability::default(),
+            segment_object_size: SEGMENT_OBJECT_SIZE,
+            read_cache: true,
         }
     }
 
@@ -196,8 +217,10 @@ impl Bprops {
         };
         let kept: Vec<(&str, Option<Value>)> =
             READ_ONLY.iter().map(|name| (*name, tree.remove(*name))).collect();
-        // Not written while it is the default, yet settable.
+        // Not written while they are the defaults, yet settable.
         tree.entry("durability").or_insert_with(|| Value::from("group"));
+        tree.entry("segment_object_size").or_insert_with(|| Value::from(SEGMENT_OBJECT_SIZE.to_string()));
+        tree.entry("read_cache").or_insert(Value::Bool(true));
         merge(&mut tree, &change.changes, &["extra"])?;
         tree.extend(kept.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let next: Bprops = serde_json::from_value(Value::Object(tree))
@@ -214,6 +237,11 @@ impl Bprops {
         section_rules::mirror(&self.mirror)?;
         section_rules::ec(&self.ec)?;
         section_rules::chunks(&self.chunks)?;
+        section_rules::in_range(
+            "segment_object_size",
+            self.segment_object_size.0,
+            0..=SEGMENT_OBJECT_SIZE.0,
+        )?;
         section_rules::write_policy(&self.write_policy)?;
         section_rules::rate_limit(&self.rate_limit)
     }
@@ -297,6 +325,18 @@ mod tests {
     }
 
     #[test]
+    fn the_stores_own_settings_are_quiet_by_default() {
+        let got = set(json!({"segment_object_size": "16KiB", "read_cache": false})).unwrap();
+        assert_eq!((got.segment_object_size, got.read_cache), (SizeIec(16 << 10), false));
+        let mut back = serde_json::from_value::<Bprops>(serde_json::to_value(&got).unwrap()).unwrap();
+        assert_eq!(back, got);
+        let defaults = json!({"segment_object_size": "128KiB", "read_cache": true});
+        back.apply(&BpropsToSet::from_value(&defaults).unwrap()).unwrap();
+        let tree = serde_json::to_value(&back).unwrap();
+        assert!(tree.get("segment_object_size").is_none() && tree.get("read_cache").is_none());
+    }
+
+    #[test]
     fn refusals_name_the_property() {
         for (change, name) in [
             (json!({"checksum": {"type": "crc99"}}), "checksum.type"),
@@ -310,6 +350,9 @@ mod tests {
             (json!({"created": 3}), "created"),
             (json!({"provider": "aws"}), "provider"),
             (json!({"nothing": 3}), "nothing"),
+            (json!({"segment_object_size": "129KiB"}), "segment_object_size"),
+            (json!({"segment_object_size": -1}), "segment_object_size"),
+            (json!({"read_cache": "some"}), "read_cache"),
             (json!({"mirror": {"enabled": "perhaps"}}), "mirror.enabled"),
         ] {
             let error = set(change.clone()).unwrap_err();

@@ -10,7 +10,7 @@ use crate::cksum::CksumType;
 
 type Checked = Result<(), String>;
 
-fn in_range(name: &str, value: i64, range: RangeInclusive<i64>) -> Checked {
+pub(crate) fn in_range(name: &str, value: i64, range: RangeInclusive<i64>) -> Checked {
     if range.contains(&value) {
         return Ok(());
     }
