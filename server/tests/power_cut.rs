@@ -10,118 +10,37 @@ mod support;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use support::{Bucket, Client, LoopFs, Node, Site, content, numbered, require_root};
+use support::{Bucket, Client, Known, LoopFs, Node, Site, Writes, content, require_root};
 
 const B: Bucket = Bucket("power");
-const THREADS: u64 = 6;
-/// Names of each thread: few, so that most writes are overwrites.
-const NAMES: u64 = 24;
+/// Few names, so that most writes are overwrites; small and large ones, odd lengths among them.
+const WRITES: Writes = Writes {
+    bucket: B,
+    sources: Bucket("sources"),
+    threads: 6,
+    names: 24,
+    sizes: &[4096, 5000, 65_536, 70_001, 262_144, 1 << 20, 16_384, 999_999],
+    favours_some: false,
+    disk_may_fail: true,
+};
 /// Cuts for each file system.
 const CUTS: u32 = 2;
-
-/// What is known of one name. Its writes are numbered from 1; every seventh is a deletion.
-#[derive(Clone, Copy, Debug, Default)]
-struct Known {
-    /// The last that was acknowledged.
-    acknowledged: u64,
-    /// The last that was sent.
-    sent: u64,
-}
-
-fn is_deletion(number: u64) -> bool {
-    number % 7 == 6
-}
-
-fn name_of(id: u64) -> String {
-    format!("load/{}/{}", id % 5, id)
-}
-
-/// The content of the n-th write of a name: 4 KiB to 1 MiB, odd lengths among them.
-fn written(id: u64, number: u64) -> Vec<u8> {
-    let sizes = [4096, 5000, 65_536, 70_001, 262_144, 1 << 20, 16_384, 999_999];
-    numbered(id, number, sizes[((id + number) % 8) as usize])
-}
-
-/// Writes until the node or its disk fails; returns what was acknowledged until then.
-fn write_until_cut(port: u16, thread: u64, mut known: Vec<Known>, go_on: &AtomicBool) -> Vec<Known> {
-    let mut client = Client::new(port);
-    let mut turn = thread;
-    while go_on.load(Ordering::Relaxed) {
-        turn = turn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let at = (turn >> 33) % NAMES;
-        let (id, mut this) = (thread * NAMES + at, known[at as usize]);
-        this.sent += 1;
-        known[at as usize] = this;
-        let path = B.object(&name_of(id));
-        let outcome = if is_deletion(this.sent) {
-            client.request("DELETE", &path, &[], b"")
-        } else {
-            client.request("PUT", &path, &[], &written(id, this.sent))
-        };
-        match outcome {
-            // A deletion of what an earlier cut has taken is as good.
-            Ok(reply) if reply.status == 200 || (reply.status == 404 && is_deletion(this.sent)) => {
-                known[at as usize].acknowledged = this.sent;
-            }
-            Ok(reply) if reply.status < 500 => panic!("{}: {}", reply.status, reply.text()),
-            _ => return known,
-        }
-    }
-    known
-}
 
 /// Load on all threads, and the cut in its midst.
 fn load_and_cut(node: Node, fs: &LoopFs, known: &mut [Vec<Known>], load: Duration) {
     let go_on = AtomicBool::new(true);
     let (port, flag) = (node.port, &go_on);
     std::thread::scope(|scope| {
-        let writers: Vec<_> = known
-            .iter()
-            .cloned()
-            .zip(0..)
-            .map(|(known, thread)| scope.spawn(move || write_until_cut(port, thread, known, flag)))
-            .collect();
+        for (thread, known) in (0..).zip(known) {
+            scope.spawn(move || WRITES.write_until_failure(port, thread, known, flag));
+        }
         std::thread::sleep(load);
         fs.cut_power();
         // Acknowledgements after the cut would be lies, and must hold as well: the load goes on into it.
         std::thread::sleep(Duration::from_millis(200));
         node.kill();
         go_on.store(false, Ordering::Relaxed);
-        for (known, writer) in known.iter_mut().zip(writers) {
-            *known = writer.join().unwrap();
-        }
     });
-}
-
-/// Every name holds its last acknowledged write, or one that was sent after it, whole.
-fn verify(client: &mut Client, known: &mut [Vec<Known>]) -> Result<u64, String> {
-    let mut present = 0;
-    let all = known.iter_mut().flatten().zip(0..);
-    for (known, id) in all {
-        let reply = client.get(&B.object(&name_of(id)));
-        let possible = known.acknowledged..=known.sent;
-        let may_be_absent = known.acknowledged == 0 || possible.clone().any(is_deletion);
-        let found = match reply.status {
-            404 if may_be_absent => 0,
-            200 if reply.complete && reply.body.len() >= 8 => {
-                u64::from_le_bytes(reply.body[..8].try_into().unwrap())
-            }
-            status => return Err(format!("{}: {status} {}, {known:?}", name_of(id), reply.text())),
-        };
-        if found > 0 {
-            if !possible.contains(&found) || is_deletion(found) || reply.body != written(id, found) {
-                return Err(format!("{}: write {found}, known {known:?}", name_of(id)));
-            }
-            present += 1;
-        }
-        // What was in the air has landed now or never will; a name in doubt goes on from a write of its own.
-        if found != known.sent && !(found == 0 && is_deletion(known.sent)) {
-            known.sent += if is_deletion(known.sent + 1) { 2 } else { 1 };
-            B.put(client, &name_of(id), &written(id, known.sent));
-        }
-        known.acknowledged = known.sent;
-    }
-    Ok(present)
 }
 
 fn power_cuts(kind: &'static str) {
@@ -130,8 +49,8 @@ fn power_cuts(kind: &'static str) {
     site.mountpath = fs.mount_point.join("mp");
     site.data_dir = fs.mount_point.join("data");
     let mut node = site.start();
-    B.create(&mut node.client());
-    let mut known = vec![vec![Known::default(); NAMES as usize]; THREADS as usize];
+    WRITES.create_buckets(&mut node.client());
+    let mut known = WRITES.nothing_known();
     let cuts = std::env::var("POWER_CUTS").map_or(CUTS, |text| text.parse().unwrap());
     let mut writes_before = 0;
     for cut in 0..cuts {
@@ -143,7 +62,7 @@ fn power_cuts(kind: &'static str) {
         assert!(node.banner().contains("unusable 0"), "cut {cut}: {}", node.banner());
         assert_eq!(site.work_files().len(), 0, "cut {cut}");
         let writes: u64 = known.iter().flatten().map(|known| known.acknowledged).sum();
-        let present = verify(&mut client, &mut known).unwrap_or_else(|why| panic!("cut {cut}: {why}"));
+        let present = WRITES.verify(&mut client, &mut known).unwrap_or_else(|why| panic!("cut {cut}: {why}"));
         eprintln!(
             "{kind}, cut {cut}: {} writes acknowledged, {present} objects right",
             writes - writes_before
