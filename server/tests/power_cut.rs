@@ -8,8 +8,9 @@
 
 mod support;
 
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{Bucket, Client, Known, LoopFs, Node, Site, Writes, content, require_root};
 
 const B: Bucket = Bucket("power");
@@ -157,6 +158,57 @@ fn a_full_disk_refuses_and_recovers() {
     assert!(node.banner().contains("unusable 0"), "{}", node.banner());
     assert_stored(&mut client, "small", 50_000, small);
     assert_eq!(B.list(&mut client).len(), stored - 1);
+    node.stop();
+    drop(fs);
+}
+
+/// Takes every block that is left.
+fn take_the_rest(path: &std::path::Path) {
+    let mut file = std::fs::File::create(path).unwrap();
+    for size in [1 << 20, 4096] {
+        while file.write_all(&vec![1; size]).and_then(|()| file.sync_data()).is_ok() {}
+    }
+}
+
+#[test]
+fn a_disk_full_of_small_objects_starts_and_gives_its_room_back() {
+    require_root();
+    const SIZE: usize = 20_000;
+    let mut site = Site::new("brim");
+    let fs = LoopFs::new("ext4", site.root(), 128);
+    site.mountpath = fs.mount_point.join("mp");
+    let node = site.start();
+    B.create(&mut node.client());
+    let stored = fill_up(&mut node.client(), "old", SIZE);
+    assert!(stored > 2000, "{stored}");
+    // Somebody else takes what is kept for emergencies, and the node dies.
+    let foreign = fs.mount_point.join("foreign");
+    take_the_rest(&foreign);
+    node.kill();
+    let node = site.start();
+    let mut client = node.client();
+    assert_stored(&mut client, "old", SIZE, stored);
+    // The start has cut off what was allocated ahead.
+    let more = fs.mount_point.join("more");
+    take_the_rest(&more);
+    assert_eq!(client.put(&B.object("new/0"), &content(0, SIZE)).status, 507);
+    std::fs::remove_file(foreign).unwrap();
+    std::fs::remove_file(more).unwrap();
+    let deleted = stored - stored / 4;
+    for at in 0..deleted {
+        assert_eq!(client.delete(&B.object(&format!("old/{at}"))).status, 200, "old/{at}");
+    }
+    // The upkeep has to write on the full disk before it can remove. Segments with little out of use in them stay.
+    let begun = Instant::now();
+    let written = deleted / 4 * 3;
+    for at in 0..written {
+        while client.put(&B.object(&format!("new/{at}")), &content(at, SIZE)).status == 507 {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{at} of {written} found room");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    assert_stored(&mut client, "new", SIZE, written);
+    assert_eq!(B.list(&mut client).len() as u64, stored - deleted + written);
     node.stop();
     drop(fs);
 }

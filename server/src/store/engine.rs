@@ -10,6 +10,7 @@ use super::mountpath::Mountpath;
 use super::open::OpenObject;
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
+use super::room::Room;
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
 use quick_cache::unsync::Cache;
@@ -90,6 +91,8 @@ pub(crate) struct Store {
     pub(super) core: u64,
     pub(super) mountpaths: Arc<[Arc<Mountpath>]>,
     pub(super) committers: Vec<Rc<Committer>>,
+    /// By mountpath.
+    pub(super) rooms: Vec<Room>,
     /// By mountpath, then by number; `None` for lanes of other cores.
     pub(super) lanes: Vec<Vec<Option<Rc<Lane>>>>,
     pub(super) buckets: BucketIds,
@@ -321,6 +324,11 @@ impl Store {
             return Err(Error { kind: Kind::Io, ..Error::internal(text) });
         }
         Ok(mountpath)
+    }
+
+    /// Has room on a mountpath for so many bytes of an object.
+    pub(super) fn take_room(&self, mountpath: usize, size_bytes: u64) -> Result<()> {
+        self.rooms.get(mountpath).map_or(Ok(()), |room| room.take(size_bytes))
     }
 
     pub(super) fn committer(&self, mountpath: usize) -> Result<&Rc<Committer>> {

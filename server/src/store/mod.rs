@@ -5,7 +5,7 @@
 //!
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
-//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]).
+//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]). [`room`] is what they may not take.
 //! * [`scan`] lists; [`cache`] keeps what was read; [`start`] opens it all.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
@@ -25,6 +25,7 @@ mod names;
 mod open;
 mod place;
 mod reader;
+mod room;
 mod scan;
 mod sidecar;
 mod start;

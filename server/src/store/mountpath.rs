@@ -91,6 +91,19 @@ impl Mountpath {
         Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
     }
 
+    /// Bytes that a lane may hold without having a use for them: allocated ahead, or out of use and not yet reclaimed.
+    /// All lanes together then hold a small part of a small file system.
+    pub(crate) fn slack_bytes(&self) -> u64 {
+        const SHARE: u64 = 256;
+        let share = self.file_system.total_bytes / u64::from(self.lanes.max(1)) / SHARE;
+        share.clamp(64 << 10, 8 << 20)
+    }
+
+    /// Bytes that may be written before the file system is full.
+    pub(crate) fn available_bytes(&self) -> io::Result<u64> {
+        Ok(sys::file_system(self.dir.as_fd())?.available_bytes)
+    }
+
     /// Opens a mountpath of a cluster for a tool. Unlike a start, this makes none and changes nothing.
     ///
     /// # Errors

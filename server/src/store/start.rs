@@ -8,6 +8,7 @@ use super::lane::{BatchBuffers, Buckets, Lane, LaneSetup, OpenedLane, UpkeepLimi
 use super::lock::NameLocks;
 use super::lsm::IndexCache;
 use super::mountpath::Mountpath;
+use super::room::Room;
 use crate::error::Result;
 use futures_util::future::try_join_all;
 use placement::{LaneId, lane_owner};
@@ -200,6 +201,7 @@ impl StoreSetup {
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
             entries: RefCell::new(Cache::new(entries_max)),
+            rooms: self.mountpaths.iter().map(|m| Room::new(Arc::clone(m), self.cores)).collect(),
             index_cache,
             locks: NameLocks::default(),
             limits,

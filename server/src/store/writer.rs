@@ -101,6 +101,7 @@ impl Writer {
     /// Makes the work file, and allocates one of known size at once. Not a huge one: the client may never send what
     /// it has announced.
     fn make_file(&mut self) -> Result<DirectFile> {
+        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(self.written))?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
         let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::CreateNew)
             .map_err(|e| Error::disk("create work file", &e))?;
@@ -182,6 +183,9 @@ impl Writer {
             Some(file) => file.clone(),
             None => self.make_file()?,
         };
+        if self.new.size_hint.is_none() {
+            self.store.take_room(self.key.mountpath, padded as u64)?;
+        }
         let write = self.store.driver.write_at(file.fd(), buf, padded, self.written);
         self.pending = Some((Box::pin(write), padded));
         self.written += len as u64;
@@ -225,6 +229,7 @@ impl Writer {
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
+        store.take_room(key.mountpath, data.len() as u64)?;
         let held = store.hold(&key).await?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();

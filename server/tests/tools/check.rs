@@ -1,12 +1,12 @@
 //! `store check` on a store that nobody uses.
 
-use crate::damage::{Victim, attribute, is_segment, means_something};
+use crate::damage::{Victim, attribute, files_by_kind, is_segment, means_something};
 use crate::run::*;
 use crate::support::{Client, Site, content, files_beneath};
 use rustix::fs::XattrFlags;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 use wire::lom::ObjectMeta;
 
@@ -37,17 +37,6 @@ fn a_store_after_a_history_is_clean() {
     assert!(line.starts_with("checked ") && line.ends_with(": clean\n"), "{line}");
 }
 
-/// Files by kind: segments, indexes' manifests, their runs, objects, checksums of large ones.
-fn files_by_kind(site: &Site) -> [Vec<PathBuf>; 5] {
-    let mut lanes = files_beneath(&site.mountpath.join(".straightline/lanes"));
-    lanes.sort();
-    let (segments, index): (Vec<_>, Vec<_>) = lanes.into_iter().partition(|path| is_segment(path));
-    let (manifests, runs) = index.into_iter().partition(|path| path.ends_with("index.manifest"));
-    let mut objects = files_beneath(&site.mountpath.join("@ais"));
-    objects.sort();
-    [segments, manifests, runs, objects, files_beneath(&site.mountpath.join(".straightline/crc"))]
-}
-
 #[test]
 fn every_flipped_bit_that_matters_is_found() {
     let mut site = Site::new("tools-flip");
@@ -57,20 +46,9 @@ fn every_flipped_bit_that_matters_is_found() {
     assert!(kinds.iter().all(|files| !files.is_empty()), "{kinds:?}");
     let mut dice = Dice(0x5eed);
     let mut idle = 0;
-    for turn in 0..FLIPS {
-        let kind = turn % (kinds.len() + 1);
-        let files = kinds.get(kind).unwrap_or(&kinds[3]);
-        let path = files[dice.roll(files.len())].clone();
-        let victim = if kind == kinds.len() {
-            let len = attribute(&path).len();
-            Victim::Attribute(path, dice.roll(len))
-        } else {
-            let len = fs::metadata(&path).unwrap().len();
-            if len == 0 {
-                continue;
-            }
-            Victim::File(path, dice.roll(len as usize) as u64)
-        };
+    let flips = flips();
+    for turn in 0..flips {
+        let victim = Victim::pick(&kinds, turn, &mut dice);
         let matters = match &victim {
             Victim::File(path, at) if is_segment(path) => {
                 means_something(&fs::read(path).unwrap(), *at as usize)
@@ -89,7 +67,7 @@ fn every_flipped_bit_that_matters_is_found() {
         }
         victim.flip(bit);
     }
-    assert!(idle < FLIPS / 6, "{idle} of {FLIPS} meant nothing");
+    assert!(idle < flips / 6, "{idle} of {flips} meant nothing");
     assert_clean(&site, "everything is as it was");
 }
 

@@ -1,6 +1,7 @@
 //! Bits turned over, and whether they mean anything.
 
-use crate::run::ATTRIBUTE;
+use crate::run::{ATTRIBUTE, Dice};
+use crate::support::{Site, files_beneath};
 use rustix::fs::XattrFlags;
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -14,7 +15,38 @@ pub(crate) enum Victim {
     Attribute(PathBuf, usize),
 }
 
+/// Files by kind: segments, indexes' manifests, their runs, objects, checksums of large ones.
+pub(crate) fn files_by_kind(site: &Site) -> [Vec<PathBuf>; 5] {
+    let mut lanes = files_beneath(&site.mountpath.join(".straightline/lanes"));
+    lanes.sort();
+    let (segments, index): (Vec<_>, Vec<_>) = lanes.into_iter().partition(|path| is_segment(path));
+    let (manifests, runs) = index.into_iter().partition(|path| path.ends_with("index.manifest"));
+    let mut objects = files_beneath(&site.mountpath.join("@ais"));
+    objects.sort();
+    let sidecars = files_beneath(&site.mountpath.join(".straightline/crc"));
+    let kinds = [segments, manifests, runs, objects, sidecars];
+    assert!(kinds.iter().all(|files| !files.is_empty()), "{kinds:?}");
+    kinds
+}
+
 impl Victim {
+    /// A place in a file of one kind or another in turn, or in an object's attribute.
+    pub(crate) fn pick(kinds: &[Vec<PathBuf>; 5], turn: usize, dice: &mut Dice) -> Self {
+        let kind = turn % (kinds.len() + 1);
+        let files = kinds.get(kind).unwrap_or(&kinds[3]);
+        loop {
+            let path = files[dice.roll(files.len())].clone();
+            if kind == kinds.len() {
+                let len = attribute(&path).len();
+                return Self::Attribute(path, dice.roll(len));
+            }
+            let len = fs::metadata(&path).unwrap().len();
+            if len > 0 {
+                return Self::File(path, dice.roll(len as usize) as u64);
+            }
+        }
+    }
+
     pub(crate) fn flip(&self, bit: u8) {
         match self {
             Self::File(path, at) => {

@@ -12,3 +12,4 @@ mod export;
 mod online;
 mod rebuild;
 mod run;
+mod served;

@@ -11,8 +11,8 @@ pub(crate) const OTHER: Bucket = Bucket("other");
 /// Destroyed before the tools look.
 pub(crate) const GONE: Bucket = Bucket("gone");
 pub(crate) const ATTRIBUTE: &str = "user.straightline";
-/// Bits turned over, one at a time.
-pub(crate) const FLIPS: usize = 150;
+/// Bits turned over; `FLIPS` says another number.
+const FLIPS: usize = 150;
 /// Only a guard against a hang; nothing is measured by it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -26,6 +26,11 @@ impl Dice {
         self.0 ^= self.0 << 17;
         (self.0 % sides as u64) as usize
     }
+}
+
+/// Bits that a test turns over.
+pub(crate) fn flips() -> usize {
+    std::env::var("FLIPS").map_or(FLIPS, |text| text.parse().unwrap())
 }
 
 /// How a tool ended.

@@ -16,9 +16,8 @@ use std::rc::Rc;
 use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
 use wire::segment::{self, Deletion};
 
-/// A segment is allocated in steps that double between these bounds.
-const STEP_BYTES_MIN: u64 = 256 << 10;
-const STEP_BYTES_MAX: u64 = 8 << 20;
+/// A segment is allocated in steps that double from this one on.
+const STEP_BYTES_MIN: u64 = 64 << 10;
 /// Room kept for the padding record of a batch.
 const PADDING_BYTES_MAX: usize = LEAF_BYTES + segment::BLOCK_BYTES;
 /// Deletions that share one record at most.
@@ -55,6 +54,8 @@ struct State {
     open: Option<OpenSegment>,
     batch: Option<Batch>,
     next_segment: u64,
+    /// The open segment takes no further batch.
+    ending: bool,
     /// Everything before is written.
     settled: Position,
     /// A write failed: nothing more is taken.
@@ -68,6 +69,8 @@ pub(crate) struct Log {
     buffers: Rc<BatchBuffers>,
     /// Bytes of a segment after which the next one is begun.
     segment_bytes: u64,
+    /// What is allocated ahead at most.
+    step_bytes_max: u64,
     state: RefCell<State>,
     /// Those who wait for room in the batch, or for records to be written.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
@@ -91,11 +94,20 @@ impl Log {
         dir: Rc<OwnedFd>,
         buffers: Rc<BatchBuffers>,
         segment_bytes: u64,
+        step_bytes_max: u64,
         next_segment: u64,
     ) -> Self {
         let settled = Position { segment: next_segment, offset: 0 };
-        let state = State { open: None, batch: None, next_segment, settled, broken: false };
-        Self { driver, dir, buffers, segment_bytes, state: RefCell::new(state), waiting: RefCell::default() }
+        let state = State { open: None, batch: None, next_segment, ending: false, settled, broken: false };
+        Self {
+            driver,
+            dir,
+            buffers,
+            segment_bytes,
+            step_bytes_max,
+            state: RefCell::new(state),
+            waiting: RefCell::default(),
+        }
     }
 
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
@@ -207,6 +219,17 @@ impl Log {
         written.map(|()| Some((file, end))).map_err(|e| Error::disk("write to the log", &e))
     }
 
+    /// Has the next batch go to a new segment, however much room there is in the open one.
+    pub(crate) fn end_segment(&self) -> Result<()> {
+        let mut state = self.state.borrow_mut();
+        if state.batch.is_some() {
+            state.ending = true;
+            return Ok(());
+        }
+        drop(state);
+        self.seal()
+    }
+
     /// Ends the open segment: cuts off what was allocated and not used.
     pub(crate) fn seal(&self) -> Result<()> {
         let open = self.state.borrow_mut().open.take();
@@ -253,8 +276,10 @@ impl Log {
 
     /// The open segment with room for `needed` bytes more; a new one when the last is full.
     fn open_room<'s>(&self, state: &'s mut State, needed: u64) -> Result<&'s mut OpenSegment> {
-        if let Some(full) = state.open.take_if(|open| open.end > 0 && open.end + needed > self.segment_bytes)
-        {
+        let ending = std::mem::take(&mut state.ending);
+        let ends =
+            |open: &mut OpenSegment| open.end > 0 && (ending || open.end + needed > self.segment_bytes);
+        if let Some(full) = state.open.take_if(ends) {
             let cut = sys::truncate(full.file.fd().as_fd(), full.end);
             cut.map_err(|e| Error::disk("end a segment", &e))?;
         }
@@ -266,7 +291,7 @@ impl Log {
             state.open = Some(OpenSegment { number, file, end: 0, allocated: 0 });
         }
         let open = state.open.as_mut().ok_or_else(unreserved)?;
-        open.allocate(open.end + needed)?;
+        open.allocate(open.end + needed, self.step_bytes_max)?;
         Ok(open)
     }
 
@@ -286,11 +311,11 @@ impl Log {
 
 impl OpenSegment {
     /// Allocates up to `needed` at least; space that is not there is found out before anything is promised.
-    fn allocate(&mut self, needed: u64) -> Result<()> {
+    fn allocate(&mut self, needed: u64, step_bytes_max: u64) -> Result<()> {
         if needed <= self.allocated {
             return Ok(());
         }
-        let step = self.allocated.clamp(STEP_BYTES_MIN, STEP_BYTES_MAX);
+        let step = self.allocated.clamp(STEP_BYTES_MIN, step_bytes_max.max(STEP_BYTES_MIN));
         let fd = self.file.fd().as_fd();
         let wanted = (self.allocated + step).max(needed);
         let allocated = match sys::allocate(fd, wanted) {

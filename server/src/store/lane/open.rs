@@ -77,8 +77,14 @@ impl LaneSetup {
         ledger.keep_segments(&segments);
         let next_segment =
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
-        let log =
-            Log::new(self.driver.clone(), Rc::clone(&dir), self.buffers, self.segment_bytes, next_segment);
+        let log = Log::new(
+            self.driver.clone(),
+            Rc::clone(&dir),
+            self.buffers,
+            self.segment_bytes,
+            self.mountpath.slack_bytes(),
+            next_segment,
+        );
         let lane = Rc::new(Lane {
             driver: self.driver,
             mountpath_index: self.mountpath_index,

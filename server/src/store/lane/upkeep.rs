@@ -9,7 +9,7 @@ use super::log::{Position, file_name};
 use super::open::encode_checkpoint;
 use super::reader::{Found, SegmentReader};
 use super::replay::extent_of;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::fault;
 use crate::store::after::After;
 use crate::store::commit::Committer;
@@ -32,6 +32,9 @@ const LIVE_PERCENT_MIN: u64 = 60;
 /// Segments smaller than this are gathered into larger ones once there are many.
 const SMALL_BYTES: u64 = 8 << 20;
 const SMALL_MAX: usize = 8;
+/// Bytes out of use that cannot be reclaimed before the next checkpoint bring it about when they are this part of what is
+/// in use, and the lane's slack.
+const GARBAGE_SHARE: u64 = 4;
 /// Copies on their way to the disk at a time.
 const COPIES_MAX: usize = 64;
 
@@ -80,6 +83,7 @@ impl Lane {
         let log_bytes = self.log_bytes_since(self.checkpoint.get());
         if self.index.memtable_bytes() > upkeep.limits.memtable_bytes
             || log_bytes > upkeep.limits.replay_bytes
+            || self.garbage_is_due()?
         {
             self.checkpoint_now(upkeep.committer).await?;
             return Ok(true);
@@ -89,16 +93,24 @@ impl Lane {
             return Ok(true);
         }
         match self.victim() {
-            Some(victim) => {
-                // One that cannot be reclaimed must not keep others from it.
+            Some(victim) if self.has_room_to_reclaim(victim)? => {
                 let reclaimed = self.reclaim(victim, upkeep).await;
-                if reclaimed.is_err() {
+                // One that cannot be reclaimed must not keep others from it; on a full disk it is tried again.
+                if reclaimed.as_ref().is_err_and(|e| e.kind != Kind::NoSpace) {
                     self.kept.borrow_mut().insert(victim);
                 }
                 reclaimed.map(|()| true)
             }
-            None => Ok(false),
+            _ => Ok(false),
         }
+    }
+
+    /// What is in use of a segment is written once more before the segment goes. Given up half-way that would make things
+    /// worse, and other cores may be about the same.
+    fn has_room_to_reclaim(&self, victim: u64) -> Result<bool> {
+        let live = self.ledger.borrow_mut().segment(victim).live_bytes();
+        let available = self.mountpath.available_bytes().map_err(|e| Error::disk("look for room", &e))?;
+        Ok(live == 0 || available > 2 * live + self.mountpath.slack_bytes())
     }
 
     /// Writes the index out, complete up to the log's present end. One that has failed half-way is finished first.
@@ -135,6 +147,26 @@ impl Lane {
         self.index.flush(&bytes).await?;
         self.checkpoint.set(position);
         Ok(())
+    }
+
+    /// Whether there is much that only a checkpoint lets be reclaimed. What lies in the open segment is not reclaimed by
+    /// that either, so the segment is ended first.
+    fn garbage_is_due(&self) -> Result<bool> {
+        let from = self.checkpoint.get().segment;
+        let (mut dead, mut live) = (0, 0);
+        for (number, account) in self.ledger.borrow().segments() {
+            live += account.live_bytes();
+            if number >= from {
+                dead += account.end.saturating_sub(account.live_bytes());
+            }
+        }
+        if dead < self.mountpath.slack_bytes().max(live / GARBAGE_SHARE) {
+            return Ok(false);
+        }
+        if self.log.position().segment == from {
+            self.log.end_segment()?;
+        }
+        Ok(self.log.position().segment > from)
     }
 
     fn log_bytes_since(&self, from: Position) -> u64 {
