@@ -46,6 +46,7 @@ fn loader<'a>(context: &'a Context, node: &Node) -> Loader<'a> {
         workers: DEPTH,
         is_direct: false,
         is_dropped: false,
+        more: vec![],
         cpus: String::new(),
     }
 }

@@ -32,6 +32,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
         workers: WORKERS,
         is_direct: false,
         is_dropped: false,
+        more: vec![],
         cpus: String::new(),
     };
 
@@ -100,7 +101,7 @@ fn fio<'a>(context: &'a Context, block: &str, sync: u32) -> Fio<'a> {
 }
 
 /// A round in a new directory, which is removed afterwards.
-fn in_dir(dir: &Path, round: impl FnOnce() -> Result<Figures>) -> Result<Figures> {
+pub(super) fn in_dir(dir: &Path, round: impl FnOnce() -> Result<Figures>) -> Result<Figures> {
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let figures = round();
     std::fs::remove_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;

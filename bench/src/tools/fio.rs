@@ -67,10 +67,25 @@ fn load(report: &Value, op_bytes: f64) -> Option<Load> {
         let percent = number(job, "usr_cpu")? + number(job, "sys_cpu")?;
         let cpu_s = percent / 100.0 * number(job, "job_runtime")? / 1e3;
         sum.own_cpu_s = sum.own_cpu_s.map(|own| own + cpu_s);
-        let quantile = |q: &str| Some(side.get("clat_ns")?.get("percentile")?.get(q)?.as_f64()? / 1e3);
-        // The slowest job's, when there are several.
-        sum.p50_us = sum.p50_us.into_iter().chain(quantile("50.000000")).reduce(f64::max);
-        sum.p99_us = sum.p99_us.into_iter().chain(quantile("99.000000")).reduce(f64::max);
+        sum.p50_us = slower(sum.p50_us, quantile(side, "clat_ns", "50.000000"));
+        sum.p99_us = slower(sum.p99_us, quantile(side, "clat_ns", "99.000000"));
+        sum.p999_us = slower(sum.p999_us, quantile(side, "clat_ns", "99.900000"));
+        sum.max_us =
+            slower(sum.max_us, side.pointer("/clat_ns/max").and_then(Value::as_f64).map(|ns| ns / 1e3));
+        if let Some(sync) = job.get("sync") {
+            sum.flush_p50_us = slower(sum.flush_p50_us, quantile(sync, "lat_ns", "50.000000"));
+            sum.flush_p99_us = slower(sum.flush_p99_us, quantile(sync, "lat_ns", "99.000000"));
+        }
     }
     Some(sum)
+}
+
+/// Microseconds.
+fn quantile(of: &Value, kind: &str, q: &str) -> Option<f64> {
+    Some(of.get(kind)?.get("percentile")?.get(q)?.as_f64()? / 1e3)
+}
+
+/// The slowest job's, when there are several.
+fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
 }
