@@ -51,7 +51,7 @@ pub(crate) fn with_reads(
     let before = device.read_bytes()?;
     let mut figures = round()?;
     let payload = figures.get("ops").copied().unwrap_or_default().max(1.0) * op_bytes as f64;
-    figures.insert("device_bytes_per_payload_byte", (device.read_bytes()? - before) / payload);
+    figures.insert("device_bytes_per_byte", (device.read_bytes()? - before) / payload);
     Ok(figures)
 }
 
@@ -73,6 +73,6 @@ mod tests {
     #[test]
     fn reads_for_each_byte_of_payload() {
         let figures = with_reads(None, 4096, || Ok(Figures::from([("ops", 2.0)]))).unwrap_or_default();
-        assert_eq!(figures.get("device_bytes_per_payload_byte"), None);
+        assert_eq!(figures.get("device_bytes_per_byte"), None);
     }
 }

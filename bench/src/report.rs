@@ -20,7 +20,7 @@ fn table(outcome: &Outcome) -> std::result::Result<String, std::fmt::Error> {
     let rounds = outcome.series.first().map_or(0, |series| series.rounds.len());
     writeln!(text, "\n{}: {}; medians of {rounds} alternating rounds", outcome.scenario, outcome.what)?;
     write!(text, "{:<26}", "")?;
-    outcome.columns.iter().try_for_each(|name| write!(text, "{name:>23}"))?;
+    outcome.columns.iter().try_for_each(|name| write!(text, " {name:>22}"))?;
     writeln!(text)?;
     for series in &outcome.series {
         write!(text, "{:<26}", series.name)?;

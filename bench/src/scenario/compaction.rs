@@ -6,7 +6,7 @@ use crate::Result;
 use crate::device::{Device, with_reads};
 use crate::figures::{Figures, figures};
 use crate::findings::Findings;
-use crate::tools::loader::{Loader, Op, write_names};
+use crate::tools::loader::{Loader, Op};
 use crate::tools::node::{Node, Setup};
 use crate::tools::puts::{Names, write_trace};
 use crate::usage::Usage;
@@ -19,7 +19,6 @@ const PASSES: u64 = 3;
 const SIZE: usize = 4096;
 const SET: &str = "set";
 const NEW: &str = "new";
-const NAMES: &str = "set-names";
 const REST: Duration = Duration::from_secs(30);
 
 struct Run<'a> {
@@ -44,8 +43,8 @@ pub(crate) fn run(context: &Context) -> Result<Findings> {
     eprintln!("writing {objects} objects of 4 KiB");
     let get = Loader::get(context, &node, SET, SIZE);
     Loader { op: Op::Put, ..get.clone() }.fill(objects)?;
-    write_names(context, NAMES, objects)?;
-    let mut reader = get.of_names(NAMES);
+    let mut reader = get.of_names(objects)?;
+    let names = names(&reader)?;
     let rate = ["-arrival", "poisson", "-rate"].map(str::to_owned);
     reader.more.extend(rate.into_iter().chain([options.get_rate.to_string()]));
     let findings = Findings {
@@ -60,16 +59,22 @@ pub(crate) fn run(context: &Context) -> Result<Findings> {
     };
     let device = Device::of(context.work.path())?;
     let mut run = Run { context, node: &node, reader, device, findings };
-    run.parts(objects)?;
+    run.parts(&names)?;
     Ok(run.findings)
 }
 
+fn names(loader: &Loader<'_>) -> Result<Vec<String>> {
+    let path = loader.names_path();
+    let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
 impl Run<'_> {
-    fn parts(&mut self, objects: u64) -> Result<()> {
+    fn parts(&mut self, names: &[String]) -> Result<()> {
         let seconds = self.context.options.seconds;
         self.space("space, written once")?;
         self.beside("GET alone", seconds, None)?;
-        let overwrites = (Names::Passes { objects }, objects * PASSES);
+        let overwrites = (Names::Passes(names), names.len() as u64 * PASSES);
         self.beside("GET beside overwrites", 0, Some((SET, overwrites)))?;
         self.space("space, after the overwrites")?;
         let until = Instant::now() + REST;
@@ -84,7 +89,12 @@ impl Run<'_> {
     }
 
     /// GETs, for as long as the PUTs take or for so many seconds; what is said of PUTs begins with `put_`.
-    fn beside(&mut self, name: &'static str, seconds: u64, puts: Option<(&str, (Names, u64))>) -> Result<()> {
+    fn beside(
+        &mut self,
+        name: &'static str,
+        seconds: u64,
+        puts: Option<(&str, (Names<'_>, u64))>,
+    ) -> Result<()> {
         let reclaimed = self.node.counter("straightline_segments_reclaimed_total")?;
         let (mut all, command) = match puts {
             None => (self.measure(seconds, None)?, self.reader.line()),
@@ -102,7 +112,7 @@ impl Run<'_> {
     }
 
     /// One that makes so many PUTs at the rate of the options.
-    fn writer(&self, bucket: &str, names: Names, puts: u64) -> Result<Loader<'_>> {
+    fn writer(&self, bucket: &str, names: Names<'_>, puts: u64) -> Result<Loader<'_>> {
         let path = self.trace_path();
         write_trace(&path, names, puts, self.context.options.put_rate, SIZE)?;
         let more = vec!["-trace".to_owned(), path.to_string_lossy().into_owned()];

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::device::{Device, with_reads};
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;
-use crate::tools::loader::{Loader, Op, write_names};
+use crate::tools::loader::{Loader, Op};
 use crate::tools::node::{Node, Setup, Shares};
 use crate::tools::require;
 use crate::work::{MIB, noise, write_file};
@@ -16,7 +16,6 @@ const BUCKET: &str = "cold";
 const TIMES: u64 = 20;
 const DEPTHS: [usize; 2] = [64, 16];
 const JOBS: usize = 2;
-const NAMES: &str = "cold-names";
 
 /// Prepares both data sets, then measures.
 pub(crate) fn run(context: &Context) -> Result<Outcome> {
@@ -32,7 +31,6 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     node.create_bucket(BUCKET, "none")?;
     let loader = Loader::get(context, &node, BUCKET, SIZE);
     Loader { op: Op::Put, ..loader.clone() }.fill(objects)?;
-    write_names(context, NAMES, objects)?;
     let blocks = (objects * SIZE as u64).div_ceil(MIB as u64);
     write_file(&context.work.path().join("fio.data"), &noise(), blocks)?;
     let what = format!(
@@ -40,7 +38,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
          O_DIRECT from one file of the same size",
         caches >> 20
     );
-    measure(context, &node, &loader.of_names(NAMES), what)
+    measure(context, &node, &loader.of_names(objects)?, what)
 }
 
 /// As many as it takes, bounded by the options.
@@ -104,7 +102,7 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
             "server_cpu_us_per_op",
             "machine_cpu_us_per_op",
             "machine_busy_share",
-            "device_bytes_per_payload_byte",
+            "device_bytes_per_byte",
         ],
     })
 }

@@ -110,7 +110,7 @@ fn measure(context: &Context, nodes: [&Node; 2], loaders: [&Loader<'_>; 2], what
             "server_cpu_s_per_gib",
             "machine_cpu_s_per_gib",
             "machine_busy_share",
-            "device_bytes_per_payload_byte",
+            "device_bytes_per_byte",
             "cache_hit_share",
             "p99_us",
         ],

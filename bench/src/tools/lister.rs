@@ -4,8 +4,10 @@ use super::msgpack;
 use crate::Result;
 use crate::child::check_interrupted;
 use serde_json::json;
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use wire::http1::{Framing, HeadLimits, Method, parse_response};
 
@@ -71,6 +73,10 @@ impl Lister {
 
     /// The page after `token`.
     pub(crate) fn page(&mut self, props: &str, names: u64, token: &str) -> Result<Listed> {
+        self.see_page(props, names, token, |_| ())
+    }
+
+    fn see_page(&mut self, props: &str, names: u64, token: &str, see: impl FnMut(&str)) -> Result<Listed> {
         let value = json!({"props": props, "pagesize": names, "continuation_token": token});
         let body = json!({"action": "list", "value": value}).to_string();
         let request = format!(
@@ -83,7 +89,7 @@ impl Lister {
         self.stream.write_all(request.as_bytes()).map_err(|e| format!("list: {e}"))?;
         let body = self.receive()?;
         let seconds = start.elapsed().as_secs_f64();
-        let page = msgpack::page(self.answer.get(body..).unwrap_or_default());
+        let page = msgpack::page(self.answer.get(body..).unwrap_or_default(), see);
         let page = page.ok_or("list: the answer is not a page in MessagePack")?;
         Ok(Listed { names: page.names, token: page.token.to_owned(), seconds })
     }
@@ -122,5 +128,27 @@ impl Lister {
         let length = usize::try_from(length).map_err(|e| format!("list: {e}"))?;
         let end = head.head_bytes.checked_add(length).ok_or("list: an answer beyond measure")?;
         Ok(Some((head.head_bytes, end)))
+    }
+}
+
+/// Writes all names of a bucket to a file, one a line; gives their number.
+pub(crate) fn write_names(port: u16, bucket: &str, path: &Path) -> Result<u64> {
+    let say = |e: std::io::Error| format!("{}: {e}", path.display());
+    let mut file = BufWriter::new(File::create(path).map_err(say)?);
+    let mut lister = Lister::connect(port, bucket)?;
+    let (mut names, mut token) = (0, String::new());
+    loop {
+        let mut lines = String::new();
+        let page = lister.see_page("name", 0, &token, |name| {
+            lines.push_str(name);
+            lines.push('\n');
+        })?;
+        file.write_all(lines.as_bytes()).map_err(say)?;
+        names += page.names;
+        if page.token.is_empty() {
+            file.flush().map_err(say)?;
+            return Ok(names);
+        }
+        token = page.token;
     }
 }

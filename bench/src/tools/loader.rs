@@ -1,13 +1,13 @@
 //! aisloader: our own load generator.
 
 use super::line;
+use super::lister::write_names;
 use crate::Result;
 use crate::child::Guard;
 use crate::figures::{Figures, Load, figures};
 use crate::scenario::Context;
 use crate::usage::Usage;
 use serde_json::Value;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -67,11 +67,21 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The same with the names of `FILE` in the work directory: the load then starts without a listing of the bucket.
-    pub(crate) fn of_names(mut self, file: &str) -> Self {
-        let path = self.context.work.path().join(file);
+    /// The same with the bucket's names written to a file: the load then starts without a listing. Fails unless there are
+    /// so many.
+    pub(crate) fn of_names(mut self, objects: u64) -> Result<Self> {
+        let path = self.names_path();
+        let names = write_names(self.port, &self.bucket, &path)?;
+        if names != objects {
+            return Err(format!("{names} objects listed of {objects} written"));
+        }
         self.more.extend(["-filelist".to_owned(), path.to_string_lossy().into_owned()]);
-        self
+        Ok(self)
+    }
+
+    /// Where [`Self::of_names`] writes them.
+    pub(crate) fn names_path(&self) -> PathBuf {
+        self.context.work.path().join(format!("{}-names", self.bucket))
     }
 
     fn command(&self, bounds: &[String]) -> Command {
@@ -137,7 +147,8 @@ impl<'a> Loader<'a> {
         self.measure(&Self::seconds(seconds), Duration::from_secs(seconds * 2 + 60))
     }
 
-    /// Puts so many objects under consecutive names.
+    /// Puts so many objects under numbers of 16 hexadecimal digits; towards the end numbers are left out, as each worker
+    /// counts for itself.
     pub(crate) fn fill(&self, objects: u64) -> Result<Figures> {
         self.measure(&Self::puts(objects), Duration::from_secs(60 + objects))
     }
@@ -219,16 +230,6 @@ impl Running<'_, '_> {
         }
         Ok(load)
     }
-}
-
-/// Writes the names that [`Loader::fill`] gives to a file for [`Loader::of_names`]: 16 hexadecimal digits, from 0 on.
-pub(crate) fn write_names(context: &Context, file: &str, objects: u64) -> Result<()> {
-    let mut text = String::new();
-    for number in 0..objects {
-        // A String takes everything.
-        let _ = writeln!(text, "{number:016x}");
-    }
-    std::fs::write(context.work.path().join(file), text).map_err(|e| format!("{file}: {e}"))
 }
 
 #[cfg(test)]

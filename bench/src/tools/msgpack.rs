@@ -1,4 +1,4 @@
-//! A page of a listing in MessagePack, read just far enough to count its names.
+//! A page of a listing in MessagePack, read just far enough to count its names, or to see them.
 
 /// What a page holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,15 +20,15 @@ struct Reader<'a> {
     rest: &'a [u8],
 }
 
-/// Reads a page; `None` for anything else, and for bytes behind it.
-pub(crate) fn page(bytes: &[u8]) -> Option<Page<'_>> {
+/// Reads a page and shows each name to `see`; `None` for anything else, and for bytes behind it.
+pub(crate) fn page(bytes: &[u8], mut see: impl FnMut(&str)) -> Option<Page<'_>> {
     let mut reader = Reader { rest: bytes };
     let mut page = Page { names: 0, token: "" };
     let Item::Map(fields) = reader.item()? else { return None };
     for _ in 0..fields {
         let Item::Text(field) = reader.item()? else { return None };
         match field {
-            b"Entries" => page.names = reader.entries()?,
+            b"Entries" => page.names = reader.entries(&mut see)?,
             b"ContinuationToken" => page.token = reader.text()?,
             _ => reader.skip()?,
         }
@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Counts the entries; each must have a name.
-    fn entries(&mut self) -> Option<u64> {
+    fn entries(&mut self, see: &mut impl FnMut(&str)) -> Option<u64> {
         let entries = match self.item()? {
             Item::Array(entries) => entries,
             Item::Other => 0,
@@ -117,7 +117,9 @@ impl<'a> Reader<'a> {
             let mut has_name = false;
             for _ in 0..fields {
                 if let b"n" = self.text()?.as_bytes() {
-                    has_name = !self.text()?.is_empty();
+                    let name = self.text()?;
+                    has_name = !name.is_empty();
+                    see(name);
                 } else {
                     self.skip()?;
                 }
@@ -154,15 +156,18 @@ mod tests {
             let mut bytes = Vec::new();
             whole.write_msgpack(&mut bytes);
             let names = whole.entries.len() as u64;
-            prop_assert_eq!(page(&bytes), Some(Page { names, token: &whole.continuation_token }));
-            prop_assert_eq!(page(bytes.get(..bytes.len() - 1).unwrap()), None);
+            let mut seen = Vec::new();
+            let read = page(&bytes, |name| seen.push(name.to_owned()));
+            prop_assert_eq!(read, Some(Page { names, token: &whole.continuation_token }));
+            prop_assert!(seen.iter().eq(whole.entries.iter().map(|entry| &entry.name)));
+            prop_assert_eq!(page(bytes.get(..bytes.len() - 1).unwrap(), |_| ()), None);
             bytes.push(0);
-            prop_assert_eq!(page(&bytes), None);
+            prop_assert_eq!(page(&bytes, |_| ()), None);
         }
 
         #[test]
         fn any_bytes_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = page(&bytes);
+            let _ = page(&bytes, |_| ());
         }
 
         #[test]

@@ -14,6 +14,7 @@ const MIB: u64 = 1 << 20;
 /// A node that replays a log of many objects takes its time to start, one that writes out its index to end.
 const START: Duration = Duration::from_secs(300);
 const END: Duration = Duration::from_secs(120);
+const BANNER: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
 /// How a node is started.
@@ -78,7 +79,13 @@ impl Node {
             std::thread::sleep(POLL);
         }
         let ready_s = start.elapsed().as_secs_f64();
-        let said = std::fs::read_to_string(work.join(format!("{name}.log"))).unwrap_or_default();
+        // What it says of its start comes a moment after its first answer.
+        let (mut said, log) = (String::new(), work.join(format!("{name}.log")));
+        let until = Instant::now() + BANNER;
+        while !said.contains("listening ") && Instant::now() < until {
+            std::thread::sleep(POLL);
+            said = std::fs::read_to_string(&log).unwrap_or_default();
+        }
         Ok(Self { guard, port, line, ready_s, shares: shares(&said) })
     }
 

@@ -7,13 +7,10 @@ use std::path::Path;
 
 /// The names that are written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Names {
-    /// Those of a set of so many, one pass after another, each in a random order of its own.
-    Passes {
-        /// Objects of the set; their names are 16 hexadecimal digits, from 0 on.
-        objects: u64,
-    },
-    /// Names that nothing has yet, one after another.
+pub(crate) enum Names<'a> {
+    /// These, one pass after another, each in a random order of its own.
+    Passes(&'a [String]),
+    /// Numbers of 16 hexadecimal digits, one after another.
     New,
 }
 
@@ -35,39 +32,47 @@ impl Random {
     }
 
     /// Fisher and Yates.
-    fn shuffle(&mut self, numbers: &mut [u64]) {
-        for last in (1..numbers.len()).rev() {
+    fn shuffle<T>(&mut self, all: &mut [T]) {
+        for last in (1..all.len()).rev() {
             let other = usize::try_from(self.next() % (last as u64 + 1)).unwrap_or(0);
-            numbers.swap(last, other);
+            all.swap(last, other);
         }
     }
 }
 
 /// Writes a trace of so many PUTs at `rate` a second.
-pub(crate) fn write_trace(path: &Path, names: Names, puts: u64, rate: u64, bytes: usize) -> Result<()> {
+pub(crate) fn write_trace(path: &Path, names: Names<'_>, puts: u64, rate: u64, bytes: usize) -> Result<()> {
     let say = |e: std::io::Error| format!("{}: {e}", path.display());
     let mut file = BufWriter::new(File::create(path).map_err(say)?);
     write_rows(&mut file, names, puts, rate as f64, bytes).map_err(say)?;
     file.flush().map_err(say)
 }
 
-fn write_rows(to: &mut impl Write, names: Names, puts: u64, rate: f64, bytes: usize) -> std::io::Result<()> {
+fn write_rows(
+    to: &mut impl Write,
+    names: Names<'_>,
+    puts: u64,
+    rate: f64,
+    bytes: usize,
+) -> std::io::Result<()> {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut at_us, mut order) = (0.0, Vec::new());
     writeln!(to, "at_us,op,name,bytes")?;
     for number in 0..puts {
-        let name = match names {
-            Names::New => number,
-            Names::Passes { objects } => {
+        at_us += random.gap_us(rate);
+        write!(to, "{at_us:.0},put,")?;
+        match names {
+            Names::New => write!(to, "{number:016x}")?,
+            Names::Passes(names) => {
                 if order.is_empty() {
-                    order.extend(0..objects.max(1));
+                    order.extend(names);
                     random.shuffle(&mut order);
                 }
-                order.pop().unwrap_or_default()
+                let name = order.pop().ok_or(std::io::ErrorKind::InvalidInput)?;
+                write!(to, "{name}")?;
             }
-        };
-        at_us += random.gap_us(rate);
-        writeln!(to, "{at_us:.0},put,{name:016x},{bytes}")?;
+        }
+        writeln!(to, ",{bytes}")?;
     }
     Ok(())
 }
@@ -77,7 +82,7 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    fn rows(names: Names, puts: u64) -> Vec<(u64, String)> {
+    fn rows(names: Names<'_>, puts: u64) -> Vec<(u64, String)> {
         let mut text = Vec::new();
         write_rows(&mut text, names, puts, 1000.0, 7).unwrap();
         let text = String::from_utf8(text).unwrap();
@@ -91,7 +96,8 @@ mod tests {
 
     #[test]
     fn every_pass_writes_every_name_once() {
-        let rows = rows(Names::Passes { objects: 100 }, 300);
+        let names: Vec<String> = (0..100).map(|number| format!("object {number}")).collect();
+        let rows = rows(Names::Passes(&names), 300);
         let passes: Vec<Vec<&String>> =
             rows.chunks(100).map(|pass| pass.iter().map(|(_, name)| name).collect()).collect();
         let mut count: HashMap<(usize, &String), u32> = HashMap::new();
@@ -100,7 +106,12 @@ mod tests {
         }
         assert!(count.len() == 300 && count.values().all(|times| *times == 1));
         assert_ne!(passes[0], passes[1]);
-        assert!(count.contains_key(&(0, &"0000000000000063".to_owned())));
+        assert!(count.contains_key(&(0, &"object 99".to_owned())));
+    }
+
+    #[test]
+    fn no_names_no_trace() {
+        assert!(write_rows(&mut Vec::new(), Names::Passes(&[]), 1, 1.0, 7).is_err());
     }
 
     #[test]
