@@ -42,6 +42,7 @@ fn read_bytes(text: &str, major: u32, minor: u32) -> Option<f64> {
 }
 
 /// Adds what the device read for each byte of payload: above 1 when more was read than asked for, 0 when memory had it.
+/// The device counts for everybody: what others read meanwhile is in it.
 pub(crate) fn with_reads(
     device: Option<&Device>,
     op_bytes: usize,
@@ -51,7 +52,9 @@ pub(crate) fn with_reads(
     let before = device.read_bytes()?;
     let mut figures = round()?;
     let payload = figures.get("ops").copied().unwrap_or_default().max(1.0) * op_bytes as f64;
-    figures.insert("device_bytes_per_byte", (device.read_bytes()? - before) / payload);
+    let read = device.read_bytes()? - before;
+    figures.insert("device_read_bytes", read);
+    figures.insert("device_bytes_per_byte", read / payload);
     Ok(figures)
 }
 

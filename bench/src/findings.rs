@@ -57,3 +57,18 @@ pub(crate) fn publish(findings: &Findings, context: &Context) -> Result<()> {
 fn part(part: &Part) -> Value {
     json!({"name": part.name, "command": part.command, "figures": numbers(&part.figures)})
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_for_people_and_for_programs() {
+        let figures = Figures::from([("ready_s", 0.123_456_789), ("names", 1e6)]);
+        let one = Part { name: "start", command: "aisnode".to_owned(), figures };
+        assert_eq!(one.text().lines().next(), Some("start"));
+        assert!(one.text().contains("1000000") && one.text().contains("0.1235"));
+        let figures = json!({"ready_s": 0.123_457, "names": 1e6});
+        assert_eq!(part(&one), json!({"name": "start", "command": "aisnode", "figures": figures}));
+    }
+}

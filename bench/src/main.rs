@@ -86,7 +86,7 @@ struct Options {
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
     size_gib: u64,
     /// Objects; default 1,000,000 of list, 200,000 of compaction, 512 of get-hot, 20 times the caches of get-cold.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(16..=1_000_000_000))]
     objects: Option<u64>,
     /// The server's memory budget in list, get-cold and compaction, as its own `--memory` takes it; default 448MiB of the
     /// last two, and what the server takes by itself of list.

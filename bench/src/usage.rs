@@ -42,7 +42,8 @@ impl Usage {
         }
     }
 
-    /// The share of the machine's processors that was in use: 0 to 1.
+    /// The share of the machine's processors that was in use: 0 to 1. Where the load tool's start and end are in the
+    /// window, a little less than while it was at work.
     pub(crate) fn busy_share(&self) -> f64 {
         let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
         self.machine_s / (self.wall_s * processors).max(1e-9)

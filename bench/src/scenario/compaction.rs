@@ -3,6 +3,7 @@
 
 use super::{Context, NODE_PORT, SMALL_MEMORY};
 use crate::Result;
+use crate::child::check_interrupted;
 use crate::device::{Device, with_reads};
 use crate::figures::{Figures, figures};
 use crate::findings::Findings;
@@ -19,6 +20,9 @@ const PASSES: u64 = 3;
 const SIZE: usize = 4096;
 const SET: &str = "set";
 const NEW: &str = "new";
+/// Of reader and writer each: fewer in all than the node takes connections. A rate that is too high then shows as arrivals
+/// that were dropped.
+const IN_FLIGHT_MAX: &str = "1024";
 const REST: Duration = Duration::from_secs(30);
 
 struct Run<'a> {
@@ -27,6 +31,13 @@ struct Run<'a> {
     reader: Loader<'a>,
     device: Option<Device>,
     findings: Findings,
+}
+
+/// What is written beside the GETs.
+struct Puts<'a> {
+    bucket: &'static str,
+    names: Names<'a>,
+    count: u64,
 }
 
 /// Does all parts, one after the other.
@@ -45,7 +56,7 @@ pub(crate) fn run(context: &Context) -> Result<Findings> {
     Loader { op: Op::Put, ..get.clone() }.fill(objects)?;
     let mut reader = get.of_names(objects)?;
     let names = names(&reader)?;
-    let rate = ["-arrival", "poisson", "-rate"].map(str::to_owned);
+    let rate = ["-arrival", "poisson", "-max-inflight", IN_FLIGHT_MAX, "-rate"].map(str::to_owned);
     reader.more.extend(rate.into_iter().chain([options.get_rate.to_string()]));
     let findings = Findings {
         scenario: "compaction",
@@ -71,52 +82,48 @@ fn names(loader: &Loader<'_>) -> Result<Vec<String>> {
 
 impl Run<'_> {
     fn parts(&mut self, names: &[String]) -> Result<()> {
-        let seconds = self.context.options.seconds;
+        let options = &self.context.options;
+        let overwrites =
+            Puts { bucket: SET, names: Names::Passes(names), count: names.len() as u64 * PASSES };
+        let new = Puts { bucket: NEW, names: Names::New, count: options.put_rate * options.seconds };
         self.space("space, written once")?;
-        self.beside("GET alone", seconds, None)?;
-        let overwrites = (Names::Passes(names), names.len() as u64 * PASSES);
-        self.beside("GET beside overwrites", 0, Some((SET, overwrites)))?;
+        self.beside("GET alone", None)?;
+        self.beside("GET beside overwrites", Some(overwrites))?;
         self.space("space, after the overwrites")?;
         let until = Instant::now() + REST;
         while Instant::now() < until {
-            crate::child::check_interrupted()?;
+            check_interrupted()?;
             std::thread::sleep(Duration::from_millis(100));
         }
         self.space("space, 30 s later")?;
-        let new = (Names::New, self.context.options.put_rate * seconds);
-        self.beside("GET beside new names", 0, Some((NEW, new)))?;
+        self.beside("GET beside new names", Some(new))?;
         self.space("space, with the new names")
     }
 
-    /// GETs, for as long as the PUTs take or for so many seconds; what is said of PUTs begins with `put_`.
-    fn beside(
-        &mut self,
-        name: &'static str,
-        seconds: u64,
-        puts: Option<(&str, (Names<'_>, u64))>,
-    ) -> Result<()> {
-        let reclaimed = self.node.counter("straightline_segments_reclaimed_total")?;
-        let (mut all, command) = match puts {
-            None => (self.measure(seconds, None)?, self.reader.line()),
-            Some((bucket, (names, puts))) => {
-                let writer = self.writer(bucket, names, puts)?;
-                let seconds = puts.div_ceil(self.context.options.put_rate).max(1);
-                let lines = [self.reader.line_of(Some(seconds)), writer.line_of(None)];
-                (self.measure(seconds, Some(&writer))?, lines.join(" & "))
-            }
-        };
-        let reclaimed = self.node.counter("straightline_segments_reclaimed_total")? - reclaimed;
-        all.insert("segments_reclaimed", reclaimed);
-        self.findings.add(name, command, all);
+    /// GETs, for as long as the PUTs take; what is said of PUTs begins with `put_`.
+    fn beside(&mut self, name: &'static str, puts: Option<Puts<'_>>) -> Result<()> {
+        const RECLAIMED: &str = "straightline_segments_reclaimed_total";
+        let options = &self.context.options;
+        let before = self.node.counter(RECLAIMED)?;
+        let seconds =
+            puts.as_ref().map_or(options.seconds, |puts| puts.count.div_ceil(options.put_rate).max(1));
+        let writer = puts.as_ref().map(|puts| self.writer(puts)).transpose()?;
+        let mut figures = self.measure(seconds, writer.as_ref())?;
+        figures.insert("segments_reclaimed", self.node.counter(RECLAIMED)? - before);
+        let reads = self.reader.line_of(Some(seconds));
+        let writes = writer.map(|writer| writer.line_of(None));
+        let lines: Vec<String> = std::iter::once(reads).chain(writes).collect();
+        self.findings.add(name, lines.join(" & "), figures);
         Ok(())
     }
 
-    /// One that makes so many PUTs at the rate of the options.
-    fn writer(&self, bucket: &str, names: Names<'_>, puts: u64) -> Result<Loader<'_>> {
+    /// One that makes the PUTs at the rate of the options.
+    fn writer(&self, puts: &Puts<'_>) -> Result<Loader<'_>> {
         let path = self.trace_path();
-        write_trace(&path, names, puts, self.context.options.put_rate, SIZE)?;
-        let more = vec!["-trace".to_owned(), path.to_string_lossy().into_owned()];
-        let loader = Loader::get(self.context, self.node, bucket, SIZE);
+        write_trace(&path, puts.names, puts.count, self.context.options.put_rate, SIZE)?;
+        let mut more = ["-max-inflight", IN_FLIGHT_MAX, "-trace"].map(str::to_owned).to_vec();
+        more.push(path.to_string_lossy().into_owned());
+        let loader = Loader::get(self.context, self.node, puts.bucket, SIZE);
         Ok(Loader { op: Op::Trace, more, ..loader })
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Context, NODE_PORT, SMALL_MEMORY};
 use crate::Result;
+use crate::child::check_interrupted;
 use crate::device::{Device, with_reads};
 use crate::figures::{Figures, median, medians, quantile};
 use crate::findings::Findings;
@@ -182,7 +183,7 @@ impl Many<'_> {
 fn rest(node: &Node) -> Result<()> {
     let (start, mut last, mut looks) = (Instant::now(), f64::NAN, 0);
     while looks < QUIET_LOOKS && start.elapsed() < REST_MAX {
-        crate::child::check_interrupted()?;
+        check_interrupted()?;
         std::thread::sleep(Duration::from_secs(1));
         let now = node.counter("straightline_index_disk_bytes")?;
         looks = if now.total_cmp(&last).is_eq() { looks + 1 } else { 0 };

@@ -221,15 +221,27 @@ impl Running<'_, '_> {
         if !status.success() {
             let said = loader.context.work.path().join(format!("{name}.log"));
             let said = std::fs::read_to_string(said).unwrap_or_default();
-            return Err(format!("aisloader ended with {status}:\n{text}{said}"));
+            return Err(format!("aisloader ended with {status}: {}\n{said}", complaints(&text)));
         }
         let report: Value = serde_json::from_str(&text).map_err(|e| format!("aisloader's report: {e}"))?;
         let load = loader.load(&report).ok_or("aisloader's report lacks a figure")?;
         if load.errors > 0.0 {
-            return Err(format!("aisloader reports {} errors: {text}", load.errors));
+            return Err(format!("aisloader reports {} errors: {}", load.errors, complaints(&text)));
         }
         Ok(load)
     }
+}
+
+/// What a report says of errors, and why it refuses its own figures.
+fn complaints(report: &str) -> String {
+    let report: Value = serde_json::from_str(report).unwrap_or_default();
+    let rows = report.as_array().into_iter().flatten();
+    let found = rows.flat_map(|row| {
+        let errors = ["get", "put"].into_iter().filter_map(|side| row.get(side)?.get("error_texts"));
+        errors.chain(row.pointer("/verdict/refusals"))
+    });
+    let found = found.filter(|value| value.as_array().is_some_and(|texts| !texts.is_empty()));
+    found.map(Value::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -268,6 +280,13 @@ mod tests {
             (Some(6993.0), Some(4730.0), Some(17301.0))
         );
         assert!(loader(&context, Op::Put).load(&report).is_none());
+    }
+
+    #[test]
+    fn complaints_of_a_report() {
+        let row = json!({"put": {"error_texts": ["404"]}, "get": {"error_texts": []}, "verdict": {"refusals": [{"rule": "x"}]}});
+        assert_eq!(complaints(&json!([row]).to_string()), r#"["404"], [{"rule":"x"}]"#);
+        assert_eq!(complaints("no report"), "");
     }
 
     #[test]
