@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench scaling scaling-quick scaling-faults campaign packages bench-packages python clean
+.PHONY: run test check bench bench-long scaling scaling-quick scaling-faults campaign packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -35,6 +35,12 @@ bench: bench-packages
 	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
 	$(CARGO) bench --locked -p bench
 	./target/release/bench scenario all
+
+## loading, listing and restarting with a million objects; reclaim beside reads: long; results in bench/results
+bench-long: bench-packages
+	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
+	./target/release/bench scenario list
+	./target/release/bench scenario compaction
 
 ## the proof that N disks give N times the throughput; as root, 5 minutes; results in bench/results/scaling.{json,svg}
 scaling: bench-packages

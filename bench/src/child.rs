@@ -76,7 +76,8 @@ impl Guard {
         Err(format!("{} did not end within {} s", self.name, limit.as_secs()))
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal to the whole group.
+    pub(crate) fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             // Gone already is as good.
             let _ = kill_process_group(pid, signal);

@@ -23,6 +23,20 @@ pub(crate) struct Load {
     pub(crate) p50_us: Option<f64>,
     /// 99th percentile.
     pub(crate) p99_us: Option<f64>,
+    /// 99.9th percentile.
+    pub(crate) p999_us: Option<f64>,
+    /// The slowest.
+    pub(crate) max_us: Option<f64>,
+    /// Median latency of a flush that follows a write, which the latencies above leave out (fio).
+    pub(crate) flush_p50_us: Option<f64>,
+    /// Its 99th percentile.
+    pub(crate) flush_p99_us: Option<f64>,
+    /// Open loop: 99th percentile from the moment an operation was due.
+    pub(crate) due_p99_us: Option<f64>,
+    /// Open loop: 99.9th percentile from that moment.
+    pub(crate) due_p999_us: Option<f64>,
+    /// Open loop: arrivals that were not done because too many were in flight.
+    pub(crate) dropped: Option<f64>,
     /// Processor time where the load tool is the contender itself (fio).
     pub(crate) own_cpu_s: Option<f64>,
 }
@@ -37,6 +51,7 @@ pub(crate) fn figures(load: &Load, usage: &Usage, has_server: bool) -> Figures {
         ("errors", load.errors),
         ("machine_cpu_s_per_gib", usage.machine_s / gib),
         ("machine_cpu_us_per_op", usage.machine_s * 1e6 / ops),
+        ("machine_busy_share", usage.busy_share()),
     ]);
     let cpu = if has_server { Some(usage.server_s) } else { load.own_cpu_s };
     if let Some(cpu) = cpu {
@@ -48,8 +63,18 @@ pub(crate) fn figures(load: &Load, usage: &Usage, has_server: bool) -> Figures {
     if has_server {
         all.insert("client_cpu_us_per_op", usage.children_s * 1e6 / ops);
     }
-    let latencies = [("p50_us", load.p50_us), ("p99_us", load.p99_us)];
-    all.extend(latencies.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    let given = [
+        ("p50_us", load.p50_us),
+        ("p99_us", load.p99_us),
+        ("p999_us", load.p999_us),
+        ("max_us", load.max_us),
+        ("flush_p50_us", load.flush_p50_us),
+        ("flush_p99_us", load.flush_p99_us),
+        ("due_p99_us", load.due_p99_us),
+        ("due_p999_us", load.due_p999_us),
+        ("dropped", load.dropped),
+    ];
+    all.extend(given.into_iter().filter_map(|(name, value)| Some((name, value?))));
     all
 }
 
@@ -60,6 +85,11 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     let upper = sorted.get(sorted.len() / 2)?;
     let lower = sorted.get(sorted.len().saturating_sub(1) / 2)?;
     Some(f64::midpoint(*lower, *upper))
+}
+
+/// The value that so many percent of the sorted ones do not reach; the last one beyond.
+pub(crate) fn quantile(sorted: &[f64], percent: usize) -> Option<f64> {
+    sorted.get((sorted.len() * percent / 100).min(sorted.len().saturating_sub(1))).copied()
 }
 
 /// The median of each figure.
@@ -83,9 +113,16 @@ mod tests {
     }
 
     #[test]
+    fn quantiles_of_many_and_of_nothing() {
+        let sorted: Vec<f64> = (0..200).map(f64::from).collect();
+        assert_eq!((quantile(&sorted, 50), quantile(&sorted, 99)), (Some(100.0), Some(198.0)));
+        assert_eq!((quantile(&[1.0], 99), quantile(&[], 50)), (Some(1.0), None));
+    }
+
+    #[test]
     fn figures_of_a_round() {
         let load = Load { ops_per_s: 1024.0, ops: 2048.0, op_bytes: 1_048_576.0, ..Load::default() };
-        let usage = Usage { server_s: 1.0, children_s: 0.5, machine_s: 2.0 };
+        let usage = Usage { server_s: 1.0, children_s: 0.5, machine_s: 2.0, wall_s: 2.0 };
         let all = figures(&load, &usage, true);
         assert_eq!(all.get("gib_per_s"), Some(&1.0));
         assert_eq!(all.get("server_cpu_s_per_gib"), Some(&0.5));

@@ -4,7 +4,9 @@
 //! repository for what the scenarios mean. Everything listens on 127.0.0.1 only and ends with the runner.
 
 mod child;
+mod device;
 mod figures;
+mod findings;
 mod host;
 mod http;
 mod index;
@@ -57,7 +59,17 @@ enum Which {
     PutLarge,
     /// PUT of 64 KiB at the three levels of durability.
     Durability,
-    /// All of them, one after the other.
+    /// Durable PUT of 4 KiB: fio, ours with durability group and none.
+    PutSmall,
+    /// Random GET of 4 KiB from a set of 20 times the server's caches: fio, ours.
+    GetCold,
+    /// Random GET of 1 MiB from the server's memory: fio, ours, ours without the memory.
+    GetHot,
+    /// Loading, listing and restarting with many objects of 1 KiB. Long; not part of `all`.
+    List,
+    /// GET of 4 KiB beside overwrites whose segments are reclaimed. Long; not part of `all`.
+    Compaction,
+    /// All of them but the long ones, one after the other.
     All,
 }
 
@@ -70,9 +82,22 @@ struct Options {
     /// Rounds of each contender.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
     rounds: u64,
-    /// Data set of get-large; there are three copies of it (fio, nginx, ours).
+    /// Data set of get-large, of which there are three copies (fio, nginx, ours); the most that get-cold takes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
     size_gib: u64,
+    /// Objects; default 1,000,000 of list, 200,000 of compaction, 512 of get-hot, 20 times the caches of get-cold.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(16..=1_000_000_000))]
+    objects: Option<u64>,
+    /// The server's memory budget in list, get-cold and compaction, as its own `--memory` takes it; default 448MiB of the
+    /// last two, and what the server takes by itself of list.
+    #[arg(long)]
+    memory: Option<String>,
+    /// GETs a second in compaction.
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    get_rate: u64,
+    /// PUTs a second in compaction.
+    #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    put_rate: u64,
     /// Where the data lies while the run lasts; its file system is what is measured.
     #[arg(long, default_value = "target/bench")]
     work: PathBuf,
@@ -100,22 +125,35 @@ fn main() -> ExitCode {
 }
 
 fn run(which: Which, options: &Options) -> Result<()> {
-    let all = [Which::GetLarge, Which::GetSmall, Which::PutLarge, Which::Durability];
+    let all = [
+        Which::GetLarge,
+        Which::GetSmall,
+        Which::PutLarge,
+        Which::Durability,
+        Which::PutSmall,
+        Which::GetCold,
+        Which::GetHot,
+    ];
     if which == Which::All && options.out.is_some() {
         return Err("--out names one file, and `all` writes several".to_owned());
     }
     child::watch_signals()?;
-    for one in all.into_iter().filter(|one| which == Which::All || which == *one) {
-        let context = Context::prepare(options)?;
-        let outcome = match one {
-            Which::GetSmall => scenario::get_small::run(&context)?,
-            Which::PutLarge => scenario::put_large::run(&context)?,
-            Which::Durability => scenario::durability::run(&context)?,
-            Which::GetLarge | Which::All => scenario::get_large::run(&context)?,
-        };
-        report::print(&outcome)?;
-        let default = PathBuf::from(format!("bench/results/{}.json", outcome.scenario));
-        report::write_json(options.out.as_ref().unwrap_or(&default), &outcome, &context)?;
-    }
-    Ok(())
+    let chosen = if which == Which::All { all.to_vec() } else { vec![which] };
+    chosen.into_iter().try_for_each(|one| run_one(one, &Context::prepare(options)?))
+}
+
+fn run_one(which: Which, context: &Context) -> Result<()> {
+    let outcome = match which {
+        Which::List => return findings::publish(&scenario::list::run(context)?, context),
+        Which::Compaction => return findings::publish(&scenario::compaction::run(context)?, context),
+        Which::GetSmall => scenario::get_small::run(context)?,
+        Which::PutLarge => scenario::put_large::run(context)?,
+        Which::Durability => scenario::durability::run(context)?,
+        Which::PutSmall => scenario::put_small::run(context)?,
+        Which::GetCold => scenario::get_cold::run(context)?,
+        Which::GetHot => scenario::get_hot::run(context)?,
+        Which::GetLarge | Which::All => scenario::get_large::run(context)?,
+    };
+    report::print(&outcome)?;
+    report::write_json(&outcome, context)
 }

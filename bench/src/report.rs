@@ -20,7 +20,7 @@ fn table(outcome: &Outcome) -> std::result::Result<String, std::fmt::Error> {
     let rounds = outcome.series.first().map_or(0, |series| series.rounds.len());
     writeln!(text, "\n{}: {}; medians of {rounds} alternating rounds", outcome.scenario, outcome.what)?;
     write!(text, "{:<26}", "")?;
-    outcome.columns.iter().try_for_each(|name| write!(text, "{name:>23}"))?;
+    outcome.columns.iter().try_for_each(|name| write!(text, " {name:>22}"))?;
     writeln!(text)?;
     for series in &outcome.series {
         write!(text, "{:<26}", series.name)?;
@@ -51,20 +51,26 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 /// Writes the result file.
-pub(crate) fn write_json(path: &Path, outcome: &Outcome, context: &Context) -> Result<()> {
-    let document = json!({
-        "scenario": outcome.scenario,
-        "what": outcome.what,
-        "command": host::command_line(),
-        "date": host::date(),
-        "git_commit": host::git_commit(),
-        "host": host::facts(context.work.path()),
-        "round_seconds": context.options.seconds,
-        "servers": outcome.servers,
-        "contenders": outcome.series.iter().map(series).collect::<Vec<_>>(),
-        "ratios": outcome.ratios.iter().map(ratio).collect::<Vec<_>>(),
-    });
-    save(path, &document)
+pub(crate) fn write_json(outcome: &Outcome, context: &Context) -> Result<()> {
+    let mut document = frame(outcome.scenario, &outcome.what, &outcome.servers, context);
+    document.insert("round_seconds".to_owned(), json!(context.options.seconds));
+    document.insert("contenders".to_owned(), outcome.series.iter().map(series).collect());
+    document.insert("ratios".to_owned(), outcome.ratios.iter().map(ratio).collect());
+    save(&context.result_path(outcome.scenario), &Value::Object(document))
+}
+
+/// What every result says: what was run, where, and of which commit.
+pub(crate) fn frame(scenario: &str, what: &str, servers: &[String], context: &Context) -> Map<String, Value> {
+    let facts = [
+        ("scenario", json!(scenario)),
+        ("what", json!(what)),
+        ("command", json!(host::command_line())),
+        ("date", json!(host::date())),
+        ("git_commit", json!(host::git_commit())),
+        ("host", host::facts(context.work.path())),
+        ("servers", json!(servers)),
+    ];
+    facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Writes a document to a file, and makes the directory for it.
@@ -98,7 +104,8 @@ pub(crate) fn ratio(ratio: &Ratio) -> Value {
     })
 }
 
-fn numbers(figures: &Figures) -> Map<String, Value> {
+/// Names and rounded values.
+pub(crate) fn numbers(figures: &Figures) -> Map<String, Value> {
     figures.iter().map(|(name, value)| ((*name).to_owned(), json!(rounded(*value)))).collect()
 }
 

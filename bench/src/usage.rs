@@ -2,6 +2,8 @@
 
 use crate::Result;
 use std::fs;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 /// `USER_HZ`: the unit of these files on every Linux that this runs on.
 const TICKS_PER_S: f64 = 100.0;
@@ -15,6 +17,8 @@ pub(crate) struct Usage {
     pub(crate) children_s: f64,
     /// Of the whole machine: all but idle and waiting for disks.
     pub(crate) machine_s: f64,
+    /// Of the clock, from a moment of this process on.
+    pub(crate) wall_s: f64,
 }
 
 impl Usage {
@@ -24,6 +28,7 @@ impl Usage {
             server_s: server_group.map_or(Ok(0.0), group_s)?,
             children_s: own_children_s()?,
             machine_s: machine_s()?,
+            wall_s: wall_s(),
         })
     }
 
@@ -33,8 +38,21 @@ impl Usage {
             server_s: self.server_s - earlier.server_s,
             children_s: self.children_s - earlier.children_s,
             machine_s: self.machine_s - earlier.machine_s,
+            wall_s: self.wall_s - earlier.wall_s,
         }
     }
+
+    /// The share of the machine's processors that was in use: 0 to 1. Where the load tool's start and end are in the
+    /// window, a little less than while it was at work.
+    pub(crate) fn busy_share(&self) -> f64 {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        self.machine_s / (self.wall_s * processors).max(1e-9)
+    }
+}
+
+fn wall_s() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64()
 }
 
 /// The fields of a `stat` file behind the command's name, which may hold spaces: state is number 0, then parent,

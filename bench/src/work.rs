@@ -5,6 +5,7 @@ use crate::child::check_interrupted;
 use rustix::fs::{Advice, fadvise};
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The size of a large object and of a write to a data set.
@@ -82,4 +83,23 @@ pub(crate) fn write_file(path: &Path, block: &[u8], blocks: u64) -> Result<()> {
 pub(crate) fn write_files(dir: &Path, names: &[String], block: &[u8]) -> Result<()> {
     fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     names.iter().try_for_each(|name| write_file(&dir.join(name), block, 1))
+}
+
+/// What the files of a directory take on the disk.
+pub(crate) fn allocated_bytes(dir: &Path) -> Result<f64> {
+    let mut sum = 0.0;
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        let say = |e: std::io::Error| format!("{}: {e}", dir.display());
+        for entry in fs::read_dir(&dir).map_err(say)? {
+            let path = entry.map_err(say)?.path();
+            // A segment may be gone between the two.
+            let Ok(facts) = fs::symlink_metadata(&path) else { continue };
+            sum += facts.blocks() as f64 * 512.0;
+            if facts.is_dir() {
+                dirs.push(path);
+            }
+        }
+    }
+    Ok(sum)
 }

@@ -26,6 +26,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
         workers: WORKERS,
         is_direct: false,
         is_dropped: false,
+        more: vec![],
         cpus: String::new(),
     };
     let node = &node;
@@ -57,7 +58,8 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     })
 }
 
-fn round(node: &Node, loader: &Loader<'_>, level: &str) -> Result<Figures> {
+/// A round of PUT into a new bucket, with the flushes and commits that it takes.
+pub(super) fn round(node: &Node, loader: &Loader<'_>, level: &str) -> Result<Figures> {
     const COUNTERS: [&str; 2] = ["straightline_flushes_total", "straightline_commits_total"];
     let [flushes, commits] = COUNTERS.map(|name| node.counter(name));
     let (flushes, commits) = (flushes?, commits?);

@@ -1,12 +1,12 @@
 //! Random GET of 1 MiB objects from disk, past the page cache: fio, nginx and ours side by side.
 
-use super::{Context, NGINX_PORT, NODE_PORT, Outcome};
+use super::{Context, NGINX_PORT, NODE_PORT, Outcome, SMALL_MEMORY};
 use crate::Result;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;
 use crate::tools::loader::{Loader, Op};
 use crate::tools::nginx::{Mode, Nginx};
-use crate::tools::node::Node;
+use crate::tools::node::{Node, Setup};
 use crate::tools::{require, wrk};
 use crate::work::{MIB, noise, write_file, write_files};
 
@@ -18,9 +18,11 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     require(&["fio", "nginx", "wrk"])?;
     let objects = context.options.size_gib << 10;
     context.work.require_gib(context.options.size_gib * 3 + 2)?;
-    let node = Node::start(context, None, NODE_PORT)?;
+    // The server keeps what it has read, also of large objects; with little memory nearly all of the set comes from disk.
+    let memory = Some(SMALL_MEMORY.to_owned());
+    let node = Node::start_as(context, &Setup { cores: None, memory, dir: "ais", port: NODE_PORT })?;
     node.create_bucket(BUCKET, "none")?;
-    let loader = loader(context, &node);
+    let loader = Loader { workers: DEPTH, ..Loader::get(context, &node, BUCKET, MIB) };
     eprintln!("writing three data sets of {} GiB", context.options.size_gib);
     Loader { op: Op::Put, is_direct: false, ..loader.clone() }.fill(objects)?;
     let names = node.names(BUCKET)?;
@@ -33,21 +35,6 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     wrk::prepare(context, &names)?;
     let nginx = Nginx::start(context, Mode::Direct, NGINX_PORT)?;
     measure(context, &node, &nginx, &loader)
-}
-
-fn loader<'a>(context: &'a Context, node: &Node) -> Loader<'a> {
-    Loader {
-        context,
-        port: node.port,
-        server: node.group(),
-        bucket: BUCKET.to_owned(),
-        op: Op::Get,
-        op_bytes: MIB,
-        workers: DEPTH,
-        is_direct: false,
-        is_dropped: false,
-        cpus: String::new(),
-    }
 }
 
 /// The disk itself, at the same depth.

@@ -30,6 +30,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
         workers: CONNECTIONS,
         is_direct: false,
         is_dropped: false,
+        more: vec![],
         cpus: other_cpus(),
     };
     Loader { op: Op::Put, workers: 4, ..loader.clone() }.fill(OBJECTS)?;

@@ -1,17 +1,27 @@
 //! The scenarios, and what they share.
 
+pub(crate) mod compaction;
 pub(crate) mod durability;
+pub(crate) mod get_cold;
+pub(crate) mod get_hot;
 pub(crate) mod get_large;
 pub(crate) mod get_small;
+pub(crate) mod list;
 pub(crate) mod put_large;
+pub(crate) mod put_small;
 
 use crate::rounds::{Ratio, Series};
 use crate::work::WorkDir;
 use crate::{Options, Result};
+use std::path::PathBuf;
 
 /// Ports of a run, below the range that the system gives out.
 pub(crate) const NODE_PORT: u16 = 19000;
 pub(crate) const NGINX_PORT: u16 = 19001;
+pub(crate) const SECOND_NODE_PORT: u16 = 19002;
+
+/// The budget of a node whose caches are to be small beside its data.
+pub(crate) const SMALL_MEMORY: &str = "448MiB";
 
 /// Options and work directory of a run.
 pub(crate) struct Context {
@@ -30,6 +40,11 @@ impl Context {
         options.bin = options.bin.canonicalize().map_err(|e| format!("{}: {e}", options.bin.display()))?;
         let work = WorkDir::create(&options.work)?;
         Ok(Self { options, work })
+    }
+
+    /// Where the result goes.
+    pub(crate) fn result_path(&self, scenario: &str) -> PathBuf {
+        self.options.out.clone().unwrap_or_else(|| PathBuf::from(format!("bench/results/{scenario}.json")))
     }
 
     /// The text without the places of this machine.
@@ -56,5 +71,25 @@ pub(crate) fn other_cpus() -> String {
     match std::thread::available_parallelism().map_or(1, usize::from) {
         1 => String::new(),
         cores => format!("1-{}", cores - 1),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Only {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    /// A context without binaries, for tests of what is made of reports.
+    pub(crate) fn context() -> (tempfile::TempDir, Context) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Only::parse_from(["bench"]).options;
+        let work = WorkDir::create(dir.path()).unwrap();
+        (dir, Context { options, work })
     }
 }

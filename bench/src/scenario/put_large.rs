@@ -22,18 +22,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     let seconds = context.options.seconds * (context.options.rounds + 1);
     context.work.require_gib((seconds * WRITE_GIB_PER_S_MAX).min(48) + 2)?;
     let node = Node::start(context, None, NODE_PORT)?;
-    let loader = Loader {
-        context,
-        port: node.port,
-        server: node.group(),
-        bucket: "put".to_owned(),
-        op: Op::Put,
-        op_bytes: MIB,
-        workers: WORKERS,
-        is_direct: false,
-        is_dropped: false,
-        cpus: String::new(),
-    };
+    let loader = Loader { op: Op::Put, workers: WORKERS, ..Loader::get(context, &node, "put", MIB) };
 
     let [whole, eighths, each] =
         [("1M", 1), ("128k", 8), ("128k", 1)].map(|(block, sync)| fio(context, block, sync));
@@ -100,7 +89,7 @@ fn fio<'a>(context: &'a Context, block: &str, sync: u32) -> Fio<'a> {
 }
 
 /// A round in a new directory, which is removed afterwards.
-fn in_dir(dir: &Path, round: impl FnOnce() -> Result<Figures>) -> Result<Figures> {
+pub(super) fn in_dir(dir: &Path, round: impl FnOnce() -> Result<Figures>) -> Result<Figures> {
     std::fs::create_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
     let figures = round();
     std::fs::remove_dir_all(dir).map_err(|e| format!("{}: {e}", dir.display()))?;

@@ -4,7 +4,7 @@
 
 use crate::Result;
 use crate::child::check_interrupted;
-use crate::figures::{Figures, Load, figures};
+use crate::figures::{Figures, Load, figures, quantile};
 use crate::scenario::Context;
 use crate::usage::{Usage, runner_s};
 use crate::work::{MIB, noise};
@@ -35,15 +35,12 @@ pub(crate) fn round(context: &Context, dir: &Path, threads: usize) -> Result<Fig
     let mut micros = micros?.concat();
     micros.sort_by(f64::total_cmp);
     let ops = micros.len() as f64;
-    let quantile = |percent: usize| {
-        micros.get((micros.len() * percent / 100).min(micros.len().saturating_sub(1))).copied()
-    };
     let load = Load {
         ops_per_s: ops / seconds,
         ops,
         op_bytes: MIB as f64,
-        p50_us: quantile(50),
-        p99_us: quantile(99),
+        p50_us: quantile(&micros, 50),
+        p99_us: quantile(&micros, 99),
         own_cpu_s: Some(own_s),
         ..Load::default()
     };

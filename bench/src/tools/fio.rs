@@ -67,10 +67,68 @@ fn load(report: &Value, op_bytes: f64) -> Option<Load> {
         let percent = number(job, "usr_cpu")? + number(job, "sys_cpu")?;
         let cpu_s = percent / 100.0 * number(job, "job_runtime")? / 1e3;
         sum.own_cpu_s = sum.own_cpu_s.map(|own| own + cpu_s);
-        let quantile = |q: &str| Some(side.get("clat_ns")?.get("percentile")?.get(q)?.as_f64()? / 1e3);
-        // The slowest job's, when there are several.
-        sum.p50_us = sum.p50_us.into_iter().chain(quantile("50.000000")).reduce(f64::max);
-        sum.p99_us = sum.p99_us.into_iter().chain(quantile("99.000000")).reduce(f64::max);
+        sum.p50_us = slower(sum.p50_us, quantile(side, "clat_ns", "50.000000"));
+        sum.p99_us = slower(sum.p99_us, quantile(side, "clat_ns", "99.000000"));
+        sum.p999_us = slower(sum.p999_us, quantile(side, "clat_ns", "99.900000"));
+        sum.max_us =
+            slower(sum.max_us, side.pointer("/clat_ns/max").and_then(Value::as_f64).map(|ns| ns / 1e3));
+        if let Some(sync) = job.get("sync") {
+            sum.flush_p50_us = slower(sum.flush_p50_us, quantile(sync, "lat_ns", "50.000000"));
+            sum.flush_p99_us = slower(sum.flush_p99_us, quantile(sync, "lat_ns", "99.000000"));
+        }
     }
     Some(sum)
+}
+
+/// Microseconds.
+fn quantile(of: &Value, kind: &str, q: &str) -> Option<f64> {
+    Some(of.get(kind)?.get("percentile")?.get(q)?.as_f64()? / 1e3)
+}
+
+/// The slowest job's, when there are several.
+fn slower(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn side(bytes: u64, scale: f64) -> Value {
+        json!({"io_bytes": bytes, "runtime": 2000, "clat_ns": {"max": 9e6 * scale,
+            "percentile": {"50.000000": 1e6 * scale, "99.000000": 2e6 * scale, "99.900000": 3e6 * scale}}})
+    }
+
+    fn job(bytes: u64, scale: f64) -> Value {
+        let sync = json!({"lat_ns": {"percentile": {"50.000000": 4e6, "99.000000": 5e6}}});
+        json!({"error": 0, "usr_cpu": 10.0, "sys_cpu": 15.0, "job_runtime": 2000, "read": side(0, 0.0),
+            "write": side(bytes, scale), "sync": sync})
+    }
+
+    #[test]
+    fn jobs_are_summed_and_the_slowest_counts() {
+        let load = load(&json!({"jobs": [job(40960, 1.0), job(81920, 2.0)]}), 4096.0).unwrap();
+        assert_eq!((load.ops, load.ops_per_s, load.own_cpu_s), (30.0, 15.0, Some(1.0)));
+        assert_eq!((load.p50_us, load.p99_us, load.p999_us), (Some(2000.0), Some(4000.0), Some(6000.0)));
+        assert_eq!(
+            (load.max_us, load.flush_p50_us, load.flush_p99_us),
+            (Some(18000.0), Some(4000.0), Some(5000.0))
+        );
+    }
+
+    #[test]
+    fn a_report_of_reads_has_no_flushes() {
+        let mut job = job(0, 1.0);
+        job["read"] = side(4096, 1.0);
+        job["sync"] = json!({"lat_ns": {"min": 0}});
+        let load = load(&json!({"jobs": [job]}), 4096.0).unwrap();
+        assert_eq!((load.ops, load.p99_us, load.flush_p99_us), (1.0, Some(2000.0), None));
+    }
+
+    #[test]
+    fn a_report_without_figures() {
+        assert!(load(&json!({"jobs": [{"write": {"io_bytes": 1}}]}), 1.0).is_none());
+        assert!(load(&json!({}), 1.0).is_none());
+    }
 }

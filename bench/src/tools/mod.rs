@@ -2,9 +2,12 @@
 
 pub(crate) mod files;
 pub(crate) mod fio;
+pub(crate) mod lister;
 pub(crate) mod loader;
+pub(crate) mod msgpack;
 pub(crate) mod nginx;
 pub(crate) mod node;
+pub(crate) mod puts;
 pub(crate) mod wrk;
 
 use crate::Result;

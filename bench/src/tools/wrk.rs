@@ -109,7 +109,7 @@ impl Wrk<'_> {
             errors: bad_status + broken + is_short,
             p50_us: Some(p50_us),
             p99_us: Some(p99_us),
-            own_cpu_s: None,
+            ..Load::default()
         })
     }
 }

@@ -1,0 +1,108 @@
+//! Random GET of 4 KiB objects from a set that is many times the server's caches, beside fio at the same depth.
+
+use super::{Context, NODE_PORT, Outcome, SMALL_MEMORY};
+use crate::Result;
+use crate::device::{Device, with_reads};
+use crate::rounds::{Contender, alternate, ratios};
+use crate::tools::fio::Fio;
+use crate::tools::loader::{Loader, Op};
+use crate::tools::node::{Node, Setup, Shares};
+use crate::tools::require;
+use crate::work::{MIB, noise, write_file};
+
+const SIZE: usize = 4096;
+const BUCKET: &str = "cold";
+/// How many times the caches, those of the index included, the set is.
+const TIMES: u64 = 20;
+const DEPTHS: [usize; 2] = [64, 16];
+const JOBS: usize = 2;
+
+/// Prepares both data sets, then measures.
+pub(crate) fn run(context: &Context) -> Result<Outcome> {
+    require(&["fio"])?;
+    context.work.require_gib(context.options.size_gib * 3 + 2)?;
+    let memory = context.options.memory.clone().or(Some(SMALL_MEMORY.to_owned()));
+    let node = Node::start_as(context, &Setup { cores: None, memory, dir: "ais", port: NODE_PORT })?;
+    let shares = node.shares.ok_or("the node does not say how much memory its caches have")?;
+    let objects = objects(context, &shares);
+    let caches = shares.cores * (shares.cache + shares.index);
+    let times = (objects * SIZE as u64) as f64 / caches.max(1) as f64;
+    eprintln!("writing two data sets of {objects} times 4 KiB: {times:.1} times the caches");
+    node.create_bucket(BUCKET, "none")?;
+    let loader = Loader::get(context, &node, BUCKET, SIZE);
+    Loader { op: Op::Put, ..loader.clone() }.fill(objects)?;
+    let blocks = (objects * SIZE as u64).div_ceil(MIB as u64);
+    write_file(&context.work.path().join("fio.data"), &noise(), blocks)?;
+    let what = format!(
+        "random GET of 4 KiB from {objects} objects, {times:.1} times the server's caches of {} MiB; fio: 4 KiB \
+         O_DIRECT from one file of the same size",
+        caches >> 20
+    );
+    measure(context, &node, &loader.of_names(objects)?, what)
+}
+
+/// As many as it takes, bounded by the options.
+fn objects(context: &Context, shares: &Shares) -> u64 {
+    let caches = shares.cores * (shares.cache + shares.index);
+    let wanted = (TIMES * caches).min(context.options.size_gib << 30) / SIZE as u64;
+    context.options.objects.unwrap_or(wanted).max(1000)
+}
+
+fn fio(context: &Context, depth: usize) -> Fio<'_> {
+    let common = ["--rw=randread", "--bs=4k", "--direct=1", "--ioengine=io_uring", "--norandommap"];
+    let args = common.into_iter().map(str::to_owned).chain([
+        format!("--numjobs={JOBS}"),
+        format!("--iodepth={}", depth / JOBS),
+        "--group_reporting".to_owned(),
+        format!("--filename={}", context.work.path().join("fio.data").display()),
+    ]);
+    Fio { context, args: args.collect(), op_bytes: SIZE as f64 }
+}
+
+fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) -> Result<Outcome> {
+    let device = Device::of(context.work.path())?;
+    let device = device.as_ref();
+    let [disk, disk_few] = DEPTHS.map(|depth| fio(context, depth));
+    let [ours, ours_few] = DEPTHS.map(|workers| Loader { workers, ..loader.clone() });
+    let contenders = vec![
+        Contender {
+            name: "fio, 64",
+            command: disk.line(),
+            round: Box::new(|| with_reads(device, SIZE, || disk.round())),
+        },
+        Contender {
+            name: "aisnode, 64",
+            command: ours.line(),
+            round: Box::new(|| with_reads(device, SIZE, || ours.round())),
+        },
+        Contender {
+            name: "fio, 16",
+            command: disk_few.line(),
+            round: Box::new(|| with_reads(device, SIZE, || disk_few.round())),
+        },
+        Contender {
+            name: "aisnode, 16",
+            command: ours_few.line(),
+            round: Box::new(|| with_reads(device, SIZE, || ours_few.round())),
+        },
+    ];
+    let series = alternate(contenders, context.options.rounds)?;
+    let compared = ["ops_per_s", "p99_us", "machine_cpu_us_per_op"];
+    Ok(Outcome {
+        scenario: "get-cold",
+        what,
+        servers: vec![node.line.clone()],
+        ratios: ratios(&series, &[("aisnode, 64", "fio, 64"), ("aisnode, 16", "fio, 16")], &compared),
+        series,
+        columns: &[
+            "ops_per_s",
+            "p50_us",
+            "p99_us",
+            "p999_us",
+            "server_cpu_us_per_op",
+            "machine_cpu_us_per_op",
+            "machine_busy_share",
+            "device_bytes_per_byte",
+        ],
+    })
+}
