@@ -53,7 +53,7 @@ impl Shard {
 
     /// Starts a task on this core.
     pub fn spawn<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> Task<T> {
-        Task(spawn_local(future))
+        Task(spawn_local(uring::counted(future)))
     }
 
     /// Completes at the next tick, a few milliseconds away.
@@ -135,7 +135,7 @@ where
     let driver = shard.driver.clone();
     let mut pump = spawn_local(async move { uring::pump(&driver, &bell, LINGER, || false).await });
     let ladder = spawn_local(stay_wakeable(shard.driver.clone()));
-    let mut main = pin!(main(shard));
+    let mut main = pin!(uring::counted(main(shard)));
     // A pump that ends has a broken ring; without this race its core would wait for completions for ever.
     let outcome = poll_fn(|cx| {
         if let Poll::Ready(value) = main.as_mut().poll(cx) {

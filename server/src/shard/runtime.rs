@@ -53,7 +53,7 @@ where
 
 /// Runs a task on this core beside the others.
 pub(crate) fn spawn_local(task: impl Future<Output = ()> + 'static) {
-    glommio::spawn_local(task).detach();
+    glommio::spawn_local(uring::counted(task)).detach();
 }
 
 /// Drives the core's ring until told to stop.

@@ -5,7 +5,8 @@
 //! only after that parks in the executor, where it costs a doorbell and a turn of the executor's own machinery.
 
 use crate::driver::Driver;
-use std::future::Future;
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::pin::Pin;
@@ -18,9 +19,24 @@ pub trait Parker {
     fn park(&self, doorbell: BorrowedFd<'_>) -> impl Future<Output = io::Result<()>>;
 }
 
-/// Turns without any work before the pump lingers: tasks may still be waking each other, one link of the chain a turn.
-/// A turn with nothing to submit or to reap makes no system call.
-const QUIET_TURNS: u32 = 8;
+/// Turns without any work before the pump lingers. A turn with nothing to submit or to reap makes no system call.
+const QUIET_TURNS: u32 = 2;
+
+thread_local! {
+    static POLLS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A task whose runs the pump of its thread takes notice of. The ring does not see work that needs no ring, such as a
+/// task that goes to the back of the run queue now and then, or tasks that wake each other: without this the pump would
+/// sleep although they are runnable. Every task beside a pump is to be made of this.
+pub fn counted<F: Future>(task: F) -> impl Future<Output = F::Output> {
+    // Boxed: a future that keeps another one inside would have room for it twice.
+    let mut task = Box::pin(task);
+    poll_fn(move |cx| {
+        POLLS.set(POLLS.get().wrapping_add(1));
+        task.as_mut().poll(cx)
+    })
+}
 
 /// Drives the ring until `stopped` says so. `linger` bounds how long the executor's other work may be held up.
 ///
@@ -35,8 +51,9 @@ pub async fn pump(
     driver.arm_doorbell(false);
     let mut quiet_turns = 0;
     while !stopped() {
+        let polls = POLLS.get();
         YieldOnce(false).await;
-        let busy = driver.has_unsubmitted();
+        let busy = driver.has_unsubmitted() || POLLS.get() != polls;
         if driver.turn()? > 0 || busy {
             quiet_turns = 0;
             continue;

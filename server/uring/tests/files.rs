@@ -22,6 +22,22 @@ fn filled(driver: &Driver, len: usize, seed: usize) -> Buf {
 }
 
 #[test]
+fn a_name_is_removed_and_what_is_open_stays_readable() {
+    let (driver, dir) = (driver(), disk_dir());
+    let file = file(&dir, "f");
+    let at = Rc::new(open(&dir));
+    block_on(&driver, async {
+        let (n, _) = driver.write_at(file.fd(), filled(&driver, BLOCK, 1), BLOCK, 0).await;
+        assert_eq!(n.unwrap(), BLOCK);
+        driver.unlink(&at, c"f".to_owned()).await.unwrap();
+        let again = driver.unlink(&at, c"f".to_owned()).await;
+        assert_eq!(again.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        let (n, buf) = driver.read_at(file.fd(), driver.pool().try_alloc(BLOCK).unwrap(), BLOCK, 0).await;
+        assert_eq!((n.unwrap(), &buf[..]), (BLOCK, &pattern(BLOCK, 1)[..]));
+    });
+}
+
+#[test]
 fn what_was_written_is_read_and_the_end_cuts_short() {
     let (driver, dir) = (driver(), disk_dir());
     let file = file(&dir, "f");

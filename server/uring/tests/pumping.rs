@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
-use uring::{Driver, Parker, pump};
+use uring::{Driver, Parker, counted, pump};
 
 /// A task list whose idle loop sleeps in `poll` on the doorbell, and sets `outside` going on a time-out: an event that
 /// does not come from the ring.
@@ -135,6 +135,29 @@ fn an_entry_from_a_task_that_others_woke_is_handed_over() {
         }
     });
     assert!(parks >= 20);
+}
+
+#[test]
+fn the_pump_does_not_sleep_on_tasks_that_are_runnable() {
+    let driver = driver();
+    let parks = run(
+        &driver,
+        Duration::from_millis(5),
+        || (),
+        counted(async {
+            for _ in 0..10_000 {
+                // To the back of the run queue; the ring has nothing to do with it.
+                let mut yielded = false;
+                poll_fn(|cx| {
+                    cx.waker().wake_by_ref();
+                    if std::mem::replace(&mut yielded, true) { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+            }
+        }),
+    );
+    // Each time that it lingers it enters the ring.
+    assert!(parks < 10 && driver.stats().enters < 100, "{parks} parks, {:?}", driver.stats());
 }
 
 #[test]

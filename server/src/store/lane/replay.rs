@@ -272,7 +272,7 @@ impl Replay<'_> {
         let bytes = encode_checkpoint(position, &self.lane.ledger.borrow());
         self.lane.index.flush(&bytes).await?;
         self.lane.checkpoint.set(position);
-        while self.lane.index.merge_step(&|_| true).await? {}
+        while self.lane.index.merge_step(&|_| true, &|| false).await? {}
         Ok(())
     }
 

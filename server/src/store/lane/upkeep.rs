@@ -17,12 +17,13 @@ use crate::store::entry::{Entry, index_key, parse_index_key};
 use crate::store::lock::NameLocks;
 use crate::store::place::Place;
 use futures_util::future::join_all;
+use std::ffi::CString;
 use std::future::Future;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use uring::{Driver, sys};
+use uring::Driver;
 use wire::api::bprops::Durability;
 use wire::lom::ObjectMeta;
 use wire::segment::{Deletion, Record};
@@ -37,6 +38,8 @@ const SMALL_MAX: usize = 8;
 const GARBAGE_SHARE: u64 = 4;
 /// Copies on their way to the disk at a time.
 const COPIES_MAX: usize = 64;
+/// Records of a segment that are looked at before others get the core for as long as that took.
+const RECORDS_PER_TURN: usize = 32;
 
 /// Bounds of the upkeep.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +92,7 @@ impl Lane {
             return Ok(true);
         }
         let keep = |key: &[u8]| parse_index_key(key).is_none_or(|(bucket, _)| (upkeep.is_alive)(bucket));
-        if self.index.merge_step(&keep).await? {
+        if self.index.merge_step(&keep, upkeep.is_closing).await? {
             return Ok(true);
         }
         match self.victim() {
@@ -202,7 +205,7 @@ impl Lane {
         let oldest = self.ledger.borrow().segments().next().is_none_or(|(number, _)| number >= victim);
         let mut copies: Copies = Vec::new();
         let mut begun = Instant::now();
-        loop {
+        for looked_at in 1.. {
             match reader.next().await? {
                 Found::End { .. } => break,
                 Found::Damage { .. } => {}
@@ -219,14 +222,18 @@ impl Lane {
             }
             if copies.len() >= COPIES_MAX {
                 finish(&mut copies).await?;
+            }
+            if looked_at % RECORDS_PER_TURN == 0 {
                 if (upkeep.is_closing)() {
-                    return Ok(());
+                    return finish(&mut copies).await;
                 }
                 begun = upkeep.share.rest(&self.driver, begun).await;
             }
         }
         finish(&mut copies).await?;
-        self.remove_segment(victim, &name)
+        // Whoever closes a removed file last frees its blocks.
+        drop(reader);
+        self.remove_segment(victim, name).await
     }
 
     /// Copies an object that the index says is here.
@@ -285,10 +292,10 @@ impl Lane {
         Ok(())
     }
 
-    fn remove_segment(&self, victim: u64, name: &str) -> Result<()> {
+    async fn remove_segment(&self, victim: u64, name: String) -> Result<()> {
         let left = self.ledger.borrow_mut().segment(victim).live_bytes();
         if left > 0 {
-            tracing::error!(segment = name, bytes = left, "kept: it holds objects that cannot be read");
+            tracing::error!(segment = %name, bytes = left, "kept: it holds objects that cannot be read");
             self.kept.borrow_mut().insert(victim);
             return Ok(());
         }
@@ -296,7 +303,9 @@ impl Lane {
         self.reclaimed.set(self.reclaimed.get() + 1);
         self.files.forget(victim);
         self.ledger.borrow_mut().drop_segment(victim);
-        sys::unlink_beneath(self.dir.as_fd(), name).map_err(|e| Error::disk("remove a segment", &e))?;
+        let name = CString::new(name).map_err(|_| Error::internal("a segment with a strange name"))?;
+        let removed = self.driver.unlink(&self.dir, name).await;
+        removed.map_err(|e| Error::disk("remove a segment", &e))?;
         fault::point("segment-removed");
         Ok(())
     }

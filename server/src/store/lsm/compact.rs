@@ -18,21 +18,37 @@ const SIMILAR_RUNS_MIN: usize = 4;
 /// With more runs than this some are merged, similar or not.
 const RUNS_MAX: usize = 12;
 
+/// What became of a merge.
+enum Merged {
+    Stopped,
+    /// Nothing is left of the runs.
+    Nothing,
+    Into(Rc<Run>, NewFile),
+}
+
 impl LaneIndex {
     /// Merges some runs into one if there are enough; returns whether it did. Entries whose key `keep` refuses are
     /// dropped; it must refuse them for ever, as an older version may come to light. What readers hold of the old runs
-    /// stays readable.
+    /// stays readable. When `stop` says so, what has been merged so far is thrown away.
     ///
     /// # Errors
     /// `Corrupt` when a run is damaged, what the disk says otherwise. The old runs stay.
-    pub(crate) async fn merge_step(&self, keep: &dyn Fn(&[u8]) -> bool) -> Result<bool> {
+    pub(crate) async fn merge_step(
+        &self,
+        keep: &dyn Fn(&[u8]) -> bool,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<bool> {
         let Some(_pass) = self.merging.try_enter() else { return Ok(false) };
         let runs = Rc::clone(&self.runs.borrow());
         let sizes: Vec<u64> = runs.iter().map(|run| run.bytes()).collect();
         let Some(range) = pick(&sizes) else { return Ok(false) };
         let with_oldest = range.end == runs.len();
         let Some(old) = runs.get(range) else { return Ok(false) };
-        let (run, file) = self.merge(old, with_oldest, keep).await?.unzip();
+        let (run, file) = match self.merge(old, with_oldest, keep, stop).await? {
+            Merged::Stopped => return Ok(false),
+            Merged::Nothing => (None, None),
+            Merged::Into(run, file) => (Some(run), Some(file)),
+        };
         let pass = self.manifest.enter().await?;
         let now = Rc::clone(&self.runs.borrow());
         let now = replaced(&now, old, run).ok_or_else(|| Error::internal("runs vanished in a merge"))?;
@@ -46,13 +62,13 @@ impl LaneIndex {
         Ok(true)
     }
 
-    /// `None` when nothing is left of them.
     async fn merge(
         &self,
         old: &[Rc<Run>],
         with_oldest: bool,
         keep: &dyn Fn(&[u8]) -> bool,
-    ) -> Result<Option<(Rc<Run>, NewFile)>> {
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Merged> {
         let entries_max = old.iter().map(|run| run.entries()).sum();
         let mut writer = RunWriter::create(&self.home, self.take_seq(), entries_max)?;
         let cursor = |run: &Rc<Run>| RunCursor::new(Rc::clone(run), b"", Mode::Streaming);
@@ -73,9 +89,15 @@ impl LaneIndex {
             if steps.is_multiple_of(ENTRIES_PER_TURN) {
                 writer.write_out().await?;
                 yield_now().await;
+                if stop() {
+                    return Ok(Merged::Stopped);
+                }
             }
         }
-        if writer.entries() == 0 { Ok(None) } else { writer.finish().await.map(Some) }
+        if writer.entries() == 0 {
+            return Ok(Merged::Nothing);
+        }
+        writer.finish().await.map(|(run, file)| Merged::Into(run, file))
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) async fn scan(index: &LaneIndex, from: &[u8]) -> Result<Model> {
 /// Merges as long as there is something to merge.
 pub(super) async fn merge_all(index: &LaneIndex) -> Result<usize> {
     let mut merges = 0;
-    while index.merge_step(&|_| true).await? {
+    while index.merge_step(&|_| true, &|| false).await? {
         merges += 1;
     }
     Ok(merges)

@@ -4,6 +4,7 @@ use crate::driver::Driver;
 use crate::op::{Op, Operation};
 use crate::pool::Buf;
 use io_uring::{opcode, squeue::Entry, types};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
@@ -30,6 +31,12 @@ pub struct Fsync {
     data_only: bool,
 }
 
+/// Remove a name.
+pub struct Unlink {
+    dir: Rc<OwnedFd>,
+    name: CString,
+}
+
 impl Driver {
     /// Reads `len` bytes at `offset` into the start of `buf`; gives the buffer back with the count, which is short at
     /// the end of the file. With `O_DIRECT`, `len` and `offset` must be aligned.
@@ -53,6 +60,12 @@ impl Driver {
     /// Flushes data and metadata (`fsync`), or only what is needed to read the data back (`fdatasync`).
     pub fn fsync(&self, file: &Rc<OwnedFd>, data_only: bool) -> Op<Fsync> {
         Op::submit(self, Fsync { file: Rc::clone(file), data_only })
+    }
+
+    /// Removes a name from a directory. The kernel does it in a thread of its own: freeing the blocks of a large file, or
+    /// waiting for the file system's log, would hold up this one.
+    pub fn unlink(&self, dir: &Rc<OwnedFd>, name: CString) -> Op<Unlink> {
+        Op::submit(self, Unlink { dir: Rc::clone(dir), name })
     }
 }
 
@@ -87,6 +100,19 @@ unsafe impl Operation for WriteAt {
 
     fn finish(self, result: io::Result<u32>) -> Self::Output {
         (result.map(|n| n as usize), self.buf)
+    }
+}
+
+// SAFETY: the address is that of the name's bytes on the heap, which do not move with the `CString`.
+unsafe impl Operation for Unlink {
+    type Output = io::Result<()>;
+
+    fn entry(&mut self) -> Entry {
+        opcode::UnlinkAt::new(types::Fd(self.dir.as_raw_fd()), self.name.as_ptr()).build()
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        result.map(drop)
     }
 }
 
