@@ -59,9 +59,10 @@ scaling-faults: bench-packages
 	  $(SUDO) ./target/release/aisloader scale -fault $$fault || failed="$$failed $$fault"; done; \
 	if [ -n "$$failed" ]; then echo "not caught:$$failed"; exit 1; fi
 
-## the long forms of tests: power cuts, connection churn
+## the long forms of tests: power cuts, flipped bits, connection churn, deaths at fault points
 campaign: packages
-	POWER_CUTS=100 CHURN=200000 $(CARGO) test --release --locked -p aisnode --test power_cut --test limits -- --nocapture
+	POWER_CUTS=100 FLIPS=2000 CHURN=200000 $(CARGO) test --release --locked -p aisnode \
+	  --test power_cut --test tools --test limits -- --nocapture
 	FAULT_DEATHS=20 $(CARGO) test --locked -p aisnode --test fault_points -- --nocapture
 
 packages:
