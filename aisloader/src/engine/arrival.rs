@@ -1,7 +1,7 @@
 //! When operations begin in an open loop: a clock that does not know how the server is doing.
 
-use crate::open_loop::Spacing;
-use crate::random::{Stream, draw};
+use crate::workload::open_loop::Spacing;
+use crate::workload::random::{Stream, draw};
 use std::time::Duration;
 
 const NS_PER_S: f64 = 1e9;

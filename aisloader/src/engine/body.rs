@@ -1,8 +1,8 @@
 //! The body of an answer: received into the same buffer again and again, and mostly forgotten.
 
-use super::error::OpError;
 use super::exchange::{Answer, Line};
 use crate::content::Verifier;
+use crate::recorder::OpError;
 use wire::cksum::Hasher;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 

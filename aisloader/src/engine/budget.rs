@@ -1,6 +1,6 @@
 //! Bounds that all cores share.
 
-use crate::config::Bounds;
+use crate::settings::Bounds;
 use crate::workload::OpKind;
 use std::sync::atomic::{AtomicU64, Ordering};
 

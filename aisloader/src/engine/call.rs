@@ -6,12 +6,12 @@ use super::core::Core;
 use super::exchange::Outgoing;
 use super::multipart::Upload;
 use super::put_body::PutBody;
-use crate::archive::split;
-use crate::config::Config;
-use crate::listing::Request;
-use crate::names::{push_path_encoded, push_query_encoded};
-use crate::range::ByteRange;
+use crate::client::listing::Request;
+use crate::settings::Config;
 use crate::workload::OpKind;
+use crate::workload::archive::split;
+use crate::workload::names::{push_path_encoded, push_query_encoded};
+use crate::workload::range::ByteRange;
 use std::fmt::Write as _;
 use wire::http1::{HeadWriter, Method};
 

@@ -2,11 +2,11 @@
 
 use super::body::Sink;
 use super::core::Core;
-use super::error::{ErrorKind, OpError};
 use super::exchange::Facts;
 use crate::content::stamp::name_hash;
 use crate::content::{Expected, Verifier, Verify};
-use crate::range::ByteRange;
+use crate::recorder::{ErrorKind, OpError};
+use crate::workload::range::ByteRange;
 use wire::cksum::Hasher;
 
 /// The check of one answer.

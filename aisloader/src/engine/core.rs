@@ -1,22 +1,21 @@
 //! One core: its workers, its connections, its statistics.
 
 use super::dialect::Dialect;
-use super::error::OpError;
 use super::known::Known;
 use super::open::{Crew, Part, receive_bytes, run_open};
 use super::payload::{Cksums, Payload};
 use super::peers::{PeerId, Peers};
-use super::run::{Interval, Letter, Outbox, Run};
+use super::run::{Letter, Outbox, Run};
 use super::stamped::Spares;
 use super::tapes::Tape;
 use super::watch::Slot;
 use super::worker::Worker;
-use crate::config::Config;
 use crate::content::{Pool, Pools};
-use crate::random::{Stream, draw, scale};
-use crate::recorder::Stats;
+use crate::recorder::{Interval, OpError, Stats};
+use crate::settings::Config;
 use crate::shard::Shard;
-use crate::trace::TraceNote;
+use crate::workload::random::{Stream, draw, scale};
+use crate::workload::trace::TraceNote;
 use crate::workload::{OpKind, Workload};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -2,11 +2,11 @@
 
 use super::call::Call;
 use super::core::Core;
-use super::error::{ErrorKind, OpError};
 use super::exchange::{Facts, Room};
 use super::s3::S3;
-use crate::config::Config;
-use crate::listing::PageSummary;
+use crate::client::listing::PageSummary;
+use crate::recorder::{ErrorKind, OpError};
+use crate::settings::Config;
 
 /// Bytes of an error's text that are shown.
 const TEXT_BYTES_MAX: usize = 300;
@@ -58,7 +58,7 @@ impl Dialect {
     pub(super) fn read_page(&self, body: &[u8]) -> Result<PageEnd, OpError> {
         let end = match self {
             Self::Native => native_page(body).map_err(|e| e.to_string()),
-            Self::S3(_) => crate::s3::xml::count_page(body)
+            Self::S3(_) => crate::client::s3::xml::count_page(body)
                 .map(|page| PageEnd { names: page.names, uuid: String::new(), token: page.next })
                 .map_err(|e| e.to_string()),
         };

@@ -1,12 +1,12 @@
 //! One request and its response on one connection.
 
 use super::body::Sink;
-use super::error::OpError;
 use super::payload::Piece;
 use super::peers::{Conn, PutManner};
 use super::put_body::PutBody;
 use super::watch::Slot;
-use crate::phases::Marks;
+use crate::recorder::OpError;
+use crate::recorder::phases::Marks;
 use std::future::{Future, poll_fn};
 use std::ops::Range;
 use std::pin::Pin;

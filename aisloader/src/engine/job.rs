@@ -2,13 +2,13 @@
 
 use super::call::Call;
 use super::core::Core;
-use super::error::{ErrorKind, OpError};
 use super::known::Claimed;
 use super::multipart::Upload;
 use super::put_body::PutBody;
 use super::worker::Worker;
-use crate::range::ByteRange;
-use crate::trace::TraceOp;
+use crate::recorder::{ErrorKind, OpError};
+use crate::workload::range::ByteRange;
+use crate::workload::trace::TraceOp;
 use crate::workload::{NewObject, OpKind};
 use placement::mix;
 use std::time::Duration;

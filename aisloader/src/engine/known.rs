@@ -1,7 +1,7 @@
 //! The names that a core chooses from: those that were listed, which all cores share, and those that it has written.
 
 use super::living::Living;
-use crate::names::NameList;
+use crate::workload::names::NameList;
 use std::cell::RefCell;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@
 //! looks whether anybody holds it. All four steps are sequentially consistent, so at least one of the two sees the other
 //! and chooses another name.
 
-use crate::random::scale;
+use crate::workload::random::scale;
 use placement::mix;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 

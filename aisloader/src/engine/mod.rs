@@ -1,5 +1,8 @@
 //! The engine: workers on cores, each with one operation outstanding, one after another or when they are due.
 //!
+//! A [`Config`](crate::settings::Config) comes in; [`prepare`] makes a [`Plan`] of it, asking servers through a [`Control`].
+//! What goes out is an [`Interval`](crate::recorder::Interval) every second and a [`RunEnd`](crate::recorder::RunEnd).
+//!
 //! Bottom up: [`Peers`](peers) keep connections, an [`exchange`] is one request and its response, a [`call`] says what
 //! each kind asks for, an [`operation`] follows redirects until it has an answer, a [`job`] is what the workload wants
 //! next, a [`worker`] does jobs one after another, an [`open`] loop gives workers what is due by its [`arrival`] process,
@@ -10,9 +13,9 @@ mod body;
 mod budget;
 mod call;
 mod check;
+mod control;
 mod core;
 mod dialect;
-mod error;
 mod exchange;
 mod job;
 mod known;
@@ -24,8 +27,8 @@ mod payload;
 mod payload_file;
 mod peers;
 mod places;
+pub(crate) mod prepare;
 mod put_body;
-mod route;
 mod run;
 mod s3;
 mod shard_body;
@@ -37,8 +40,5 @@ mod training;
 mod watch;
 mod worker;
 
-pub use error::{ErrorKind, OpError};
-pub(crate) use peers::resolve;
-pub use route::DirectMap;
-pub(crate) use route::authority_of;
-pub use run::{INTERVAL, Interval, Passes, Plan, RunEnd, run, run_when};
+pub use control::Control;
+pub use run::{Plan, run, run_when};

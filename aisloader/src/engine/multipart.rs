@@ -3,14 +3,13 @@
 
 use super::call::Call;
 use super::core::Core;
-use super::error::{ErrorKind, OpError};
 use super::operation::Operator;
 use super::payload::Piece;
 use super::peers::PeerId;
 use super::put_body::PutBody;
-use crate::recorder::Moved;
-use crate::s3::request::push_query;
-use crate::s3::xml::{self, XmlError};
+use crate::client::s3::request::push_query;
+use crate::client::s3::xml::{self, XmlError};
+use crate::recorder::{ErrorKind, Moved, OpError};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::http1::Method;

@@ -4,12 +4,11 @@ use super::body::Sink;
 use super::call::Call;
 use super::check::Check;
 use super::core::Core;
-use super::error::{ErrorKind, OpError};
 use super::exchange::{Answer, Line, Room};
 use super::peers::{Conn, PeerId, PutManner};
-use super::route::authority_of;
 use super::watch::Slot;
-use crate::recorder::Moved;
+use crate::client::authority_of;
+use crate::recorder::{ErrorKind, Moved, OpError};
 use std::rc::Rc;
 
 const REDIRECTS_MAX: usize = 4;

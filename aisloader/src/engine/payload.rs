@@ -52,7 +52,7 @@ impl Payload {
     /// The pieces of an object, in order: ranges of the pool.
     pub(super) fn pieces(&self, place: u64, size_bytes: u64) -> Pieces {
         let starts = (STARTS_BYTES / START_STEP_BYTES) as u64;
-        let start = crate::random::scale(place, starts) as usize * START_STEP_BYTES;
+        let start = crate::workload::random::scale(place, starts) as usize * START_STEP_BYTES;
         // A pool without memory has no pieces either.
         let left_bytes = if self.bytes.is_empty() { 0 } else { size_bytes };
         Pieces { at: start, left_bytes }

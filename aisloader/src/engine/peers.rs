@@ -1,12 +1,13 @@
 //! Servers and the connections kept to them, per core.
 
-use super::error::{ErrorKind, OpError};
+use crate::client::resolve;
+use crate::recorder::{ErrorKind, OpError};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use uring::sock;
@@ -106,13 +107,6 @@ impl Peers {
             peer.idle.push(conn.socket);
         }
     }
-}
-
-pub(crate) fn resolve(authority: &str) -> io::Result<SocketAddr> {
-    let mut all: Vec<SocketAddr> = authority.to_socket_addrs()?.collect();
-    // `localhost` has both kinds; servers that listen on one listen on IPv4.
-    all.sort_by_key(SocketAddr::is_ipv6);
-    all.first().copied().ok_or_else(|| io::Error::other("the name has no address"))
 }
 
 /// Starts connecting without waiting: the socket is non-blocking for the call only, and the ring's first send on it

@@ -1,9 +1,8 @@
 //! Where an operation was done, for the record.
 
 use super::core::Core;
-use super::error::OpError;
 use super::peers::PeerId;
-use crate::recorder::{Moved, Span};
+use crate::recorder::{Moved, OpError, Span};
 
 impl Core {
     /// Counts an operation under the server that answered it and, when the cluster map tells it, under the mountpath

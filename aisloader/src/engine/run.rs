@@ -2,22 +2,20 @@
 
 use super::budget::Budget;
 use super::core::{pool_bytes, run_core};
-use super::error::OpError;
 use super::known::Listed;
 use super::open::Part;
-use super::route::DirectMap;
 use super::tapes::Tapes;
 use super::tracing::Tracing;
-use crate::config::Config;
+use crate::client::DirectMap;
 use crate::content::{Verify, Versions};
-use crate::cpu::{CpuSample, CpuUse};
-use crate::names::NameList;
-use crate::pick::{Epochs, Popularity};
-use crate::range::RangeRead;
-use crate::recorder::Stats;
+use crate::recorder::cpu::CpuSample;
+use crate::recorder::{INTERVAL, Interval, OpError, Passes, RunEnd, Stats};
+use crate::settings::Config;
 use crate::shard::{CoreHandle, allowed_cpus, start};
 use crate::workload::OpKind;
-use serde::{Deserialize, Serialize};
+use crate::workload::names::NameList;
+use crate::workload::pick::{Epochs, Popularity};
+use crate::workload::range::RangeRead;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +23,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How often cores post what they have recorded.
-pub const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the main thread looks at the time and at Ctrl-C.
 const LOOK: Duration = Duration::from_millis(20);
 /// What operations in flight are given at the end of a run, at most.
@@ -44,57 +40,6 @@ pub struct Plan {
     pub direct: Option<DirectMap>,
     /// Set by Ctrl-C.
     pub interrupted: Arc<AtomicBool>,
-}
-
-/// What came out.
-pub struct RunEnd {
-    /// Everything that was recorded.
-    pub stats: Stats,
-    /// The part of it that came after the last whole interval.
-    pub rest: Interval,
-    /// The time that throughput refers to.
-    pub window: Duration,
-    /// Processor time within it.
-    pub cpu: CpuUse,
-    /// True when the user ended the run.
-    pub is_interrupted: bool,
-    /// Cores that worked.
-    pub cores: usize,
-    /// How far the passes came; `None`: the run had none.
-    pub passes: Option<Passes>,
-}
-
-/// How far full passes over the names came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passes {
-    /// Names of a pass.
-    pub names: u64,
-    /// Reads of all passes after which another run goes on.
-    pub resume_at: u64,
-}
-
-/// What happened in one interval.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Interval {
-    /// Intervals from the begin to the end of this one.
-    pub number: u64,
-    /// What ended in it.
-    pub stats: Stats,
-    /// Operations in flight at its end.
-    pub inflight: u64,
-    /// Processor time of the loaders that did it; `None`: this process did, and whoever wants to know looks.
-    pub cpu: Option<CpuUse>,
-}
-
-impl Interval {
-    /// Adds what happened elsewhere in the same interval.
-    pub fn merge(&mut self, other: &Self) {
-        self.stats.merge(&other.stats);
-        self.inflight = self.inflight.saturating_add(other.inflight);
-        if let Some(cpu) = &other.cpu {
-            self.cpu.get_or_insert_default().add(cpu);
-        }
-    }
 }
 
 /// What cores post.

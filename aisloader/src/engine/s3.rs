@@ -1,13 +1,13 @@
 //! Requests to S3.
 
 use super::call::Call;
-use super::error::{ErrorKind, OpError};
 use super::exchange::Facts;
 use super::put_body::PutBody;
-use crate::config::Config;
-use crate::s3::request::list_query;
-use crate::s3::sigv4::{UNSIGNED_PAYLOAD, sha256_hex};
-use crate::s3::{AmzTime, Head, S3Config, Signer, told, xml};
+use crate::client::s3::request::list_query;
+use crate::client::s3::sigv4::{UNSIGNED_PAYLOAD, sha256_hex};
+use crate::client::s3::{AmzTime, Head, S3Config, Signer, told, xml};
+use crate::recorder::{ErrorKind, OpError};
+use crate::settings::Config;
 use std::sync::Arc;
 
 /// One core's signer and what it signs for.

@@ -1,7 +1,7 @@
 //! The bytes of a shard: a TAR whose files are pieces of the payload pool, and whose headers lie beside it.
 
 use super::payload::{Payload, Piece};
-use crate::archive::Archives;
+use crate::workload::archive::Archives;
 use placement::mix;
 use std::ops::Range;
 use std::rc::Rc;

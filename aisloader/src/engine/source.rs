@@ -2,7 +2,7 @@
 
 use super::arrival::Arrivals;
 use super::core::Core;
-use crate::trace::{Fed, Feed, TraceOp};
+use crate::workload::trace::{Fed, Feed, TraceOp};
 use std::time::{Duration, Instant};
 
 /// How soon a core asks again when the reader of its trace is behind. What is late by then shows as such.

@@ -1,7 +1,7 @@
 //! The traces of a run: the one that it plays, and the one that it writes.
 
-use crate::config::Config;
-use crate::trace::{Feed, Reading, TraceNote, TraceReader, TraceWriter, feed};
+use crate::settings::Config;
+use crate::workload::trace::{Feed, Reading, TraceNote, TraceReader, TraceWriter, feed};
 use std::io;
 use std::thread::JoinHandle;
 

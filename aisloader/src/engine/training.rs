@@ -1,7 +1,7 @@
 //! A worker whose reads feed an accelerator that is played: it stops when enough is loaded ahead.
 
 use super::core::Core;
-use crate::pick::{Consumer, Training};
+use crate::workload::pick::{Consumer, Training};
 use std::time::{Duration, Instant};
 
 /// How often a worker that has loaded enough looks whether the run is over.

@@ -2,17 +2,16 @@
 
 use super::call::{Call, object_of};
 use super::core::Core;
-use super::error::{ErrorKind, OpError};
 use super::exchange::{Facts, Room};
 use super::job::{Job, Next};
 use super::operation::Operator;
 use super::training::Trainer;
 use super::watch::Slot;
 use crate::content::Outcome;
-use crate::phases::Marks;
-use crate::pick::Turn;
-use crate::recorder::{Moved, Span};
-use crate::trace::TraceOp;
+use crate::recorder::phases::Marks;
+use crate::recorder::{ErrorKind, Moved, OpError, Span};
+use crate::workload::pick::Turn;
+use crate::workload::trace::TraceOp;
 use crate::workload::{OpKind, Workload};
 use std::cell::RefCell;
 use std::rc::Rc;

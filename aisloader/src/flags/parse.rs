@@ -2,7 +2,7 @@
 
 use super::refused::REFUSED;
 use super::table::{FLAGS, Flag, IGNORED, Kind};
-use crate::units::{parse_duration, parse_size};
+use super::units::{parse_duration, parse_size};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

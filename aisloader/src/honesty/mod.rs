@@ -9,6 +9,7 @@
 pub mod agents;
 pub mod clock;
 pub mod evidence;
+pub mod host;
 pub mod limit;
 pub mod machine;
 pub mod rules;
@@ -16,11 +17,12 @@ pub mod series;
 pub mod server;
 pub mod steady;
 pub mod text;
+pub mod verdict;
 pub mod witness;
 
-use crate::record::schema::Verdict;
+use crate::settings::Terms;
 use evidence::Evidence;
-use rules::Terms;
+use verdict::Verdict;
 
 /// What is known about a run and what to think of it.
 #[derive(Clone, Debug)]

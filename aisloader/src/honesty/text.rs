@@ -2,7 +2,7 @@
 
 use super::Judgement;
 use super::evidence::Reads;
-use crate::units::show_size;
+use crate::flags::units::show_size;
 use std::fmt::Write as _;
 
 /// Lines to print below the table.

@@ -2,7 +2,7 @@
 
 use super::delay::{Delay, Stall};
 use super::server::{Responder, Spec};
-use crate::units::parse_size;
+use crate::flags::units::parse_size;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 

@@ -63,7 +63,7 @@ pub fn chance(disks: usize, draws: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Stream, draw, scale};
+    use crate::workload::random::{Stream, draw, scale};
     use proptest::prelude::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use super::ledger::{Ledger, Taken, Thing};
 use super::process::run;
 use super::{Failure, Result, at};
-use crate::random::{Stream, draw};
+use crate::workload::random::{Stream, draw};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 use super::process::run;
 use super::throttle::Group;
 use super::{Failure, Result, at};
-use crate::record::schema::{Line, Phase};
+use crate::report::record::schema::{Line, Phase};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

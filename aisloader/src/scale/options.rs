@@ -2,8 +2,8 @@
 
 use super::faults::Fault;
 use super::{Failure, Result};
+use crate::flags::units::show_size;
 use crate::flags::{Flag, Kind, Parsed, flag_lines};
-use crate::units::show_size;
 use serde::Serialize;
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use super::process::{birth, spawn};
 use super::throttle::Group;
 use super::{Failure, Result, at};
 use crate::client::Client;
-use crate::names::BucketName;
+use crate::workload::names::BucketName;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;

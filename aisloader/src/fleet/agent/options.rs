@@ -1,8 +1,7 @@
 //! The flags of `aisloader agent`.
 
-use super::super::token::Token;
 use crate::flags::{Flag, Kind, Parsed, flag_lines};
-use crate::settings;
+use crate::settings::{self, Token};
 use std::time::Duration;
 
 const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
