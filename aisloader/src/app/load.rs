@@ -67,7 +67,7 @@ fn configure(words: &[String]) -> Result<Option<Config>, String> {
         println!("aisloader {} (straightline)", env!("CARGO_PKG_VERSION"));
         return Ok(None);
     }
-    if words.is_empty() || ["usage", "help", "h"].iter().any(|name| flags.boolean(name)) {
+    if words.is_empty() || flags.wants_usage() {
         println!("{}", usage(&command::synopses()));
         return Ok(None);
     }

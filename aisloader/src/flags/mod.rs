@@ -12,5 +12,5 @@ mod usage;
 
 pub use parse::{FlagError, Parsed};
 pub use refused::{REFUSED, Refused};
-pub use table::{FLAGS, Flag, Kind};
+pub use table::{FLAGS, Flag, Kind, flag};
 pub use usage::{flag_lines, usage};

@@ -94,6 +94,12 @@ impl Parsed {
         self.given.contains_key(name)
     }
 
+    /// True when only the text about the flags is wanted.
+    #[must_use]
+    pub fn wants_usage(&self) -> bool {
+        ["usage", "help", "h"].iter().any(|name| self.boolean(name))
+    }
+
     /// The flag's text, or its default.
     #[must_use]
     pub fn text(&self, name: &str) -> &str {

@@ -1,7 +1,8 @@
 //! `aisloader respond`: the responder by hand.
 
 use super::delay::{Delay, Stall};
-use super::server::{Responder, Spec};
+use super::server::Responder;
+use super::spec::Spec;
 use crate::flags::units::parse_size;
 use std::net::SocketAddr;
 use std::process::ExitCode;

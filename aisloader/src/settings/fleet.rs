@@ -1,7 +1,7 @@
 //! `-loaders` and `-token-file`.
 
-use super::division::check_fleet;
 use super::secret::Token;
+use super::whose::check_fleet;
 use crate::flags::{FlagError, Parsed};
 use serde::Serialize;
 use std::collections::BTreeSet;

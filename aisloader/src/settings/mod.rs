@@ -4,13 +4,12 @@
 //!
 //! * [`config`] is the whole, and checks what concerns several of its parts;
 //! * the other files are parts that come from a few flags each;
-//! * [`division`] says what becomes of a command line when several loaders share it.
+//! * [`whose`] says which flags concern each of several loaders.
 
 mod archives;
 mod bucket_props;
 pub mod choices;
 pub mod config;
-pub(crate) mod division;
 pub mod fleet;
 mod naming;
 mod range;
@@ -20,6 +19,7 @@ pub mod sweep;
 pub mod terms;
 mod token;
 pub mod trace;
+pub(crate) mod whose;
 
 pub use choices::Choices;
 pub use config::{Bounds, Config, Output, Warmup};

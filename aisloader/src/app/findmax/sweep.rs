@@ -1,5 +1,6 @@
 //! Measurement after measurement.
 
+use super::end::SweepEnd;
 use super::knee::Knee;
 use super::step::Step;
 use super::table;
@@ -8,21 +9,9 @@ use crate::engine::{Plan, run};
 use crate::settings::{Config, Sweep};
 use crate::workload::names::NameList;
 use crate::workload::open_loop::{OpenLoop, Rate};
-use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-/// What came out.
-#[derive(Clone, Debug, Serialize)]
-pub struct SweepEnd {
-    /// In the order of the measurements.
-    pub steps: Vec<Step>,
-    /// The highest rate that kept the promise.
-    pub best: Option<f64>,
-    /// True when the user ended it.
-    pub is_interrupted: bool,
-}
 
 /// What all steps have in common.
 pub struct Ground {

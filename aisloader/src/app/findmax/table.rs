@@ -1,7 +1,7 @@
 //! Steps as people read them.
 
+use super::end::SweepEnd;
 use super::step::Step;
-use super::sweep::SweepEnd;
 use crate::flags::units::{show_duration_ns, show_size};
 use crate::settings::Sweep;
 

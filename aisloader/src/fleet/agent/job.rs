@@ -8,7 +8,7 @@ use crate::honesty::clock::ClockWatch;
 use crate::recorder::cpu::{CpuSample, CpuUse};
 use crate::recorder::{Interval, RunEnd};
 use crate::settings::Config;
-use crate::settings::division::check_words;
+use crate::settings::whose::check_words;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};

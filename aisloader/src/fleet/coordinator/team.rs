@@ -6,11 +6,11 @@ use super::super::protocol::{BEAT, Ending, Order, Readiness, SILENCE_MAX, ToAgen
 use super::FleetError;
 use super::account::Account;
 use super::member::{Event, Way, hear, is_loopback, meet};
+use super::words::words_of;
 use crate::flags::Parsed;
 use crate::honesty::agents::AgentFacts;
 use crate::recorder::cpu::CpuUse;
 use crate::recorder::{Interval, Passes, RunEnd};
-use crate::settings::division::words_of;
 use crate::settings::{Config, Fleet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

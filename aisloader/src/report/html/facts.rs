@@ -2,7 +2,7 @@
 
 use super::headline::key;
 use super::markup::{Element, el};
-use super::page::Named;
+use super::named::Named;
 use super::units::size;
 use crate::report::analysis::log::RunLog;
 use crate::report::analysis::settings::{Difference, differences, settings};

@@ -2,7 +2,7 @@
 
 use super::frame::mark;
 use super::markup::{Element, el};
-use super::page::Named;
+use super::named::Named;
 use super::units::{Measure, count, moment, span};
 use crate::honesty::verdict::Refusal;
 use crate::report::analysis::compare::{Comparison, compare};

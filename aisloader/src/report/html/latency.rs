@@ -4,7 +4,7 @@ use super::distribution::{Named as Distribution, histogram, percentiles, sound_n
 use super::frame::{Size, figure};
 use super::lines::Series;
 use super::markup::{Element, el};
-use super::page::Named;
+use super::named::Named;
 use super::timeline::{chart, per_run};
 use super::units::Measure;
 use crate::report::analysis::histogram::open;

@@ -2,7 +2,7 @@
 //!
 //! * [`markup`] makes elements that are well-formed and escaped, [`units`] makes values readable;
 //! * [`axis`] and [`frame`] are what charts share, [`lines`], [`distribution`] and [`bars`] are the charts;
-//! * [`headline`], [`timeline`], [`latency`], [`places`] and [`facts`] are the sections, [`page`] puts them together.
+//! * [`headline`], [`timeline`], [`latency`], [`places`] and [`facts`] are the sections, [`page`] puts them together, about runs that are [`named`].
 
 pub mod axis;
 pub mod bars;
@@ -13,6 +13,7 @@ pub mod headline;
 pub mod latency;
 pub mod lines;
 pub mod markup;
+pub mod named;
 pub mod page;
 pub mod places;
 pub mod timeline;

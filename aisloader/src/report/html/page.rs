@@ -1,25 +1,14 @@
 //! The page: its sections in the order in which they are read.
 
 use super::markup::{Element, el};
+use super::named::Named;
 use super::{facts, headline, latency, places, timeline};
 use crate::report::analysis::log::RunLog;
-
-/// A run with the letter and the tone that it has on the whole page.
-#[derive(Clone, Debug)]
-pub struct Named<'l> {
-    /// Its letter.
-    pub name: String,
-    /// Its colour and mark.
-    pub tone: usize,
-    /// What happened.
-    pub log: &'l RunLog,
-}
 
 /// The whole document about these runs, in the order in which they are given.
 #[must_use]
 pub fn page(logs: &[RunLog]) -> String {
-    let name = |(tone, log)| Named { name: letter(tone), tone, log };
-    let runs: Vec<Named> = logs.iter().enumerate().map(name).collect();
+    let runs = Named::all(logs);
     let main = el("main")
         .all(headline::section(&runs))
         .all(work(&runs))
@@ -53,12 +42,6 @@ fn kinds<'l>(runs: &[Named<'l>]) -> Vec<&'l str> {
     kinds.sort_unstable();
     kinds.dedup();
     kinds
-}
-
-/// A, B, ... Z, then numbers.
-fn letter(number: usize) -> String {
-    let letter = u8::try_from(number).ok().filter(|number| *number < 26).map(|n| char::from(b'A' + n));
-    letter.map_or_else(|| format!("#{}", number.saturating_add(1)), String::from)
 }
 
 fn footer() -> Element {

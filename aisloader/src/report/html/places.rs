@@ -4,7 +4,7 @@ use super::bars::{Place, draw};
 use super::frame::{Size, figure};
 use super::lines::Series;
 use super::markup::{Element, el};
-use super::page::Named;
+use super::named::Named;
 use super::timeline::chart;
 use super::units::{Measure, count};
 use crate::report::analysis::balance::Balance;
@@ -87,8 +87,12 @@ fn bars(title: &str, places: &Places, seconds: f64) -> Option<Element> {
         places.iter().map(|(id, place)| (id.clone(), rate(place), detail(place))).collect();
     let note = format!(
         "{} places; max/min {}, Jain index {:.4} (1 is even), coefficient of variation {}.",
-        balance.places,
-        if balance.least > 0.0 { format!("{:.3}", balance.most_over_least()) } else { "∞".to_owned() },
+        rates.len(),
+        if balance.max_over_min.is_finite() {
+            format!("{:.3}", balance.max_over_min)
+        } else {
+            "∞".to_owned()
+        },
         balance.jain,
         Measure::Share.show(balance.variation),
     );

@@ -3,7 +3,7 @@
 use super::frame::{Size, figure};
 use super::lines::{Series, TimeChart};
 use super::markup::{Element, el};
-use super::page::Named;
+use super::named::Named;
 use super::units::{Measure, count};
 use crate::report::analysis::log::RunLog;
 use crate::report::analysis::quantity::{Unit, sum_of};

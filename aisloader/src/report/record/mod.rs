@@ -15,6 +15,7 @@ mod progress;
 mod prometheus;
 pub mod schema;
 mod sink;
+mod sinks;
 
 pub use progress::Progress;
-pub use sink::Sinks;
+pub use sinks::Sinks;

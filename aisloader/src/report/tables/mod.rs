@@ -3,6 +3,7 @@
 mod agents;
 mod json;
 mod open;
+mod quantile;
 mod reading;
 mod rows;
 mod summary;

@@ -1,6 +1,6 @@
 //! What only an open loop has to tell at its end.
 
-use super::summary::quantile;
+use super::quantile::quantile;
 use crate::flags::units::show_duration_ns;
 use crate::recorder::RunEnd;
 use crate::workload::OpKind;

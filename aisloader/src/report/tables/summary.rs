@@ -1,19 +1,16 @@
 //! The parameters at the start and the table at the end.
 
-use super::open;
-use super::reading;
+use super::quantile::{SAMPLES_SOUND, beyond, quantile};
+use super::{open, reading};
 use crate::content::Verify;
 use crate::flags::units::{show_duration_ns, show_size};
 use crate::recorder::cpu::{per_gib, us_per_op};
-use crate::recorder::{Latency, OpStats, RunEnd, Stats};
+use crate::recorder::{OpStats, RunEnd, Stats};
 use crate::settings::Config;
 use crate::workload::OpKind;
 use crate::workload::kinds::Payload;
 use std::fmt::Write as _;
 use std::time::Duration;
-
-/// Fewer samples than this beyond a quantile make it a guess.
-const SAMPLES_SOUND: u64 = 100;
 
 /// The line above the kinds of operations; the columns of [`line()`].
 pub(super) const HEAD: &str = "OP            count     throughput        ops/s        min        p50        p99      p99.9        max   errors\n";
@@ -135,15 +132,6 @@ pub(super) fn line(kind: OpKind, stats: &OpStats, window: Duration) -> String {
         show_duration_ns(latency.max_ns()),
         stats.error_count(),
     )
-}
-
-pub(super) fn quantile(latency: &Latency, quantile: f64) -> String {
-    let mark = if beyond(latency, quantile) { "~" } else { "" };
-    format!("{mark}{}", show_duration_ns(latency.quantile_ns(quantile)))
-}
-
-fn beyond(latency: &Latency, quantile: f64) -> bool {
-    latency.samples_beyond(quantile) < SAMPLES_SOUND
 }
 
 /// Where the time went, of the kinds that were traced.
