@@ -1,48 +1,12 @@
 //! The body of an answer: received into the same buffer again and again, and mostly forgotten.
 
-use super::exchange::{Answer, Line};
-use crate::content::Verifier;
+use super::line::{Answer, Line};
+use super::sink::Sink;
 use crate::recorder::OpError;
-use wire::cksum::Hasher;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
-/// A body that is kept may not be larger.
-const KEPT_BYTES_MAX: usize = 256 << 20;
 /// What the kernel is told to drop in one operation, at most.
 const DROP_BYTES_MAX: u32 = 64 << 20;
-
-/// What becomes of the bytes.
-pub(super) enum Sink<'a> {
-    /// Nothing.
-    Discard,
-    /// Nothing, and the kernel may drop them without a copy.
-    Drop,
-    /// They are hashed, once it is known how.
-    Hash(&'a mut Option<Hasher>),
-    /// They are compared with what must have been written.
-    Verify(&'a mut Verifier),
-    /// They are kept.
-    Collect(&'a mut Vec<u8>),
-}
-
-impl Sink<'_> {
-    fn take(&mut self, bytes: &[u8]) -> Result<(), OpError> {
-        match self {
-            Self::Discard | Self::Drop => {}
-            Self::Hash(hasher) => {
-                if let Some(hasher) = hasher {
-                    hasher.update(bytes);
-                }
-            }
-            Self::Verify(verifier) => verifier.take(bytes),
-            Self::Collect(kept) if kept.len().saturating_add(bytes.len()) > KEPT_BYTES_MAX => {
-                return Err(OpError::protocol("the answer is too large to be kept"));
-            }
-            Self::Collect(kept) => kept.extend_from_slice(bytes),
-        }
-        Ok(())
-    }
-}
 
 impl Line<'_> {
     /// Reads the body to its end; returns its length.

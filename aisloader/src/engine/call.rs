@@ -1,19 +1,15 @@
-//! What each kind of operation asks a server for: its request, and what becomes of the answer.
+//! What each kind of operation asks a server for, and what becomes of the answer.
 
-use super::body::Sink;
 use super::check::Check;
-use super::core::Core;
 use super::exchange::Outgoing;
-use super::multipart::Upload;
 use super::put_body::PutBody;
-use crate::client::listing::Request;
+use super::sink::Sink;
+use super::upload::Upload;
 use crate::settings::Config;
 use crate::workload::OpKind;
 use crate::workload::archive::split;
-use crate::workload::names::{push_path_encoded, push_query_encoded};
 use crate::workload::range::ByteRange;
-use std::fmt::Write as _;
-use wire::http1::{HeadWriter, Method};
+use wire::http1::Method;
 
 /// A smaller body goes out with the head even to a server that may redirect it: a second exchange would cost more.
 const ASK_BYTES_MIN: u64 = 64 << 10;
@@ -63,79 +59,6 @@ impl Call {
         }
     }
 
-    /// Writes path and query; `name` is the object's.
-    pub(super) fn write_target(&self, core: &Core, name: &str, target: &mut String) {
-        let bucket = &core.run.config.bucket;
-        target.clear();
-        target.push_str(if matches!(self, Self::List { .. }) { "/v1/buckets/" } else { "/v1/objects/" });
-        target.push_str(&bucket.name);
-        let member = member_of(core, name);
-        if !matches!(self, Self::List { .. }) {
-            target.push('/');
-            push_path_encoded(target, member.map_or(name, |(shard, _)| shard));
-        }
-        target.push_str("?provider=");
-        target.push_str(bucket.provider);
-        if let (Self::Get(_), Some((_, path))) = (self, member) {
-            target.push_str("&archpath=");
-            push_query_encoded(target, path);
-        }
-        if matches!(self, Self::Put(_)) {
-            target.push_str("&skip_vc=true");
-        }
-        if let (Self::Put(_) | Self::Delete, Some(direct)) = (self, &core.run.direct) {
-            // Targets take writes only from requests that a gateway has redirected; this is how those look.
-            // Writing to a string cannot fail.
-            let _ = write!(target, "&pid={}&utm={}", direct.primary_id, unix_ns());
-        }
-    }
-
-    /// Writes the head, and the body where that is small.
-    pub(super) fn write_head(
-        &self,
-        core: &Core,
-        head: &mut Vec<u8>,
-        target: &str,
-        host: &str,
-        is_asked: bool,
-    ) {
-        head.clear();
-        let mut body = Vec::new();
-        let mut writer = HeadWriter::request(head, self.method().0, target, host);
-        if let Some(authorization) = &core.authorization {
-            writer.header("Authorization", authorization);
-        }
-        match self {
-            Self::Get(Some(range)) => {
-                // Writing to a string cannot fail.
-                let mut text = String::with_capacity(48);
-                let _ = write!(text, "{range}");
-                writer.header("Range", &text);
-            }
-            // A multipart PUT is made over S3 only: the configuration sees to that.
-            Self::Get(None) | Self::Head | Self::Delete | Self::Multipart(_) => {}
-            Self::List { uuid, token } => {
-                let config = &core.run.config;
-                body.reserve(256);
-                Request::new(&config.subdir_prefix(), uuid, token, config.list_page_names).write(&mut body);
-                writer.header("Content-Type", "application/json").content_length(body.len() as u64);
-            }
-            Self::Put(object) => {
-                if let Some((cksum_type, value)) = &object.cksum {
-                    writer
-                        .header("Ais-Checksum-Type", cksum_type.as_str())
-                        .header("Ais-Checksum-Value", value);
-                }
-                if is_asked {
-                    writer.header("Expect", "100-continue");
-                }
-                writer.content_length(object.size_bytes);
-            }
-        }
-        writer.finish();
-        head.extend_from_slice(&body);
-    }
-
     /// True for a body so large that a server which might redirect is asked first.
     pub(super) fn is_worth_asking(&self) -> bool {
         matches!(self, Self::Put(body) if body.size_bytes >= ASK_BYTES_MIN)
@@ -174,16 +97,11 @@ impl Call {
 }
 
 /// The shard and the path in it, when the run reads files in shards and this is one.
-fn member_of<'n>(core: &Core, name: &'n str) -> Option<(&'n str, &'n str)> {
-    if core.run.config.archives.is_read { split(name) } else { None }
+pub(super) fn member_of<'n>(config: &Config, name: &'n str) -> Option<(&'n str, &'n str)> {
+    if config.archives.is_read { split(name) } else { None }
 }
 
 /// The object that holds what is called `name`: the shard of a file, or what has the name itself.
-pub(super) fn object_of<'n>(core: &Core, name: &'n str) -> &'n str {
-    member_of(core, name).map_or(name, |(shard, _)| shard)
-}
-
-fn unix_ns() -> u128 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |since| since.as_nanos())
+pub(super) fn object_of<'n>(config: &Config, name: &'n str) -> &'n str {
+    member_of(config, name).map_or(name, |(shard, _)| shard)
 }

@@ -1,12 +1,13 @@
 //! How what GET returns is checked.
 
-use super::body::Sink;
-use super::core::Core;
-use super::exchange::Facts;
+use super::line::Facts;
+use super::sink::Sink;
+use super::state::Run;
 use crate::content::stamp::name_hash;
-use crate::content::{Expected, Verifier, Verify};
+use crate::content::{Expected, Pools, Verifier, Verify};
 use crate::recorder::{ErrorKind, OpError};
 use crate::workload::range::ByteRange;
+use std::rc::Rc;
 use wire::cksum::Hasher;
 
 /// The check of one answer.
@@ -27,8 +28,8 @@ pub(super) enum Check {
 
 impl Check {
     /// The check that the run wants for an object, or a part of it, that is about to be read.
-    pub(super) fn new(core: &Core, name: &str, part: Option<&ByteRange>) -> Self {
-        let config = &core.run.config;
+    pub(super) fn new(run: &Run, pools: &Rc<Pools>, name: &str, part: Option<&ByteRange>) -> Self {
+        let config = &run.config;
         match config.content.verify {
             Verify::None => Self::None,
             // The checksum that comes along with a part is that of the whole.
@@ -36,12 +37,12 @@ impl Check {
             Verify::Checksum => Self::Checksum(None),
             Verify::Content => {
                 let name_hash = name_hash(&config.bucket.uri(), name);
-                let known = core.run.versions.known(name_hash);
+                let known = run.versions.known(name_hash);
                 let recipe = config.content.recipe;
                 let start = part.map_or(0, |part| part.first);
                 let len = part.and_then(|part| part.last?.checked_sub(start)?.checked_add(1));
                 let expected = Expected { name_hash, start, len, known, recipe };
-                let verifier = Box::new(Verifier::new(core.pools.clone(), expected));
+                let verifier = Box::new(Verifier::new(Rc::clone(pools), expected));
                 Self::Content { verifier, name: name.to_owned(), name_hash }
             }
         }
@@ -57,12 +58,12 @@ impl Check {
     }
 
     /// Judges, after the last byte.
-    pub(super) fn finish(self, core: &Core, facts: &Facts) -> Result<(), OpError> {
+    pub(super) fn finish(self, run: &Run, facts: &Facts) -> Result<(), OpError> {
         match self {
             Self::None => Ok(()),
             Self::Checksum(hasher) => compare(hasher, facts),
             Self::Content { verifier, name, name_hash } => {
-                verifier.finish(&core.run.versions.known(name_hash)).map_err(|damage| {
+                verifier.finish(&run.versions.known(name_hash)).map_err(|damage| {
                     OpError::new(ErrorKind::Content(damage.kind), format!("{name:?} {damage}"))
                 })
             }

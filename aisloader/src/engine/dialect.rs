@@ -1,9 +1,10 @@
 //! How requests are worded and answers understood: AIStore's own protocol, or S3.
 
 use super::call::Call;
-use super::core::Core;
-use super::exchange::{Facts, Room};
+use super::line::{Facts, Room};
+use super::native::Native;
 use super::s3::S3;
+use super::state::Run;
 use crate::client::listing::PageSummary;
 use crate::recorder::{ErrorKind, OpError};
 use crate::settings::Config;
@@ -14,7 +15,7 @@ const TEXT_BYTES_MAX: usize = 300;
 /// The protocol of a run.
 pub(super) enum Dialect {
     /// AIStore's own.
-    Native,
+    Native(Native),
     /// S3.
     S3(Box<S3>),
 }
@@ -30,34 +31,39 @@ pub(super) struct PageEnd {
 
 impl Dialect {
     pub(super) fn of(config: &Config) -> Self {
-        config.s3.as_ref().map_or(Self::Native, |s3| Self::S3(Box::new(S3::new(s3))))
+        match &config.s3 {
+            Some(s3) => Self::S3(Box::new(S3::new(s3))),
+            None => Self::Native(Native::new(config)),
+        }
     }
 
     /// Writes path and query; `name` is the object's.
-    pub(super) fn write_target(&self, core: &Core, call: &Call, name: &str, target: &mut String) {
+    pub(super) fn write_target(&self, run: &Run, call: &Call, name: &str, target: &mut String) {
         match self {
-            Self::Native => call.write_target(core, name, target),
-            Self::S3(s3) => s3.write_target(&core.run.config, call, name, target),
+            Self::Native(native) => native.write_target(run, call, name, target),
+            Self::S3(s3) => s3.write_target(&run.config, call, name, target),
         }
     }
 
     /// Writes the head into the room, and the body where that is small. `host` is the peer's.
-    pub(super) fn write_head(&self, core: &Core, call: &Call, room: &mut Room, host: &str, is_asked: bool) {
+    pub(super) fn write_head(&self, run: &Run, call: &Call, room: &mut Room, host: &str, is_asked: bool) {
         match self {
-            Self::Native => call.write_head(core, &mut room.head, &room.target, host, is_asked),
+            Self::Native(native) => {
+                native.write_head(&run.config, call, &mut room.head, &room.target, host, is_asked);
+            }
             Self::S3(s3) => s3.write_head(call, &mut room.head, &room.target),
         }
     }
 
     /// True where any server may send a request to another one. S3's signatures are bound to a host.
     pub(super) fn has_redirects(&self) -> bool {
-        matches!(self, Self::Native)
+        matches!(self, Self::Native(_))
     }
 
     /// Reads a page of names.
     pub(super) fn read_page(&self, body: &[u8]) -> Result<PageEnd, OpError> {
         let end = match self {
-            Self::Native => native_page(body).map_err(|e| e.to_string()),
+            Self::Native(_) => native_page(body).map_err(|e| e.to_string()),
             Self::S3(_) => crate::client::s3::xml::count_page(body)
                 .map(|page| PageEnd { names: page.names, uuid: String::new(), token: page.next })
                 .map_err(|e| e.to_string()),
@@ -68,7 +74,7 @@ impl Dialect {
     /// What an answer says that is no success.
     pub(super) fn failure(&self, status: u16, body: &[u8], facts: &Facts) -> OpError {
         match self {
-            Self::Native => OpError::new(ErrorKind::Status(status), shown(body)),
+            Self::Native(_) => OpError::new(ErrorKind::Status(status), shown(body)),
             Self::S3(s3) => s3.failure(status, body, facts),
         }
     }

@@ -3,14 +3,16 @@
 use super::call::Call;
 use super::core::Core;
 use super::known::Claimed;
-use super::multipart::Upload;
 use super::put_body::PutBody;
-use super::worker::Worker;
+use super::upload::Upload;
 use crate::recorder::{ErrorKind, OpError};
+use crate::workload::pick::Turn;
 use crate::workload::range::ByteRange;
 use crate::workload::trace::TraceOp;
-use crate::workload::{NewObject, OpKind};
+use crate::workload::{NewObject, OpKind, Workload};
 use placement::mix;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What the names of shards end in.
@@ -36,9 +38,36 @@ pub(super) enum Next {
     Over,
 }
 
-impl Worker {
+/// What one worker does next.
+pub(super) struct Agenda {
+    /// The worker's number; no other one of the run has it.
+    number: u64,
+    workload: Rc<RefCell<Workload>>,
+    /// The read of a pass that is not done yet.
+    turn: Option<Turn>,
+    /// The object that is worked on.
+    pub(super) name: String,
+    /// Where this worker's walk over the names stands.
+    list_uuid: String,
+    list_token: String,
+}
+
+impl Agenda {
+    /// The agenda of the worker with this number; `workload` decides, alone or for several.
+    pub(super) fn new(number: u64, workload: Rc<RefCell<Workload>>) -> Self {
+        let (name, list_uuid, list_token) = (String::new(), String::new(), String::new());
+        Self { number, workload, turn: None, name, list_uuid, list_token }
+    }
+
+    /// After the last operation: a read that is not done is somebody else's.
+    pub(super) fn leave(self, core: &Core) {
+        if let (Some(turn), Some(epochs)) = (self.turn, &core.run.epochs) {
+            epochs.give_back(turn);
+        }
+    }
+
     /// Decides on the next operation, unless a trace says what it is, and prepares it.
-    pub(super) fn next_job(&mut self, core: &Core, op: Option<&TraceOp>) -> Next {
+    pub(super) fn next(&mut self, core: &Core, op: Option<&TraceOp>) -> Next {
         if let Some(op) = op {
             return self.traced_job(core, op);
         }
@@ -90,7 +119,7 @@ impl Worker {
         self.name.clone_from(&op.name);
         let body = op.kind.sends_object().then(|| {
             let payload = op.name.bytes().fold(op.bytes, |hash, byte| mix(hash ^ u64::from(byte)));
-            PutBody::new(core, &self.name, NewObject { size_bytes: op.bytes, payload })
+            PutBody::new(&core.run, &core.stock, &self.name, NewObject { size_bytes: op.bytes, payload })
         });
         if !core.run.budget.admit(op.kind, op.bytes) {
             core.run.stop();
@@ -130,12 +159,12 @@ impl Worker {
     fn body(&mut self, core: &Core, kind: OpKind, object: NewObject) -> PutBody {
         let archives = &core.run.config.archives;
         if !self.workload.borrow_mut().next_is_shard(archives.pct) {
-            return PutBody::new(core, &self.name, object);
+            return PutBody::new(&core.run, &core.stock, &self.name, object);
         }
         if kind == OpKind::Put {
             self.name.push_str(archives.extension);
         }
-        PutBody::shard(core, object)
+        PutBody::shard(&core.run.config, &core.stock, object)
     }
 
     fn job(
@@ -147,7 +176,7 @@ impl Worker {
         claimed: Option<Claimed>,
     ) -> Job {
         let put = body.map(|body| match kind {
-            OpKind::Mpu => Call::Multipart(Box::new(Upload::new(core, body))),
+            OpKind::Mpu => Call::Multipart(Box::new(Upload::new(&core.run.config, body))),
             _ => Call::Put(body),
         });
         let mut list = || Call::List {

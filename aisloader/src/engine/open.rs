@@ -6,6 +6,7 @@
 
 use super::arrival::Arrivals;
 use super::core::Core;
+use super::part::{Part, receive_bytes};
 use super::source::{Due, Source};
 use super::watch::Slot;
 use super::worker::Worker;
@@ -26,36 +27,6 @@ const SLEEP_MAX: Duration = Duration::from_millis(20);
 const SPIN: Duration = Duration::from_micros(50);
 /// Arrivals that are begun one after another before everything else on the core gets its turn.
 const BURST_MAX: u32 = 32;
-/// Large buffers up to this many workers a core: many workers have many small objects, and memory is not for free.
-const WORKERS_LARGE_BUF_MAX: usize = 256;
-const RECEIVE_LARGE_BYTES: usize = 256 << 10;
-const RECEIVE_SMALL_BYTES: usize = 64 << 10;
-
-/// Which part of the run one core does.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) core: usize,
-    pub(super) cores: usize,
-}
-
-impl Part {
-    /// The number, over all cores, of this core's worker `at`.
-    pub(super) fn number(self, at: usize) -> u64 {
-        at.saturating_mul(self.cores).saturating_add(self.core) as u64
-    }
-
-    /// This core's part of a whole number; the parts of all cores add up to it.
-    pub(super) fn of(&self, whole: usize) -> usize {
-        let rest = whole.saturating_sub(self.core);
-        rest.div_ceil(self.cores.max(1))
-    }
-}
-
-/// Size of a worker's receive buffer where a core has up to so many.
-pub(super) fn receive_bytes(workers_max: usize) -> usize {
-    if workers_max <= WORKERS_LARGE_BUF_MAX { RECEIVE_LARGE_BYTES } else { RECEIVE_SMALL_BYTES }
-}
-
 /// The workers of one core.
 pub(super) struct Crew {
     core: Rc<Core>,
@@ -260,17 +231,4 @@ fn yield_once() -> impl Future<Output = ()> {
         }
     }
     Yield(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_add_up_to_the_whole() {
-        for (whole, cores) in [(4096, 2), (7, 3), (1, 4), (0, 2), (10, 1)] {
-            let sum: usize = (0..cores).map(|core| Part { core, cores }.of(whole)).sum();
-            assert_eq!(sum, whole, "{whole} over {cores}");
-        }
-    }
 }

@@ -1,11 +1,11 @@
 //! One operation: a request, the redirects that it is sent along, and the judgement of the answer.
 
-use super::body::Sink;
 use super::call::Call;
 use super::check::Check;
 use super::core::Core;
-use super::exchange::{Answer, Line, Room};
+use super::line::{Answer, Line, Room};
 use super::peers::{Conn, PeerId, PutManner};
+use super::sink::Sink;
 use super::watch::Slot;
 use crate::client::authority_of;
 use crate::recorder::{ErrorKind, Moved, OpError};
@@ -36,7 +36,7 @@ impl Operator {
         for _ in 0..=REDIRECTS_MAX {
             self.asked = Some(peer);
             let mut check = match call {
-                Call::Get(part) => Check::new(&self.core, name, part.as_ref()),
+                Call::Get(part) => Check::new(&self.core.run, &self.core.stock.pools, name, part.as_ref()),
                 _ => Check::None,
             };
             self.room.marks.request();
@@ -90,7 +90,7 @@ impl Operator {
             && call.is_worth_asking()
             && core.peers.put_manner(conn.peer) != PutManner::Stores;
         let host = core.peers.authority(conn.peer);
-        core.dialect.write_head(&core, call, &mut self.room, &host, is_asked);
+        core.dialect.write_head(&core.run, call, &mut self.room, &host, is_asked);
         let outgoing = call.outgoing(is_asked);
         let mut kept = std::mem::take(&mut self.room.kept);
         kept.clear();
@@ -120,11 +120,11 @@ impl Operator {
             Call::Get(Some(range)) => {
                 let checked = range.check(status, &self.room.facts.content_range, body_bytes);
                 checked.map_err(|text| OpError::new(ErrorKind::Range, text))?;
-                check.finish(&self.core, &self.room.facts)?;
+                check.finish(&self.core.run, &self.room.facts)?;
                 Ok(Moved { bytes: body_bytes, names: 0 })
             }
             Call::Get(None) => {
-                check.finish(&self.core, &self.room.facts)?;
+                check.finish(&self.core.run, &self.room.facts)?;
                 Ok(Moved { bytes: body_bytes, names: 0 })
             }
             Call::Put(body) => Ok(Moved { bytes: body.size_bytes, names: 0 }),

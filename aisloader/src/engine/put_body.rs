@@ -1,12 +1,15 @@
 //! The body of a PUT: what it consists of, and its checksum.
 
-use super::core::Core;
 use super::payload::{Piece, hash};
 use super::shard_body::shard_pieces;
 use super::stamped::Stamped;
+use super::state::Run;
+use super::stock::Stock;
 use crate::content::Outcome;
+use crate::settings::Config;
 use crate::workload::NewObject;
 use std::cell::RefCell;
+use std::sync::Arc;
 use wire::cksum::{CksumType, Hasher};
 
 /// The body of a PUT, checksum included: all of it is computed before the clock starts.
@@ -25,25 +28,24 @@ enum Source {
 
 impl PutBody {
     /// A new object of this name, from the pool or with stamped blocks.
-    pub(super) fn new(core: &Core, name: &str, object: NewObject) -> Self {
-        let config = &core.run.config;
+    pub(super) fn new(run: &Arc<Run>, stock: &Stock, name: &str, object: NewObject) -> Self {
+        let config = &run.config;
         let size_bytes = object.size_bytes;
         if config.content.is_stamped {
-            let mut stamped = Stamped::new(core, name, size_bytes);
+            let mut stamped = Stamped::new(run, stock, name, size_bytes);
             let cksum = stamped_cksum(config.cksum, &mut stamped);
             return Self { size_bytes, cksum, source: RefCell::new(Source::Stamped(Box::new(stamped))) };
         }
-        let ranges = core.payload.pieces(object.payload, size_bytes);
-        let pieces: Vec<Piece> = ranges.map(|range| Piece { bytes: core.payload.bytes(), range }).collect();
-        let cksum = core.cksums.of(config.cksum, &pieces, size_bytes);
+        let ranges = stock.payload.pieces(object.payload, size_bytes);
+        let pieces: Vec<Piece> = ranges.map(|range| Piece { bytes: stock.payload.bytes(), range }).collect();
+        let cksum = stock.cksums.of(config.cksum, &pieces, size_bytes);
         Self { size_bytes, cksum, source: RefCell::new(Source::Pieces(pieces)) }
     }
 
     /// A shard of about the object's size.
-    pub(super) fn shard(core: &Core, object: NewObject) -> Self {
-        let config = &core.run.config;
+    pub(super) fn shard(config: &Config, stock: &Stock, object: NewObject) -> Self {
         let sizes = config.archives.file_sizes(object.size_bytes, config.mix.own_seed, object.payload);
-        let pieces = shard_pieces(&config.archives, &sizes, &core.payload, object.payload);
+        let pieces = shard_pieces(&config.archives, &sizes, &stock.payload, object.payload);
         Self::of(config.cksum, pieces)
     }
 

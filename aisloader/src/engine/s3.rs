@@ -1,7 +1,7 @@
 //! Requests to S3.
 
 use super::call::Call;
-use super::exchange::Facts;
+use super::line::Facts;
 use super::put_body::PutBody;
 use crate::client::s3::request::list_query;
 use crate::client::s3::sigv4::{UNSIGNED_PAYLOAD, sha256_hex};

@@ -1,20 +1,16 @@
 //! PUT of objects whose blocks are stamped: their bytes are made for each, into memory that is used again.
 
-use super::core::Core;
 use super::payload::Piece;
-use super::run::Run;
+use super::state::Run;
+use super::stock::{Spares, Stock};
 use crate::content::generate::fill;
 use crate::content::stamp::name_hash;
 use crate::content::{Identity, Outcome, Pool};
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Made at once: it stays in the core's cache until the kernel has copied it.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// Memory that waits for its next object.
-pub(super) type Spares = Rc<RefCell<Vec<Rc<[u8]>>>>;
 
 /// The bytes of one object, piece by piece.
 pub(super) struct Stamped {
@@ -29,9 +25,9 @@ pub(super) struct Stamped {
 
 impl Stamped {
     /// A new version of an object. A piece is made when it is asked for.
-    pub(super) fn new(core: &Core, name: &str, size_bytes: u64) -> Self {
-        let config = &core.run.config;
-        let version = core.run.versions.next();
+    pub(super) fn new(run: &Arc<Run>, stock: &Stock, name: &str, size_bytes: u64) -> Self {
+        let config = &run.config;
+        let version = run.versions.next();
         let identity = Identity {
             recipe: config.content.recipe,
             name_hash: name_hash(&config.bucket.uri(), name),
@@ -39,9 +35,9 @@ impl Stamped {
             version,
             loader: config.content.loader,
         };
-        core.run.versions.begin(identity.name_hash, version);
+        run.versions.begin(identity.name_hash, version);
         let ticket = Ticket {
-            run: Arc::clone(&core.run),
+            run: Arc::clone(run),
             name_hash: identity.name_hash,
             version,
             outcome: Outcome::NotBegun,
@@ -49,9 +45,9 @@ impl Stamped {
         // The sizes of a trace are its own; memory of no length at all would hold no piece.
         let longest = if config.trace.is_some() { u64::MAX } else { config.mix.sizes.max_bytes() };
         let most = usize::try_from(longest).unwrap_or(usize::MAX).clamp(1, PIECE_BYTES);
-        let buf = core.spares.borrow_mut().pop().unwrap_or_else(|| memory(most));
-        let spares = Rc::clone(&core.spares);
-        Self { identity, pool: core.pools.of(&identity.recipe), spares, buf, filled: None, ticket }
+        let buf = stock.spares.borrow_mut().pop().unwrap_or_else(|| memory(most));
+        let spares = Rc::clone(&stock.spares);
+        Self { identity, pool: stock.pools.of(&identity.recipe), spares, buf, filled: None, ticket }
     }
 
     /// A piece of the object; `None` behind its end.

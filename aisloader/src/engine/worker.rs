@@ -2,15 +2,14 @@
 
 use super::call::{Call, object_of};
 use super::core::Core;
-use super::exchange::{Facts, Room};
-use super::job::{Job, Next};
+use super::job::{Agenda, Job, Next};
+use super::line::{Facts, Room};
 use super::operation::Operator;
 use super::training::Trainer;
 use super::watch::Slot;
 use crate::content::Outcome;
 use crate::recorder::phases::Marks;
 use crate::recorder::{ErrorKind, Moved, OpError, Span};
-use crate::workload::pick::Turn;
 use crate::workload::trace::TraceOp;
 use crate::workload::{OpKind, Workload};
 use std::cell::RefCell;
@@ -25,18 +24,9 @@ const REST_LONGEST: Duration = Duration::from_secs(1);
 
 /// One worker.
 pub(super) struct Worker {
-    /// No other worker of the run has it.
-    pub(super) number: u64,
-    pub(super) workload: Rc<RefCell<Workload>>,
-    /// The read of a pass that is not done yet.
-    pub(super) turn: Option<Turn>,
+    agenda: Agenda,
     /// The accelerator that this worker loads for.
     trainer: Option<Trainer>,
-    /// The object that is worked on.
-    pub(super) name: String,
-    /// Where this worker's walk over the names stands.
-    pub(super) list_uuid: String,
-    pub(super) list_token: String,
     operator: Operator,
     rest: Duration,
 }
@@ -59,13 +49,8 @@ impl Worker {
             marks: Marks::default(),
         };
         Self {
-            number,
-            workload,
-            turn: None,
+            agenda: Agenda::new(number, workload),
             trainer: core.run.config.choices.training.map(Trainer::new),
-            name: String::new(),
-            list_uuid: String::new(),
-            list_token: String::new(),
             operator: Operator { core: Rc::clone(core), slot, room, asked: None },
             rest: REST_FIRST,
         }
@@ -86,7 +71,7 @@ impl Worker {
             trainer.await_room(&core).await;
         }
         loop {
-            match self.next_job(&core, op) {
+            match self.agenda.next(&core, op) {
                 Next::Job(job) => return self.work(&core, job, due).await,
                 Next::Over => return false,
                 Next::Nothing => core.shard.tick().await,
@@ -100,9 +85,7 @@ impl Worker {
     /// After the last operation.
     pub(super) fn leave(self) {
         let core = &self.operator.core;
-        if let (Some(turn), Some(epochs)) = (self.turn, &core.run.epochs) {
-            epochs.give_back(turn);
-        }
+        self.agenda.leave(core);
         if let Some(trainer) = self.trainer {
             trainer.end(core);
         }
@@ -116,7 +99,7 @@ impl Worker {
             return false;
         }
         if let (Some(note), Some(since)) = (&core.note, core.run.begin()) {
-            note.add(self.noted(&job, begin.saturating_duration_since(since)));
+            note.add(self.agenda.noted(&job, begin.saturating_duration_since(since)));
         }
         let mut outcome = self.perform(core, &mut job.first, begin, due).await;
         if let (Ok(()), Some(call)) = (&outcome, &mut job.then) {
@@ -131,7 +114,7 @@ impl Worker {
                 Err(e) => self.count_failure(core, job.kind, &span, e),
             }
         }
-        self.settle(core, job, &outcome);
+        self.agenda.settle(core, job, &outcome);
         if let (Ok(()), Some(trainer)) = (&outcome, &mut self.trainer) {
             trainer.loaded(core, Instant::now());
         }
@@ -143,7 +126,7 @@ impl Worker {
     }
 
     fn aim(&mut self, core: &Core, call: &Call) {
-        core.dialect.write_target(core, call, &self.name, &mut self.operator.room.target);
+        core.dialect.write_target(&core.run, call, &self.agenda.name, &mut self.operator.room.target);
     }
 
     /// One call from its target to its record.
@@ -157,14 +140,14 @@ impl Worker {
         let peer = match call {
             Call::List { .. } => core.gateway(),
             Call::Get(_) | Call::Head | Call::Delete | Call::Put(_) | Call::Multipart(_) => {
-                core.peer_of(object_of(core, &self.name))
+                core.peer_of(object_of(&core.run.config, &self.agenda.name))
             }
         };
         self.operator.room.marks.start(core.run.is_tracing());
         self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
         let result = match peer {
             Ok(peer) if matches!(call, Call::Multipart(_)) => self.operator.upload(peer, call).await,
-            Ok(peer) => self.operator.perform(peer, call, &self.name).await,
+            Ok(peer) => self.operator.perform(peer, call, &self.agenda.name).await,
             Err(e) => Err(e),
         };
         self.operator.slot.end();
@@ -175,7 +158,7 @@ impl Worker {
         }
         let span = Span { due, begin, end: Instant::now(), run_end: core.run.end() };
         core.last_end.set(Some(span.end));
-        let name = (call.kind() != OpKind::List).then(|| object_of(core, &self.name));
+        let name = (call.kind() != OpKind::List).then(|| object_of(&core.run.config, &self.agenda.name));
         self.operator.asked.take().into_iter().for_each(|peer| core.note_place(peer, name, &span, &result));
         match result {
             Ok(moved) => {
