@@ -1,7 +1,7 @@
 //! The judgement for people: below the table, refusals last, where they are seen.
 
-use super::Judgement;
 use super::evidence::Reads;
+use super::judgement::Judgement;
 use crate::flags::units::show_size;
 use std::fmt::Write as _;
 

@@ -1,7 +1,7 @@
 //! The flags of `aisloader scale`, and the experiment that they ask for.
 
+use super::failure::{Failure, Result};
 use super::faults::Fault;
-use super::{Failure, Result};
 use crate::flags::units::show_size;
 use crate::flags::{Flag, Kind, Parsed, flag, flag_lines};
 use serde::Serialize;

@@ -3,8 +3,8 @@
 use super::super::clock::{Offset, Sample};
 use super::super::merge::Merge;
 use super::super::protocol::{BEAT, Ending, Order, Readiness, SILENCE_MAX, ToAgent, ToCoordinator};
-use super::FleetError;
 use super::account::Account;
+use super::error::FleetError;
 use super::member::{Event, Way, hear, is_loopback, meet};
 use super::words::words_of;
 use crate::flags::Parsed;
