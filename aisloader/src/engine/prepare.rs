@@ -1,7 +1,7 @@
 //! What comes before a run: the bucket, the names to read, and who can be asked.
 
 use super::control::Control;
-use super::plan::Plan;
+use super::shared::plan::Plan;
 use crate::client::gateways::gateways;
 use crate::client::{Detail, DirectMap};
 use crate::settings::Config;

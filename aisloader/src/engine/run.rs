@@ -1,11 +1,11 @@
 //! A run over all cores, as the main thread sees it.
 
-use super::mail::{Letter, Outbox};
-use super::part::{Part, pool_bytes};
-use super::plan::Plan;
-use super::shift::run_core;
-use super::state::Run;
-use super::tapes::Tapes;
+use super::shared::mail::{Letter, Outbox};
+use super::shared::part::{Part, pool_bytes};
+use super::shared::plan::Plan;
+use super::shared::state::Run;
+use super::shared::tapes::Tapes;
+use super::work::shift::run_core;
 use crate::recorder::cpu::CpuSample;
 use crate::recorder::{Interval, OpError, Passes, RunEnd, Stats};
 use crate::shard::{CoreHandle, allowed_cpus, start};
