@@ -2,7 +2,8 @@
 //!
 //! * [`markup`] makes elements that are well-formed and escaped, [`units`] makes values readable;
 //! * [`axis`] and [`frame`] are what charts share, [`lines`], [`distribution`] and [`bars`] are the charts;
-//! * [`headline`], [`timeline`], [`latency`], [`places`] and [`facts`] are the sections, [`page`] puts them together, about runs that are [`named`].
+//! * [`headline`], [`timeline`], [`latency`], [`places`] and [`facts`] are the sections, [`page`] puts them together, about
+//!   runs that are [`named`].
 
 pub mod axis;
 pub mod bars;
