@@ -9,9 +9,10 @@
 mod common;
 
 use aisloader::client::{Client, Detail};
-use aisloader::config::Config;
-use aisloader::engine::{ErrorKind, Plan, RunEnd, run};
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
+use aisloader::recorder::{ErrorKind, RunEnd};
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
 use common::{Manner, Responder, members};
 use std::sync::Arc;
@@ -94,7 +95,7 @@ fn a_run_reads_the_files_of_the_shards_it_writes() {
 #[test]
 fn a_file_that_is_not_there_is_an_error() {
     let responder = Responder::start(Manner::Fail(404, "no such file"));
-    let mut names = aisloader::names::NameList::default();
+    let mut names = aisloader::workload::names::NameList::default();
     names.push("s.tar/x y");
     let flags = Parsed::parse(&["-bucket=ais://b", "-cleanup=false", "-arch.list", "-maxops=3"]).unwrap();
     let config = Arc::new(Config::new(&flags, Some(&responder.authority), 1).unwrap());

@@ -9,8 +9,8 @@
 
 mod common;
 
-use aisloader::config::Config;
 use aisloader::flags::Parsed;
+use aisloader::settings::Config;
 use common::{Manner, Responder};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

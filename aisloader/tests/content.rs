@@ -9,10 +9,11 @@
 mod common;
 
 use aisloader::client::Client;
-use aisloader::config::Config;
 use aisloader::content::DamageKind;
-use aisloader::engine::{ErrorKind, Plan, RunEnd, run};
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
+use aisloader::recorder::{ErrorKind, RunEnd};
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
 use common::{Manner, Responder};
 use std::collections::BTreeMap;

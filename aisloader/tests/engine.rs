@@ -9,10 +9,10 @@
 mod common;
 
 use aisloader::client::Client;
-use aisloader::config::Config;
-use aisloader::engine::{ErrorKind, Plan, RunEnd, run};
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
-use aisloader::recorder::OpStats;
+use aisloader::recorder::{ErrorKind, OpStats, RunEnd};
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
 use common::{Manner, Responder};
 use std::collections::HashSet;

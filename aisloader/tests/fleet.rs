@@ -10,7 +10,7 @@
 
 mod common;
 
-use aisloader::record::schema::{FinalLine, Line};
+use aisloader::report::record::schema::{FinalLine, Line};
 use common::{Manner, Responder};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;

@@ -9,9 +9,10 @@
 mod common;
 
 use aisloader::client::Client;
-use aisloader::config::Config;
-use aisloader::engine::{Plan, RunEnd, run};
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
+use aisloader::recorder::RunEnd;
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
 use common::{Manner, Responder};
 use std::sync::Arc;

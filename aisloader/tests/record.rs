@@ -10,7 +10,7 @@
 
 mod common;
 
-use aisloader::record::schema::{FinalLine, Line, SCHEMA};
+use aisloader::report::record::schema::{FinalLine, Line, SCHEMA};
 use common::{Manner, Responder};
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -9,11 +9,12 @@
 mod common;
 
 use aisloader::client::Client;
-use aisloader::config::Config;
-use aisloader::engine::{Plan, RunEnd, run};
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
-use aisloader::trace::{TraceOp, TraceReader};
+use aisloader::recorder::RunEnd;
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
+use aisloader::workload::trace::{TraceOp, TraceReader};
 use common::{Manner, Responder};
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,14 +9,15 @@
     reason = "helpers of tests may fail loudly, as tests may"
 )]
 
+use aisloader::app::findmax::{Ground, sweep};
 use aisloader::client::Client;
-use aisloader::config::Config;
-use aisloader::engine::{Plan, RunEnd, run};
-use aisloader::findmax::{Ground, sweep};
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
-use aisloader::names::NameList;
+use aisloader::recorder::RunEnd;
 use aisloader::responder::{Delay, Responder, Spec, Stall};
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
+use aisloader::workload::names::NameList;
 use std::sync::Arc;
 use std::time::Duration;
 

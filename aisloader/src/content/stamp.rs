@@ -15,7 +15,7 @@
 //!
 //! Numbers are little-endian.
 
-use crate::random::scale;
+use crate::workload::random::scale;
 use placement::mix;
 use serde::Serialize;
 use xxhash_rust::xxh64::Xxh64;

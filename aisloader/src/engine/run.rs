@@ -1,214 +1,27 @@
 //! A run over all cores, as the main thread sees it.
 
-use super::budget::Budget;
-use super::core::{pool_bytes, run_core};
-use super::error::OpError;
-use super::known::Listed;
-use super::open::Part;
-use super::route::DirectMap;
-use super::tapes::Tapes;
-use super::tracing::Tracing;
-use crate::config::Config;
-use crate::content::{Verify, Versions};
-use crate::cpu::{CpuSample, CpuUse};
-use crate::names::NameList;
-use crate::pick::{Epochs, Popularity};
-use crate::range::RangeRead;
-use crate::recorder::Stats;
+use super::shared::mail::{Letter, Outbox};
+use super::shared::part::{Part, pool_bytes};
+use super::shared::plan::Plan;
+use super::shared::state::Run;
+use super::shared::tapes::Tapes;
+use super::work::shift::run_core;
+use crate::recorder::cpu::CpuSample;
+use crate::recorder::{Interval, OpError, Passes, RunEnd, Stats};
 use crate::shard::{CoreHandle, allowed_cpus, start};
-use crate::workload::OpKind;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// How often cores post what they have recorded.
-pub const INTERVAL: Duration = Duration::from_secs(1);
 /// How often the main thread looks at the time and at Ctrl-C.
 const LOOK: Duration = Duration::from_millis(20);
 /// What operations in flight are given at the end of a run, at most.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// The same when the user has interrupted it.
 const DRAIN_INTERRUPTED: Duration = Duration::from_secs(2);
-
-/// Everything a run needs.
-pub struct Plan {
-    /// The flags, resolved.
-    pub config: Arc<Config>,
-    /// Names to read.
-    pub names: NameList,
-    /// Where objects live, for `-direct`.
-    pub direct: Option<DirectMap>,
-    /// Set by Ctrl-C.
-    pub interrupted: Arc<AtomicBool>,
-}
-
-/// What came out.
-pub struct RunEnd {
-    /// Everything that was recorded.
-    pub stats: Stats,
-    /// The part of it that came after the last whole interval.
-    pub rest: Interval,
-    /// The time that throughput refers to.
-    pub window: Duration,
-    /// Processor time within it.
-    pub cpu: CpuUse,
-    /// True when the user ended the run.
-    pub is_interrupted: bool,
-    /// Cores that worked.
-    pub cores: usize,
-    /// How far the passes came; `None`: the run had none.
-    pub passes: Option<Passes>,
-}
-
-/// How far full passes over the names came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passes {
-    /// Names of a pass.
-    pub names: u64,
-    /// Reads of all passes after which another run goes on.
-    pub resume_at: u64,
-}
-
-/// What happened in one interval.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Interval {
-    /// Intervals from the begin to the end of this one.
-    pub number: u64,
-    /// What ended in it.
-    pub stats: Stats,
-    /// Operations in flight at its end.
-    pub inflight: u64,
-    /// Processor time of the loaders that did it; `None`: this process did, and whoever wants to know looks.
-    pub cpu: Option<CpuUse>,
-}
-
-impl Interval {
-    /// Adds what happened elsewhere in the same interval.
-    pub fn merge(&mut self, other: &Self) {
-        self.stats.merge(&other.stats);
-        self.inflight = self.inflight.saturating_add(other.inflight);
-        if let Some(cpu) = &other.cpu {
-            self.cpu.get_or_insert_default().add(cpu);
-        }
-    }
-}
-
-/// What cores post.
-pub(super) enum Letter {
-    /// The core can begin.
-    Ready,
-    /// The core has ended, or could not even be set up.
-    Gone,
-    /// One interval.
-    Interval(Box<Interval>),
-    /// The rest, after the last worker.
-    End { stats: Box<Stats>, last_end: Option<Instant> },
-}
-
-/// What cores and the main thread share.
-pub(super) struct Run {
-    pub(super) config: Arc<Config>,
-    pub(super) listed: Arc<Listed>,
-    pub(super) direct: Option<DirectMap>,
-    pub(super) budget: Budget,
-    /// The walk over the names, when it is in passes.
-    pub(super) epochs: Option<Epochs>,
-    /// What has been written, for those who verify.
-    pub(super) versions: Versions,
-    /// Set when all cores are ready.
-    begin: OnceLock<Instant>,
-    ended_at: OnceLock<Instant>,
-    cut_at: OnceLock<Instant>,
-    is_stopping: AtomicBool,
-    is_interrupted: AtomicBool,
-    tracing: Tracing,
-}
-
-/// The way from a core to the main thread. Dropping it says that the core is gone, however that came about, so that
-/// the main thread never waits for a core that failed.
-pub(super) struct Outbox(Sender<Letter>);
-
-impl Outbox {
-    /// Posts a letter. Nobody listens any more once the main thread has given up, and then it does not matter.
-    pub(super) fn post(&self, letter: Letter) {
-        let _ = self.0.send(letter);
-    }
-}
-
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        self.post(Letter::Gone);
-    }
-}
-
-impl Run {
-    /// Waits, with the whole thread, until all cores are ready.
-    pub(super) fn wait_for_begin(&self) {
-        self.begin.wait();
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.is_stopping.load(Ordering::Acquire)
-    }
-
-    /// No operation begins after this.
-    pub(super) fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.is_interrupted.load(Ordering::Relaxed)
-    }
-
-    /// When the run began; `None` before.
-    pub(super) fn begin(&self) -> Option<Instant> {
-        self.begin.get().copied()
-    }
-
-    /// True when the run was stopped, but not by the clock: what is due before its end shall not begin either.
-    pub(super) fn is_halted(&self) -> bool {
-        self.is_stopping() && self.ended_at.get().is_none()
-    }
-
-    pub(super) fn is_tracing(&self) -> bool {
-        self.tracing.is_on()
-    }
-
-    /// When the run ends by its duration.
-    pub(super) fn planned_end(&self) -> Option<Instant> {
-        Some(*self.begin.get()? + self.config.bounds.duration?)
-    }
-
-    /// When the run ended or will end, as far as that is known.
-    pub(super) fn end(&self) -> Option<Instant> {
-        self.ended_at.get().copied().or_else(|| self.planned_end())
-    }
-
-    /// True when the passes over the names are complete and nothing else has ended the run.
-    pub(super) fn is_read_to_the_end(&self) -> bool {
-        !self.is_interrupted() && self.epochs.as_ref().is_some_and(Epochs::is_over)
-    }
-
-    /// When operations that are still in flight are cut.
-    pub(super) fn cut_at(&self) -> Option<Instant> {
-        self.cut_at.get().copied()
-    }
-
-    pub(super) fn is_cutting(&self) -> bool {
-        self.cut_at().is_some_and(|at| Instant::now() >= at)
-    }
-
-    /// Whole intervals since the begin.
-    pub(super) fn intervals_passed(&self, now: Instant) -> u64 {
-        let Some(begin) = self.begin.get() else { return 0 };
-        let passed = now.saturating_duration_since(*begin).as_nanos().checked_div(INTERVAL.as_nanos());
-        passed.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
-    }
-}
 
 /// Runs a plan to its end; `on_interval` gets every interval when all cores have passed it, in order.
 ///
@@ -227,7 +40,7 @@ pub fn run_when(
     start: &mut dyn FnMut() -> bool,
     on_interval: &mut dyn FnMut(&Interval),
 ) -> io::Result<RunEnd> {
-    check_sizes(&plan)?;
+    plan.check_sizes()?;
     let cpus = allowed_cpus()?;
     let at_once = plan.config.open.map_or(plan.config.workers, |open| open.inflight_max);
     let cores = cpus.len().min(at_once).max(1);
@@ -235,22 +48,7 @@ pub fn run_when(
     let interrupted = Arc::clone(&plan.interrupted);
     // Workers are numbered core by core, and no core has more than one above its part.
     let seats = at_once.saturating_add(cores);
-    let is_deleting = plan.config.mix.pct_delete > 0;
-    let epochs = epochs(&plan);
-    let run = Arc::new(Run {
-        epochs,
-        budget: Budget::new(plan.config.bounds),
-        versions: versions(&plan.config),
-        listed: Arc::new(Listed::new(plan.names, seats, is_deleting)),
-        direct: plan.direct,
-        begin: OnceLock::new(),
-        ended_at: OnceLock::new(),
-        cut_at: OnceLock::new(),
-        is_stopping: AtomicBool::new(false),
-        is_interrupted: AtomicBool::new(false),
-        tracing: Tracing::new(plan.config.is_traced)?,
-        config: plan.config,
-    });
+    let run = Arc::new(Run::new(plan, seats)?);
     let (outbox, inbox) = channel();
     let handles = start_cores(&run, &cpus, cores, &outbox, &mut tapes);
     drop(outbox);
@@ -260,7 +58,7 @@ pub fn run_when(
         run.stop();
     }
     let before = CpuSample::now();
-    let begin = *run.begin.get_or_init(Instant::now);
+    let begin = run.start();
     let handles = handles?;
     let mut collector = Collector::new(&run, &interrupted, cores);
     let last_end = collector.collect(&inbox, on_interval);
@@ -285,31 +83,6 @@ pub fn run_when(
     })
 }
 
-/// Parts at random places need to know how large objects are.
-fn check_sizes(plan: &Plan) -> io::Result<()> {
-    let needs_sizes = plan.config.range.as_ref().is_some_and(RangeRead::needs_sizes);
-    match needs_sizes && (0..plan.names.len()).any(|at| plan.names.size_bytes(at).is_none()) {
-        true => Err(io::Error::other("-range-mode: the sizes of the objects are not known")),
-        false => Ok(()),
-    }
-}
-
-/// The passes that are asked for.
-fn epochs(plan: &Plan) -> Option<Epochs> {
-    let (choices, seed) = (&plan.config.choices, plan.config.mix.own_seed);
-    let is_shuffled = plan.config.mix.popularity != Popularity::Seq;
-    let walk = || Epochs::new(seed, plan.names.len(), choices.epochs, choices.epoch_start, is_shuffled);
-    (choices.epochs > 0).then(walk)
-}
-
-/// The versions that are written, remembered when they are read again.
-fn versions(config: &Config) -> Versions {
-    let is_verified = config.content.verify == Verify::Content;
-    let is_mixed = config.mix.has(OpKind::sends_object) && config.mix.has(OpKind::needs_name);
-    let is_read_back = is_mixed || config.trace.is_some();
-    Versions::new(config.content.loader, is_verified && is_read_back, config.timeout)
-}
-
 /// False when a core is gone before all are ready.
 fn await_ready(inbox: &Receiver<Letter>, cores: usize) -> bool {
     (0..cores).all(|_| matches!(inbox.recv(), Ok(Letter::Ready)))
@@ -327,7 +100,8 @@ fn start_cores(
     let mut handles = Vec::with_capacity(cores);
     for (core, cpu) in cpus.iter().take(cores).enumerate() {
         let part = Part { core, cores };
-        let (run, outbox, pool) = (Arc::clone(run), Outbox(outbox.clone()), pool_bytes(&run.config, part));
+        let (run, outbox, pool) =
+            (Arc::clone(run), Outbox::new(outbox.clone()), pool_bytes(&run.config, part));
         let tape = tapes.of_core(core);
         handles.push(start(*cpu, pool, move |shard| run_core(shard, run, part, tape, outbox))?);
     }
@@ -406,11 +180,11 @@ impl<'a> Collector<'a> {
 
     /// Ends the run when it is time, or when the user wants.
     fn look(&mut self) {
-        self.run.tracing.look();
+        self.run.look_for_tracing();
         let now = Instant::now();
         let timeout = self.run.config.timeout.unwrap_or(DRAIN_MAX);
         if self.interrupted.load(Ordering::Relaxed) && !self.run.is_interrupted() {
-            self.run.is_interrupted.store(true, Ordering::Relaxed);
+            self.run.interrupt();
             self.end(now, timeout.min(DRAIN_INTERRUPTED));
         }
         if let Some(end) = self.run.planned_end().filter(|end| now >= *end) {
@@ -421,10 +195,7 @@ impl<'a> Collector<'a> {
     fn end(&mut self, at: Instant, drain: Duration) {
         if self.ended_cpu.is_none() {
             self.ended_cpu = Some(CpuSample::now());
-            // Both are set once only.
-            let _ = self.run.ended_at.set(at);
-            let _ = self.run.cut_at.set(at + drain);
         }
-        self.run.stop();
+        self.run.end_at(at, drain);
     }
 }

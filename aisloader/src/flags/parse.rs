@@ -2,7 +2,7 @@
 
 use super::refused::REFUSED;
 use super::table::{FLAGS, Flag, IGNORED, Kind};
-use crate::units::{parse_duration, parse_size};
+use super::units::{parse_duration, parse_size};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -92,6 +92,12 @@ impl Parsed {
     #[must_use]
     pub fn is_given(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// True when only the text about the flags is wanted.
+    #[must_use]
+    pub fn wants_usage(&self) -> bool {
+        ["usage", "help", "h"].iter().any(|name| self.boolean(name))
     }
 
     /// The flag's text, or its default.

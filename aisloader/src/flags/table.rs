@@ -30,7 +30,9 @@ pub struct Flag {
     pub help: &'static str,
 }
 
-pub(super) const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
+/// A row of a table of flags.
+#[must_use]
+pub const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
     Flag { name, kind, default, help }
 }
 

@@ -47,10 +47,10 @@ Environment:
         certificates for https, which this loader does not speak; of no effect with http
 ";
 
-/// All flags with their kinds, defaults and meanings, and a few examples.
+/// All flags with their kinds, defaults and meanings, the synopses of `commands`, and a few examples.
 #[must_use]
-pub fn usage() -> String {
-    let (flags, refused, commands) = (flag_lines(FLAGS), refused_lines(), crate::command::synopses());
+pub fn usage(commands: &str) -> String {
+    let (flags, refused) = (flag_lines(FLAGS), refused_lines());
     let commands = format!("\nCommands, about the logs of -ndjson:\n{commands}");
     format!(
         "Usage: aisloader -name=value ...\n\n{flags}{refused}{commands}{ENVIRONMENT}{EXAMPLES}{EXIT_CODES}"

@@ -2,7 +2,8 @@
 
 use super::link::{LinkError, Receiver, Sender};
 use super::protocol::{FIGURES_BYTES_MAX, HANDSHAKE_MAX, ORDER_BYTES_MAX, PROTOCOL, ToAgent, ToCoordinator};
-use super::token::{Nonces, Side, Token, nonce};
+use super::token::{Nonces, Side, nonce};
+use crate::settings::Token;
 use std::fmt;
 use std::io;
 use std::thread::sleep;

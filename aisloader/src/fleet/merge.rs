@@ -1,7 +1,6 @@
 //! The seconds of several loaders become those of one.
 
-use crate::engine::Interval;
-use crate::recorder::Stats;
+use crate::recorder::{Interval, Stats};
 use std::collections::BTreeMap;
 
 /// An interval came twice, or one is missing.

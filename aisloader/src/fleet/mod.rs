@@ -3,19 +3,14 @@
 //! * [`protocol`] is what they say to each other, and its bounds;
 //! * bottom up: `frame` cuts bytes into messages, `token` proves and seals, `link` is a connection, `handshake` its begin;
 //! * `clock` says how far the clocks of two programs are apart;
-//! * [`Fleet`] (`settings`) are the flags that ask for all this, `flags` divides a command line among agents;
 //! * [`agent`] is `aisloader agent`; [`coordinator`] is the other side, whose seconds `merge` puts together.
 
 pub mod agent;
 mod clock;
 pub mod coordinator;
-mod flags;
 mod frame;
 mod handshake;
 mod link;
 mod merge;
 mod protocol;
-mod settings;
 mod token;
-
-pub use settings::Fleet;

@@ -31,8 +31,8 @@
 //! Bounds: [`HANDSHAKE_BYTES_MAX`] before the welcome, then [`ORDER_BYTES_MAX`] to an agent and [`FIGURES_BYTES_MAX`] from
 //! one; a frame has to arrive within [`SILENCE_MAX`], all of a handshake within [`HANDSHAKE_MAX`].
 
-use crate::cpu::CpuUse;
-use crate::engine::Interval;
+use crate::recorder::Interval;
+use crate::recorder::cpu::CpuUse;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

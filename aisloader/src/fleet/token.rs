@@ -1,26 +1,13 @@
-//! The token that agents and their coordinators share, and what is proven with it.
+//! What agents and their coordinators prove with the token that they share.
 
+use crate::settings::Token;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use std::fmt;
 
-/// Shorter ones could be guessed by whoever listens.
-const TOKEN_BYTES_MIN: usize = 16;
-const TOKEN_BYTES_MAX: usize = 4096;
 /// Bytes of a nonce, and of everything that HMAC-SHA256 makes.
 pub(super) const TAG_BYTES: usize = 32;
 
 type Keyed = Hmac<Sha256>;
-
-/// The token. Its text is never shown.
-#[derive(Clone)]
-pub(super) struct Token(Vec<u8>);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Token")
-    }
-}
 
 /// Who proves something, or says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,26 +29,6 @@ pub(super) fn nonce() -> std::io::Result<String> {
 }
 
 impl Token {
-    /// Reads the file.
-    ///
-    /// # Errors
-    /// When it cannot be read, or what it holds is no token.
-    pub(super) fn read(path: &str) -> Result<Self, String> {
-        let text = std::fs::read_to_string(path).map_err(|e| format!("-token-file: {path:?}: {e}"))?;
-        Self::new(text.trim()).map_err(|why| format!("-token-file: {path:?}: {why}"))
-    }
-
-    fn new(text: &str) -> Result<Self, String> {
-        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-        if !is_plain || !(TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&text.len()) {
-            return Err(format!(
-                "a token has {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} printable characters without spaces, such as \
-                 `openssl rand -hex 32` makes"
-            ));
-        }
-        Ok(Self(text.as_bytes().to_vec()))
-    }
-
     /// What `side` proves with, on the connection with these nonces.
     pub(super) fn proof(&self, side: Side, nonces: &Nonces) -> String {
         hex(&self.derive("proof", side, nonces))
@@ -84,7 +51,7 @@ impl Token {
             Side::Agent => "agent",
         };
         let text = format!("aisloader {purpose} {side} {} {}", nonces.coordinator, nonces.agent);
-        mac(&self.0, &[text.as_bytes()])
+        mac(self.bytes(), &[text.as_bytes()])
     }
 }
 
@@ -166,15 +133,6 @@ mod tests {
         assert!(!token.is_proof("", Side::Agent, &nonces_here));
         assert!(!token.is_proof(&proof[..63], Side::Agent, &nonces_here));
         assert!(Nonces::is_nonce(&nonces_here.agent) && !Nonces::is_nonce("x") && !Nonces::is_nonce(""));
-    }
-
-    #[test]
-    fn what_is_no_token_is_refused_and_none_is_shown() {
-        for text in ["", "short", "0123456789 abcdef", &"x".repeat(5000)] {
-            assert!(Token::new(text).is_err(), "{text}");
-        }
-        assert!(!format!("{:?}", token()).contains("0123"));
-        assert!(Token::read("/nowhere/x").unwrap_err().contains("/nowhere/x"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is known about one of several loaders that made a run together.
 
-use crate::cpu::CpuUse;
 use crate::recorder::Stats;
+use crate::recorder::cpu::CpuUse;
 use std::time::Duration;
 
 /// One agent's part of a run.

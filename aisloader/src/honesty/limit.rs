@@ -1,7 +1,7 @@
 //! What limited a run.
 
 use super::evidence::Evidence;
-use crate::record::schema::Limit;
+use super::verdict::Limit;
 
 /// The loader is the limit from here on: it has no headroom left, and its own latencies are in the result.
 pub const LOADER_BUSY_MAX: f64 = 0.80;

@@ -4,8 +4,8 @@
 use super::evidence::Evidence;
 use super::limit::{LOADER_BUSY_MAX, limit};
 use super::steady::Finding;
-use crate::record::schema::{Refusal, Verdict};
-use std::collections::BTreeSet;
+use super::verdict::{Refusal, Verdict};
+use crate::settings::Terms;
 
 /// Steps of the wall clock beyond this make timelines worthless; slewing stays far below.
 const CLOCK_STEP_MAX_S: f64 = 0.05;
@@ -35,43 +35,6 @@ const RULES: [Rule; 9] = [
     Rule { name: "clock-step", exit_code: 8, test: clock_step },
     Rule { name: "steal", exit_code: 8, test: steal },
 ];
-
-/// What the user says about the rules.
-#[derive(Clone, Debug, Default, serde::Serialize)]
-pub struct Terms {
-    /// Rules that may be broken.
-    pub allowed: BTreeSet<String>,
-    /// A working set in memory is what is asked for.
-    pub is_hot: bool,
-    /// Share of operations that may fail.
-    pub errors_max: f64,
-}
-
-impl Terms {
-    /// Reads the names of rules, separated by commas.
-    ///
-    /// # Errors
-    /// The first name that is no rule.
-    pub fn allow(text: &str) -> Result<BTreeSet<String>, String> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        names
-            .map(|name| {
-                let is_rule = RULES.iter().any(|rule| rule.name == name);
-                if is_rule {
-                    Ok(name.to_owned())
-                } else {
-                    Err(format!("{name:?} is none of {}", names_of_rules()))
-                }
-            })
-            .collect()
-    }
-}
-
-/// The names that `-allow` takes.
-#[must_use]
-pub fn names_of_rules() -> String {
-    RULES.map(|rule| rule.name).join(", ")
-}
 
 /// Judges a run: what limited it, which rules it breaks, and the exit code that follows from the rules (0: none).
 #[must_use]
@@ -204,6 +167,11 @@ mod tests {
     }
 
     #[test]
+    fn every_rule_has_a_name_that_can_be_allowed() {
+        assert_eq!(RULES.map(|rule| rule.name), crate::settings::terms::RULES);
+    }
+
+    #[test]
     fn a_clean_run_is_admissible() {
         let (verdict, exit_code) = judge(&clean(), &terms());
         assert!(verdict.is_admissible && verdict.refusals.is_empty() && exit_code == 0, "{verdict:?}");
@@ -260,6 +228,5 @@ mod tests {
         assert_eq!(judge(&Evidence { reads, ..clean() }, &hot).1, 0);
         let unknown = Reads { device_bytes: None, cache: None, server_memory_bytes: None, ..reads };
         assert_eq!(judge(&Evidence { reads: unknown, ..clean() }, &terms()).1, 0);
-        assert!(Terms::allow("steal,nonsense").unwrap_err().contains("\"nonsense\""));
     }
 }

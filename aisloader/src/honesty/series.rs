@@ -1,8 +1,7 @@
 //! The seconds of a run, so that a warm-up that is known only afterwards can still be left out.
 
-use crate::cpu::CpuUse;
-use crate::engine::Interval;
-use crate::recorder::Stats;
+use crate::recorder::cpu::CpuUse;
+use crate::recorder::{Interval, Stats};
 
 /// Histograms are kept for so many blocks of seconds at most; then blocks are joined in pairs.
 const BLOCKS_MAX: usize = 64;

@@ -67,7 +67,7 @@ impl ServerState {
 /// Whether a server at `host:port` is on this machine: then its address can be listened on here.
 #[must_use]
 pub fn is_on_this_machine(authority: &str) -> bool {
-    let address = crate::engine::resolve(authority);
+    let address = crate::client::resolve(authority);
     address.is_ok_and(|address| TcpListener::bind(SocketAddr::new(address.ip(), 0)).is_ok())
 }
 

@@ -1,8 +1,8 @@
 //! The judgement for people: below the table, refusals last, where they are seen.
 
-use super::Judgement;
 use super::evidence::Reads;
-use crate::units::show_size;
+use super::judgement::Judgement;
+use crate::flags::units::show_size;
 use std::fmt::Write as _;
 
 /// Lines to print below the table.

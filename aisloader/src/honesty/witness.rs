@@ -2,15 +2,14 @@
 
 use super::clock::ClockWatch;
 use super::evidence::{Evidence, Reads};
+use super::host::this_host;
 use super::machine::{port_busy, port_speed, ports};
 use super::series::Series;
 use super::server::{ServerState, ServerUse, is_on_this_machine};
 use super::steady::{Finding, SECONDS_LEAST, Steadiness, find, judge as judge_steady};
-use crate::config::{Bounds, Config, Warmup};
-use crate::cpu::CpuSample;
-use crate::engine::{INTERVAL, Interval, RunEnd};
-use crate::record::host::this_host;
-use crate::recorder::Stats;
+use crate::recorder::cpu::CpuSample;
+use crate::recorder::{INTERVAL, Interval, RunEnd, Stats};
+use crate::settings::{Bounds, Config, Warmup};
 use crate::workload::OpKind;
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -1,11 +1,11 @@
 //! Counts, bytes and distributions of each kind of operation.
 
+use super::error::{ErrorKind, OpError};
 use super::latency::Latency;
-use crate::engine::{ErrorKind, OpError};
-use crate::phases::{Marks, Phases};
-use crate::pick::TrainingStats;
-use crate::places::ByPlace;
+use super::phases::{Marks, Phases};
+use super::places::ByPlace;
 use crate::workload::OpKind;
+use crate::workload::pick::TrainingStats;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -281,7 +281,7 @@ impl Stats {
 
 /// Failures by kind as a list: JSON has texts only for keys.
 mod pairs {
-    use crate::engine::ErrorKind;
+    use crate::recorder::ErrorKind;
     use serde::{Deserialize as _, Deserializer, Serializer};
     use std::collections::BTreeMap;
 

@@ -1,8 +1,9 @@
 //! `aisloader respond`: the responder by hand.
 
 use super::delay::{Delay, Stall};
-use super::server::{Responder, Spec};
-use crate::units::parse_size;
+use super::server::Responder;
+use super::spec::Spec;
+use crate::flags::units::parse_size;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! One connection: requests in, answers from memory out.
 
 use super::delay::{Delay, Stall};
-use super::server::{Served, Spec};
+use super::spec::{Served, Spec};
 use crate::shard::Shard;
 use std::cell::Cell;
 use std::io;

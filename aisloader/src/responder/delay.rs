@@ -1,7 +1,7 @@
 //! How long an answer takes, as a rule that a test can compute with.
 
-use crate::random::scale;
-use crate::units::parse_duration;
+use crate::flags::units::parse_duration;
+use crate::workload::random::scale;
 use placement::mix;
 use std::time::Duration;
 

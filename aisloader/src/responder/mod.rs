@@ -8,7 +8,9 @@ mod cli;
 mod connection;
 mod delay;
 mod server;
+mod spec;
 
 pub use cli::main;
 pub use delay::{Delay, Stall};
-pub use server::{Responder, Served, Spec};
+pub use server::Responder;
+pub use spec::{Served, Spec};

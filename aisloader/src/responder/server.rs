@@ -1,7 +1,7 @@
 //! The server as the one who starts it sees it.
 
 use super::connection::{Core, converse};
-use super::delay::{Delay, Stall};
+use super::spec::{Served, Spec};
 use crate::shard::{CoreHandle, Shard, allowed_cpus, start};
 use std::io;
 use std::net::SocketAddr;
@@ -15,48 +15,6 @@ use uring::sock::{listen_tcp, local_address};
 const POOL_BYTES: usize = 256 << 20;
 /// After a failure to accept, such as too many open files.
 const ACCEPT_REST: Duration = Duration::from_millis(10);
-
-/// What is served, and how.
-#[derive(Clone, Debug)]
-pub struct Spec {
-    /// Where to listen; port 0: any.
-    pub address: SocketAddr,
-    /// Cores that serve; at most those that the process may use.
-    pub cores: usize,
-    /// Size of every object.
-    pub object_bytes: usize,
-    /// Names in the listing.
-    pub objects: u64,
-    /// Service time.
-    pub delay: Delay,
-    /// Regular stalls.
-    pub stall: Option<Stall>,
-    /// Note every object request; see [`Responder::served`].
-    pub is_logged: bool,
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self {
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            cores: 1,
-            object_bytes: 4096,
-            objects: 1000,
-            delay: Delay::None,
-            stall: None,
-            is_logged: false,
-        }
-    }
-}
-
-/// One answered request.
-#[derive(Clone, Copy, Debug)]
-pub struct Served {
-    /// When all of it had been received.
-    pub received: Instant,
-    /// When its answer was given to the kernel.
-    pub answered: Instant,
-}
 
 /// A running server. It serves until the process ends.
 pub struct Responder {

@@ -1,39 +1,4 @@
-//! How evenly disks are loaded, before and after what placement itself costs is taken out.
-
-use serde::Serialize;
-
-/// How even some values are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Balance {
-    /// Largest over smallest; infinite when one is zero.
-    pub max_over_min: f64,
-    /// Standard deviation over mean.
-    pub variation: f64,
-    /// Jain's index: 1 when all are equal, 1/N when one has everything.
-    pub jain: f64,
-}
-
-impl Balance {
-    /// Of values that are not negative; `None` when they are all zero or there is none.
-    #[must_use]
-    pub fn of(values: &[f64]) -> Option<Self> {
-        let count = values.len() as f64;
-        let sum: f64 = values.iter().sum();
-        let squares: f64 = values.iter().map(|value| value * value).sum();
-        if sum <= 0.0 || values.iter().any(|value| *value < 0.0) {
-            return None;
-        }
-        let mean = sum / count;
-        let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-        let largest = values.iter().copied().fold(0.0, f64::max);
-        let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
-        Some(Self {
-            max_over_min: largest / smallest,
-            variation: variance.sqrt() / mean,
-            jain: sum * sum / (count * squares),
-        })
-    }
-}
+//! How unevenly disks are loaded without the server's doing: by placement, and by chance.
 
 /// What each disk would have moved if placement had given every disk the same share.
 ///
@@ -63,20 +28,8 @@ pub fn chance(disks: usize, draws: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{Stream, draw, scale};
-    use proptest::prelude::*;
-
-    #[test]
-    fn known_values() {
-        let even = Balance::of(&[5.0, 5.0, 5.0]).unwrap();
-        assert_eq!((even.max_over_min, even.variation, even.jain), (1.0, 0.0, 1.0));
-        let odd = Balance::of(&[1.0, 3.0]).unwrap();
-        assert_eq!((odd.max_over_min, odd.variation, odd.jain), (3.0, 0.5, 0.8));
-        let one = Balance::of(&[4.0, 0.0, 0.0, 0.0]).unwrap();
-        assert!(one.max_over_min.is_infinite() && (one.jain - 0.25).abs() < 1e-12);
-        assert_eq!(Balance::of(&[]), None);
-        assert_eq!(Balance::of(&[0.0, 0.0]), None);
-    }
+    use crate::report::analysis::balance::Balance;
+    use crate::workload::random::{Stream, draw, scale};
 
     #[test]
     fn two_percent_of_skew_is_seen_and_taken_out() {
@@ -103,15 +56,5 @@ mod tests {
             assert!(((mean - 1.0) / (expected - 1.0) - 1.0).abs() < 0.2, "{disks}: {mean} {expected}");
         }
         assert_eq!(chance(1, 5.0), 1.0);
-    }
-
-    proptest! {
-        #[test]
-        fn jain_lies_between_one_over_n_and_one(values in prop::collection::vec(0.0..1e9f64, 1..17)) {
-            if let Some(balance) = Balance::of(&values) {
-                prop_assert!(balance.jain <= 1.0 + 1e-9 && balance.jain >= 1.0 / values.len() as f64 - 1e-9);
-                prop_assert!(balance.max_over_min >= 1.0);
-            }
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! Disks of known speed: files behind loop devices, with a file system on each.
 
+use super::failure::{Failure, Result, at};
 use super::ledger::{Ledger, Taken, Thing};
 use super::process::run;
-use super::{Failure, Result, at};
-use crate::random::{Stream, draw};
+use crate::workload::random::{Stream, draw};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,6 @@
 use super::devices::Substrate;
 use super::figures::Row;
 use super::model::{Experiment, Level};
-use super::options::Options;
 use super::usl::Estimate;
 use super::verdict::{Cause, Verdict};
 use serde::Serialize;
@@ -66,22 +65,6 @@ impl Fault {
     #[must_use]
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(fault, _)| *fault == self).map_or("", |(_, name)| *name)
-    }
-
-    /// A smaller experiment is enough: faults are coarse. The number of loop devices matters too.
-    pub(super) fn shape(self, options: Options) -> Options {
-        let disks = vec![1, 2, 4];
-        let small = Options { disks, rounds: 2, measure_s: 2, disk_bytes: 320 << 20, ..options };
-        match self {
-            Self::Cached => Options { disk_bytes: 512 << 20, ..small },
-            // Shallow queues and long rounds: the slow disk soon holds all requests, as it would in the long run.
-            Self::HalvedCap => Options { depth: 16, measure_s: 4, ..small },
-            // So much that a quarter of a processor cannot do it.
-            Self::ServerCpu | Self::ClientCpu => {
-                Options { cap_bytes_per_s: 128 << 20, cap_iops: 8000, object_bytes: 68 << 10, ..small }
-            }
-            _ => small,
-        }
     }
 
     pub(super) fn substrate(self) -> Substrate {

@@ -1,9 +1,10 @@
 //! The table's rows: each N's rounds reduced to the figures that are judged.
 
-use super::balance::{Balance, chance, without_skew};
+use super::balance::{chance, without_skew};
 use super::model::{Experiment, Level, LoadRound, mean};
 use super::queueing::{Ceiling, ceiling};
 use super::usl::Point;
+use crate::report::analysis::balance::Balance;
 use serde::Serialize;
 
 const GIB: f64 = (1u64 << 30) as f64;

@@ -1,10 +1,10 @@
 //! The yardstick: fio on the same devices, in the same control group, with the same size and depth.
 
 use super::devices::Disk;
+use super::failure::{Failure, Result};
 use super::model::{FioRound, mean};
 use super::process::run;
 use super::throttle::Group;
-use super::{Failure, Result};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;

@@ -1,8 +1,8 @@
 //! What this run has taken from the machine, written down, so that it can be given back: on errors, on Ctrl-C, and by
 //! the next run when this one was killed.
 
+use super::failure::{Failure, Result, at};
 use super::process::{is_alive, stop};
-use super::{Failure, Result, at};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fs;

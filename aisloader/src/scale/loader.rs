@@ -1,9 +1,9 @@
 //! The loader as a process of its own, and what its log says.
 
+use super::failure::{Failure, Result, at};
 use super::process::run;
 use super::throttle::Group;
-use super::{Failure, Result, at};
-use crate::record::schema::{Line, Phase};
+use crate::report::record::schema::{Line, Phase};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;

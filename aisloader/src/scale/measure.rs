@@ -3,6 +3,7 @@
 use super::devices::{
     Disk, Disks, Substrate, build, count_files, free_loops, kill, outer_bytes, write_images,
 };
+use super::failure::{Failure, Result, at};
 use super::faults::Fault;
 use super::fio::Fio;
 use super::ledger::{Ledger, Taken, Thing};
@@ -11,9 +12,8 @@ use super::model::{Experiment, Level, LoadRound};
 use super::options::Options;
 use super::server::Server;
 use super::throttle::{Controllers, Group, require};
-use super::{Failure, Result, at};
-use crate::cpu::CpuSample;
-use crate::random::permute;
+use crate::recorder::cpu::CpuSample;
+use crate::workload::random::permute;
 use std::fs;
 use std::rc::Rc;
 use std::sync::atomic::AtomicBool;

@@ -1,15 +1,11 @@
 //! The flags of `aisloader scale`, and the experiment that they ask for.
 
+use super::failure::{Failure, Result};
 use super::faults::Fault;
-use super::{Failure, Result};
-use crate::flags::{Flag, Kind, Parsed, flag_lines};
-use crate::units::show_size;
+use crate::flags::units::show_size;
+use crate::flags::{Flag, Kind, Parsed, flag, flag_lines};
 use serde::Serialize;
 use std::path::PathBuf;
-
-const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
-    Flag { name, kind, default, help }
-}
 
 const FLAGS: &[Flag] = &[
     flag("n", Kind::Text, "1,2,4,8", "numbers of disks, separated by commas; at least three for a verdict"),
@@ -110,7 +106,7 @@ impl Options {
     /// The flag and value that cannot be.
     pub fn parse(words: &[String]) -> Result<Option<Self>> {
         let flags = Parsed::parse_table(FLAGS, words).map_err(|e| Failure(e.to_string()))?;
-        if flags.boolean("usage") || flags.boolean("help") {
+        if flags.wants_usage() {
             return Ok(None);
         }
         let own = std::env::current_exe().map_err(|e| Failure(format!("this program: {e}")))?;
@@ -146,8 +142,27 @@ impl Options {
             out: Some(flags.text("out")).filter(|out| !out.is_empty()).map(PathBuf::from),
             fault,
         };
-        let options = fault.map_or_else(|| options.clone(), |fault| fault.shape(options.clone()));
+        let options = match fault {
+            Some(fault) => options.shaped(fault),
+            None => options,
+        };
         options.check().map(Some)
+    }
+
+    /// A smaller experiment is enough for a fault: faults are coarse. The number of loop devices matters too.
+    fn shaped(self, fault: Fault) -> Self {
+        let disks = vec![1, 2, 4];
+        let small = Self { disks, rounds: 2, measure_s: 2, disk_bytes: 320 << 20, ..self };
+        match fault {
+            Fault::Cached => Self { disk_bytes: 512 << 20, ..small },
+            // Shallow queues and long rounds: the slow disk soon holds all requests, as it would in the long run.
+            Fault::HalvedCap => Self { depth: 16, measure_s: 4, ..small },
+            // So much that a quarter of a processor cannot do it.
+            Fault::ServerCpu | Fault::ClientCpu => {
+                Self { cap_bytes_per_s: 128 << 20, cap_iops: 8000, object_bytes: 68 << 10, ..small }
+            }
+            _ => small,
+        }
     }
 
     fn check(self) -> Result<Self> {

@@ -1,6 +1,6 @@
 //! Other programs: started, waited for, ended by their own numbers.
 
-use super::{Failure, Result};
+use super::failure::{Failure, Result};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read;
 use std::process::{Child, Command, Stdio};

@@ -3,7 +3,7 @@
 //! Requests of a closed loop go to a disk at random, so sometimes a disk has none waiting while another has many. That
 //! is the loader's and the placement's doing, not the server's, and it must not be counted as contention.
 
-use crate::random::{Stream, draw};
+use crate::workload::random::{Stream, draw};
 
 /// Requests that one simulation draws, at most; a longer round would come to the same.
 const DRAWS_MAX: u64 = 1_000_000;

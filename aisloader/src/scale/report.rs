@@ -1,5 +1,6 @@
 //! The table, and the files.
 
+use super::failure::{Failure, Result, at};
 use super::faults::Outcome;
 use super::figures::Row;
 use super::model::Experiment;
@@ -7,8 +8,7 @@ use super::options::Options;
 use super::process::run;
 use super::usl::Estimate;
 use super::verdict::{Bars, Verdict};
-use super::{Failure, Result, at};
-use crate::record::host::this_host;
+use crate::honesty::host::this_host;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::fs;

@@ -1,12 +1,12 @@
 //! The server under test, in its control group, and a server that does nothing.
 
 use super::devices::Disk;
+use super::failure::{Failure, Result, at};
 use super::ledger::{Ledger, Taken, Thing};
 use super::process::{birth, spawn};
 use super::throttle::Group;
-use super::{Failure, Result, at};
 use crate::client::Client;
-use crate::names::BucketName;
+use crate::workload::names::BucketName;
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::Path;

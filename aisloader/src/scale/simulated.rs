@@ -2,7 +2,7 @@
 
 use super::model::{Experiment, FioRound, Level, LoadRound};
 use super::queueing::{Window, ceiling};
-use crate::random::{Stream, draw};
+use crate::workload::random::{Stream, draw};
 
 pub(super) const ROUNDS: usize = 5;
 const OBJECT_BYTES: u64 = 128 << 10;

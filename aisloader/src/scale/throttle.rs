@@ -1,8 +1,8 @@
 //! Control groups, version 1: what makes a loop device a disk of known speed, and what meters it.
 
+use super::failure::{Failure, Result, at};
 use super::ledger::{Ledger, Taken, Thing};
 use super::process::run;
-use super::{Failure, Result, at};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

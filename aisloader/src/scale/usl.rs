@@ -4,7 +4,7 @@
 //! bus), kappa what every pair of disks costs (coherence). A straight line has sigma = kappa = 0. All three are fitted:
 //! taking gamma from the run with one disk would put that run's noise into both others.
 
-use crate::random::{Stream, draw, scale};
+use crate::workload::random::{Stream, draw, scale};
 use serde::Serialize;
 
 /// Parameters of the law.

@@ -1,7 +1,7 @@
 //! `-arch.*` and `-readertype=tar`.
 
-use crate::archive::{Archives, FILES_MAX};
 use crate::flags::{FlagError, Parsed};
+use crate::workload::archive::{Archives, FILES_MAX};
 
 const EXTENSION: &str = ".tar";
 const FILE_BYTES_MIN_DEFAULT: u64 = 1 << 10;

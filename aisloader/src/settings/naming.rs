@@ -1,7 +1,7 @@
 //! `-loaderid`, `-loadernum`, `-loaderidhashlen`, `-num-subdirs`, `-randomname`, `-subdir`.
 
 use crate::flags::{FlagError, Parsed};
-use crate::naming::{LoaderId, Naming, SUBDIRS_MAX};
+use crate::workload::naming::{LoaderId, Naming, SUBDIRS_MAX};
 use placement::digest;
 
 /// Bits of ids in names come in whole hexadecimal digits.

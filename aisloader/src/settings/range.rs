@@ -1,7 +1,7 @@
 //! `-readoff`, `-readlen`, `-range-mode`.
 
 use crate::flags::{FlagError, Parsed};
-use crate::range::{RangeMode, RangeRead};
+use crate::workload::range::{RangeMode, RangeRead};
 
 /// The parts of objects that GET reads; `None`: objects as a whole.
 ///

@@ -1,3 +1,7 @@
+use super::archives::archives;
+use super::bucket_props::bucket_props;
+use super::naming::naming;
+use super::range::range;
 use super::*;
 use crate::flags::Parsed;
 use std::io::Write as _;

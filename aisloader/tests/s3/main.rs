@@ -10,11 +10,12 @@ mod server;
 mod signature;
 
 use aisloader::client::Detail;
-use aisloader::config::Config;
-use aisloader::control::Control;
-use aisloader::engine::{ErrorKind, Plan, RunEnd, run};
+use aisloader::client::s3::{Endpoint, Lookup, S3Config};
+use aisloader::engine::Control;
+use aisloader::engine::{Plan, run};
 use aisloader::flags::Parsed;
-use aisloader::s3::{Endpoint, Lookup, S3Config};
+use aisloader::recorder::{ErrorKind, RunEnd};
+use aisloader::settings::Config;
 use aisloader::workload::OpKind;
 use server::Server;
 use signature::{ACCESS_KEY, REGION, SECRET_KEY};
@@ -251,7 +252,7 @@ fn refusals_say_what_to_do() {
         Config { s3: Some(S3Config { region: "us-east-1".into(), ..s3.clone() }), ..config.clone() };
     let error = control(&elsewhere).list(&elsewhere, Detail::Sizes).unwrap_err().to_string();
     assert!(error.contains("AuthorizationHeaderMalformed: as a test"), "{error}");
-    let wrong = aisloader::s3::Credentials::new(ACCESS_KEY, "wrong", None);
+    let wrong = aisloader::client::s3::Credentials::new(ACCESS_KEY, "wrong", None);
     let wrong = Config { s3: Some(S3Config { credentials: Arc::new(wrong), ..s3 }), ..config.clone() };
     let error = control(&wrong).list(&wrong, Detail::Sizes).unwrap_err().to_string();
     assert!(error.contains("listing the bucket: status 403: SignatureDoesNotMatch"), "{error}");

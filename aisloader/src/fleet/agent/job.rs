@@ -1,14 +1,14 @@
 //! One run, as a coordinator wants it.
 
-use super::super::flags::check_words;
 use super::super::link::{LinkError, Receiver, Sender};
 use super::super::protocol::{Ending, HANDSHAKE_MAX, Order, Readiness, SILENCE_MAX, ToAgent, ToCoordinator};
-use crate::config::Config;
-use crate::cpu::{CpuSample, CpuUse};
-use crate::engine::{Interval, Plan, RunEnd, run_when};
+use crate::engine::{Plan, prepare, run_when};
 use crate::flags::Parsed;
 use crate::honesty::clock::ClockWatch;
-use crate::prepare;
+use crate::recorder::cpu::{CpuSample, CpuUse};
+use crate::recorder::{Interval, RunEnd};
+use crate::settings::Config;
+use crate::settings::whose::check_words;
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};

@@ -1,13 +1,8 @@
 //! The flags of `aisloader agent`.
 
-use super::super::token::Token;
-use crate::flags::{Flag, Kind, Parsed, flag_lines};
-use crate::settings;
+use crate::flags::{Flag, Kind, Parsed, flag, flag_lines};
+use crate::settings::{self, Token};
 use std::time::Duration;
-
-const fn flag(name: &'static str, kind: Kind, default: &'static str, help: &'static str) -> Flag {
-    Flag { name, kind, default, help }
-}
 
 const FLAGS: &[Flag] = &[
     flag(
@@ -67,7 +62,7 @@ impl Options {
     /// The flag and value that cannot be.
     pub(super) fn parse(words: &[String]) -> Result<Option<Self>, String> {
         let flags = Parsed::parse_table(FLAGS, words).map_err(|e| e.to_string())?;
-        if ["usage", "help", "h"].iter().any(|name| flags.boolean(name)) {
+        if flags.wants_usage() {
             return Ok(None);
         }
         let port = flags.uint("port");

@@ -5,9 +5,8 @@ use super::super::link::{Receiver, Sender, link};
 use super::super::protocol::{BEAT, HANDSHAKE_MAX, Order, SILENCE_MAX, ToAgent, ToCoordinator};
 use super::job::{Hearing, carry_out};
 use super::options::Options;
-use super::say;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::io;
+use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -169,4 +168,10 @@ impl Drop for Claim {
             state.idle_since = Instant::now();
         });
     }
+}
+
+/// A line for whoever watches. Nobody has to.
+fn say(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }

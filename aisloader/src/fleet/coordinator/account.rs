@@ -3,10 +3,9 @@
 use super::super::clock::{Offset, Sample};
 use super::super::protocol::{Ending, Readiness};
 use super::member::Way;
-use crate::cpu::CpuUse;
-use crate::engine::{INTERVAL, Interval};
 use crate::honesty::agents::AgentFacts;
-use crate::recorder::Stats;
+use crate::recorder::cpu::CpuUse;
+use crate::recorder::{INTERVAL, Interval, Stats};
 use std::time::Duration;
 
 /// One agent of a run.

@@ -3,11 +3,10 @@
 use super::super::handshake::introduce;
 use super::super::link::{LinkError, Receiver, Sender, link};
 use super::super::protocol::{HANDSHAKE_MAX, SILENCE_MAX, ToAgent, ToCoordinator};
-use super::super::token::Token;
-use crate::engine::resolve;
+use crate::client::resolve;
+use crate::settings::Token;
 use std::net::TcpStream;
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 

@@ -1,18 +1,17 @@
 //! All agents of a run.
 
 use super::super::clock::{Offset, Sample};
-use super::super::flags::words_of;
 use super::super::merge::Merge;
 use super::super::protocol::{BEAT, Ending, Order, Readiness, SILENCE_MAX, ToAgent, ToCoordinator};
-use super::super::settings::Fleet;
-use super::FleetError;
 use super::account::Account;
+use super::error::FleetError;
 use super::member::{Event, Way, hear, is_loopback, meet};
-use crate::config::Config;
-use crate::cpu::CpuUse;
-use crate::engine::{Interval, Passes, RunEnd};
+use super::words::words_of;
 use crate::flags::Parsed;
 use crate::honesty::agents::AgentFacts;
+use crate::recorder::cpu::CpuUse;
+use crate::recorder::{Interval, Passes, RunEnd};
+use crate::settings::{Config, Fleet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};

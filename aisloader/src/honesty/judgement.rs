@@ -1,0 +1,26 @@
+//! A run, judged.
+
+use super::evidence::Evidence;
+use super::rules;
+use super::verdict::Verdict;
+use crate::settings::Terms;
+
+/// What is known about a run and what to think of it.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// What is known.
+    pub evidence: Evidence,
+    /// What to think of it.
+    pub verdict: Verdict,
+    /// Exit code of the rules; 0: none refuses.
+    pub exit_code: u8,
+}
+
+impl Judgement {
+    /// Applies the rules.
+    #[must_use]
+    pub fn new(evidence: Evidence, terms: &Terms) -> Self {
+        let (verdict, exit_code) = rules::judge(&evidence, terms);
+        Self { evidence, verdict, exit_code }
+    }
+}
