@@ -20,7 +20,7 @@ use std::time::Duration;
 use uring::{DirectFile, OpenMode};
 use wire::api::bprops::Durability;
 use wire::lom::{BlockCrcs, ObjectMeta};
-use wire::segment::{self, Deletion, Replaced};
+use wire::segment::{self, Deletion};
 
 /// A name that is being changed, and what it stands for.
 pub(super) struct Held<'s> {
@@ -175,12 +175,7 @@ impl Held<'_> {
         let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
         self.lane.log.reserve(DELETION_BYTES_MAX).await?;
         self.store.check_alive(&self.key.bucket)?;
-        let deletion = Deletion {
-            bucket_id: self.key.bucket.id,
-            name: self.key.name.clone(),
-            generation,
-            replaced: Replaced::Nothing,
-        };
+        let deletion = Deletion { bucket_id: self.key.bucket.id, name: self.key.name.clone(), generation };
         self.lane.log.append_deletion(deletion)?;
         fault::point("deletion-appended");
         self.lane.unpublish(self.key.bucket.id, &self.index_key, &old);
@@ -239,7 +234,7 @@ impl Held<'_> {
     async fn append_object(&self, entry: &Entry, crcs: Vec<u32>, data: &[u8]) -> Result<Extent> {
         let meta = entry.to_meta(self.key, BlockCrcs::Inline(crcs));
         let mut head = Vec::with_capacity(2048);
-        segment::object_head(&mut head, &self.key.bucket.name, &meta, Replaced::Nothing)
+        segment::object_head(&mut head, &self.key.bucket.name, &meta)
             .map_err(|e| Error::bad(format!("metadata: {e}")))?;
         let padding = segment::object_padding(meta.size);
         self.lane.log.reserve(head.len() + data.len() + padding).await?;
@@ -253,8 +248,7 @@ impl Held<'_> {
     async fn append_file(&self, entry: &Entry) -> Result<()> {
         let meta = entry.to_meta(self.key, BlockCrcs::Inline(Vec::new()));
         let mut record = Vec::with_capacity(1024);
-        segment::file_record(&mut record, &meta, Replaced::Nothing)
-            .map_err(|e| Error::bad(format!("metadata: {e}")))?;
+        segment::file_record(&mut record, &meta).map_err(|e| Error::bad(format!("metadata: {e}")))?;
         self.lane.log.reserve(record.len()).await?;
         self.store.check_alive(&self.key.bucket)?;
         self.lane.log.append([&record, &[]], 0)?;

@@ -16,9 +16,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use uring::{Buf, Driver, DriverConfig, PoolConfig};
 use wire::api::bprops::Durability;
 use wire::cksum::CksumType;
@@ -58,32 +56,6 @@ impl ByteSource for Bytes {
         buf[range.start..range.start + count].copy_from_slice(&rest[..count]);
         self.1 += count;
         (Ok(count), buf)
-    }
-}
-
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
-/// Runs a future on this thread, polled only when it was woken.
-fn run<F: Future>(driver: &Driver, future: F) -> F::Output {
-    let mut future = pin!(future);
-    let flag = Arc::new(Flag(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&flag));
-    let started = Instant::now();
-    loop {
-        if flag.0.swap(false, Ordering::SeqCst)
-            && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
-        {
-            return output;
-        }
-        let woken = flag.0.load(Ordering::SeqCst);
-        driver.turn_waiting(if woken { Duration::ZERO } else { Duration::from_millis(20) }).unwrap();
-        assert!(started.elapsed() < DEADLINE, "hangs: {:?}", driver.stats());
     }
 }
 
@@ -148,7 +120,7 @@ impl World {
         let driver = driver();
         let mut life = Life::default();
         let driving = driver.clone();
-        run(&driving, async {
+        let using = async {
             let (store, report) = self.open(&driver).await;
             assert_eq!((report.unusable, report.torn_bytes), (0, 0), "{report:?}");
             (life.replayed, life.rebuilt) = (report.replayed, report.rebuilt);
@@ -171,7 +143,8 @@ impl World {
                 }
             });
             select(work, tasks).await;
-        });
+        };
+        uring::block_on_within(&driving, DEADLINE, using).unwrap();
         if self.dice.roll(6) == 0 {
             self.lose_an_index();
         }

@@ -20,7 +20,7 @@ pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
 /// Buckets on their way out; swept at the start.
 pub(crate) const TRASH_DIR: &str = ".straightline/trash";
 const IDENTITY: &str = ".straightline/mountpath.json";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Who a mountpath belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -247,6 +247,20 @@ mod tests {
         assert_eq!(Mountpath::open(dir.path(), &request("t1")).unwrap().lanes, 16);
         let refused = Mountpath::open(dir.path(), &request("t2")).unwrap_err();
         assert!(refused.to_string().contains("belongs to target t1"), "{refused}");
+    }
+
+    #[test]
+    fn another_format_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(Mountpath::open(dir.path(), &request("t1")).unwrap());
+        let identity = dir.path().join(IDENTITY);
+        let text = fs::read_to_string(&identity).unwrap();
+        let other = text.replace(&format!("\"format\": {FORMAT}"), "\"format\": 1");
+        assert_ne!(other, text);
+        fs::write(&identity, other).unwrap();
+        let refused = Mountpath::open(dir.path(), &request("t1")).unwrap_err();
+        assert!(refused.to_string().contains("its format is 1"), "{refused}");
+        assert!(Mountpath::open_existing(dir.path(), "c1").is_err());
     }
 
     #[test]

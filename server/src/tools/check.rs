@@ -3,7 +3,7 @@
 use super::args::CheckArgs;
 use super::report::Report;
 use super::site::Site;
-use super::{Ending, executor, online};
+use super::{Ending, online, ring};
 use crate::error::Result;
 use crate::store::{CheckCounts, CheckPlan, Mountpath, Observer, leftovers, sidecars_there};
 use std::io;
@@ -28,8 +28,8 @@ pub(super) fn run(args: &CheckArgs) -> io::Result<Ending> {
         Err(e) => return Err(e),
     };
     let report = Report::new(args.json);
-    let driver = executor::ring()?;
-    let counts = executor::run(&driver, check(&site, &driver, &mountpaths, &report))?;
+    let driver = ring::open()?;
+    let counts = uring::block_on(&driver, check(&site, &driver, &mountpaths, &report))?;
     Ok(report.finish(counts.map_err(io::Error::other)?))
 }
 

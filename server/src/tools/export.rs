@@ -8,7 +8,7 @@
 use super::args::ExportArgs;
 use super::progress::Progress;
 use super::site::Site;
-use super::{Ending, executor};
+use super::{Ending, ring};
 use crate::error::{Error, Kind, Result};
 use crate::store::{BucketRef, Caching, Entry, Key, ScanQuery, Store};
 use std::io::{self, IsTerminal, Write};
@@ -46,11 +46,11 @@ pub(super) fn run(args: &ExportArgs) -> io::Result<Ending> {
     let bucket =
         bucket.ok_or_else(|| io::Error::other(format!("there is no bucket ais://{}", args.bucket)))?;
     let mountpaths = site.open()?;
-    let driver = executor::ring()?;
+    let driver = ring::open()?;
     // Not through the line buffer of the library.
     let out = io::stdout().as_fd().try_clone_to_owned()?;
     let progress = Progress::new("export");
-    let exported = executor::run(&driver, async {
+    let exported = uring::block_on(&driver, async {
         let (store, lost) = site.setup(&driver, &mountpaths).open_as_is().await?;
         store
             .require_indexes(&lost)

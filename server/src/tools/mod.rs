@@ -3,16 +3,16 @@
 //! * [`args`] is the command line; [`site`] finds the mountpaths of a data directory and opens them;
 //! * [`check`] verifies a store nobody uses, [`online`] asks a running node to;
 //! * [`rebuild`] makes indexes anew; [`export`] writes a bucket as one TAR;
-//! * [`executor`] drives a ring on the tool's own thread; [`progress`] tells the operator how far it is.
+//! * [`ring`] opens a ring for the tool's own thread; [`progress`] tells the operator how far it is.
 
 mod args;
 mod check;
-mod executor;
 mod export;
 mod online;
 mod progress;
 mod rebuild;
 mod report;
+mod ring;
 mod site;
 
 pub(crate) use args::{Cli, Tool};

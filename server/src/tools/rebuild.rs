@@ -3,7 +3,7 @@
 use super::args;
 use super::progress::Progress;
 use super::site::Site;
-use super::{Ending, executor};
+use super::{Ending, ring};
 use crate::error::Result;
 use crate::store::{Mountpath, RecoveryReport};
 use futures_util::future::{Either, select};
@@ -25,10 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(super) fn run(args: &args::Site) -> io::Result<Ending> {
     let site = Site::find(args)?;
     let mountpaths = site.open()?;
-    let driver = executor::ring()?;
+    let driver = ring::open()?;
     let progress = Progress::new("rebuild");
-    let (removed, report) =
-        executor::run(&driver, rebuild(&site, &driver, &mountpaths, &progress))?.map_err(io::Error::other)?;
+    let (removed, report) = uring::block_on(&driver, rebuild(&site, &driver, &mountpaths, &progress))?
+        .map_err(io::Error::other)?;
     let took = progress.finish();
     for mountpath in mountpaths.iter() {
         rustix::fs::syncfs(mountpath.dir())?;

@@ -91,7 +91,7 @@ pub(crate) fn means_something(segment: &[u8], at: usize) -> bool {
         }
         if at < begin + parsed.len {
             return match parsed.record {
-                Record::Object { meta, head_len, .. } => at < begin + head_len + meta.size as usize,
+                Record::Object { meta, head_len } => at < begin + head_len + meta.size as usize,
                 _ => true,
             };
         }

@@ -30,6 +30,7 @@ fn operations_of_a_broken_ring_fail_and_do_not_hang() {
     assert!(unsafe { libc::dup2(null().as_raw_fd(), ring_fd) } >= 0);
     assert!(driver.turn_before_sleep().is_err());
     assert!(driver.turn_waiting(Duration::ZERO).is_err());
+    assert!(crate::block_on(&driver, std::future::pending::<()>()).is_err());
     let file = Rc::new(null());
     let queued: Vec<_> = (0..4).map(|_| driver.fsync(&file, true)).collect();
     let Poll::Ready(refused) = poll_once(driver.fsync(&file, true)) else { panic!("the fifth is refused") };

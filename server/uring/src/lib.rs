@@ -12,8 +12,10 @@
 //! * [`DirectFile`] is a file opened with `O_DIRECT` whose alignment came from `statx`.
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
 //! * [`pump()`] is the loop that an executor of any kind runs to drive the ring.
+//! * [`block_on()`] is an executor for a thread that has none: a tool's or a test's.
 //! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
 
+mod block_on;
 mod buddy;
 mod bytes;
 mod driver;
@@ -29,6 +31,7 @@ mod slots;
 pub mod sock;
 pub mod sys;
 
+pub use block_on::{block_on, block_on_within};
 pub use bytes::StableBytes;
 pub use driver::{Driver, DriverConfig, DriverStats};
 pub use file::{DirectFile, OpenMode};

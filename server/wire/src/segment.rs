@@ -17,6 +17,8 @@
 //! again and compares. Checksums cover what a comparison cannot see (the attribute has its own CRC, every comment
 //! of ours one too), so that no damaged head is believed. A member's name is for people; the name that counts lies in
 //! the metadata. TAR programs that extract `a` cannot make `a/b`, if a bucket has both.
+//!
+//! Every comment of ours names the format, 2: a record of another one is refused like one of another program.
 
 use std::fmt;
 
@@ -24,11 +26,11 @@ use crate::cksum::crc32c;
 use crate::lom::{BlockCrcs, LomError, ObjectMeta};
 
 mod global;
+mod hex;
 mod member;
 mod object;
 mod pax;
 mod read;
-mod replaced;
 mod ustar;
 
 pub use global::{delete_records, file_record, padding};
@@ -38,7 +40,7 @@ pub use read::parse;
 
 /// TAR's unit: every record begins at a multiple of it.
 pub const BLOCK_BYTES: usize = 512;
-/// The most data of an object, in bytes, so that the length of any record fits [`Replaced::Segment`].
+/// The most data of an object, in bytes, so that the length of any record fits 32 bits.
 pub const MAX_DATA: u64 = 1 << 31;
 /// The most bytes of a record other than an object's.
 pub const MAX_GLOBAL: usize = 64 << 10;
@@ -47,22 +49,6 @@ pub const MAX_OBJECT_HEAD: usize = 8 << 10;
 
 /// The data that one checksum of [`BlockCrcs`] covers, in bytes.
 const CHECKED_BYTES: usize = 64 << 10;
-
-/// What a write put out of use, so that reading a segment again needs no look-up of what was before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Replaced {
-    /// The name was free.
-    Nothing,
-    /// A plain file.
-    File,
-    /// A record of a segment.
-    Segment {
-        /// Its number.
-        segment: u64,
-        /// Bytes of the record, with head and padding.
-        bytes: u32,
-    },
-}
 
 /// One object deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +59,6 @@ pub struct Deletion {
     pub name: String,
     /// The generation of the deletion: see [`ObjectMeta::generation`].
     pub generation: u64,
-    /// What was deleted.
-    pub replaced: Replaced,
 }
 
 /// One record.
@@ -84,18 +68,11 @@ pub enum Record {
     Object {
         /// Its metadata.
         meta: ObjectMeta,
-        /// What it put out of use.
-        replaced: Replaced,
         /// Bytes from the record's start to the data.
         head_len: usize,
     },
-    /// An object whose data is a plain file elsewhere.
-    File {
-        /// Its metadata.
-        meta: ObjectMeta,
-        /// What it put out of use.
-        replaced: Replaced,
-    },
+    /// The metadata of an object whose data is a plain file elsewhere.
+    File(ObjectMeta),
     /// Objects deleted, one at least.
     Deletions(Vec<Deletion>),
     /// Nothing, to fill up a write.

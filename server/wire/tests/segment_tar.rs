@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use wire::cksum::{CksumType, crc32c};
 use wire::lom::{BlockCrcs, MAX_CKSUM, MAX_NAME, ObjectMeta};
 use wire::segment::{
-    Deletion, MAX_GLOBAL, Replaced, archive_head, delete_records, file_record, member_name, object_head,
+    Deletion, MAX_GLOBAL, archive_head, delete_records, file_record, member_name, object_head,
     object_padding, padding,
 };
 
@@ -44,8 +44,8 @@ impl Object {
         Object { meta, data }
     }
 
-    fn put(&self, out: &mut Vec<u8>, replaced: Replaced) {
-        object_head(out, BUCKET, &self.meta, replaced).unwrap();
+    fn put(&self, out: &mut Vec<u8>) {
+        object_head(out, BUCKET, &self.meta).unwrap();
         out.extend_from_slice(&self.data);
         out.resize(out.len() + object_padding(self.meta.size), 0);
     }
@@ -88,20 +88,15 @@ fn objects() -> Vec<(Object, String)> {
 
 /// Every kind of record before, between and behind the objects.
 fn segment(objects: &[(Object, String)]) -> Vec<u8> {
-    let deletion = |at: usize| Deletion {
-        bucket_id: 9,
-        name: format!("gone/ü/{at}"),
-        generation: at as u64,
-        replaced: Replaced::Segment { segment: 3, bytes: 2048 },
-    };
+    let deletion =
+        |at: usize| Deletion { bucket_id: 9, name: format!("gone/ü/{at}"), generation: at as u64 };
     let many: Vec<Deletion> = (0..2000).map(deletion).collect();
     let mut out = Vec::new();
     padding(&mut out, 512);
     for (at, (object, _)) in objects.iter().enumerate() {
-        let replaced = [Replaced::Nothing, Replaced::File, Replaced::Segment { segment: 42, bytes: 5632 }];
-        object.put(&mut out, replaced[at % 3]);
+        object.put(&mut out);
         match at % 5 {
-            0 => file_record(&mut out, &object.meta, replaced[(at + 1) % 3]).unwrap(),
+            0 => file_record(&mut out, &object.meta).unwrap(),
             1 => delete_records(&mut out, &many[..1]).unwrap(),
             2 => padding(&mut out, 512 << (at / 3)),
             3 => delete_records(&mut out, &many).unwrap(),
@@ -214,12 +209,12 @@ fn every_prefix_of_records_is_an_archive() {
     let mut ends = vec![0];
     let objects: Vec<(Object, String)> = objects().into_iter().take(3).collect();
     for (object, _) in &objects {
-        object.put(&mut bytes, Replaced::Nothing);
+        object.put(&mut bytes);
         ends.push(bytes.len());
         padding(&mut bytes, 4096);
         ends.push(bytes.len());
     }
-    file_record(&mut bytes, &objects[0].0.meta, Replaced::File).unwrap();
+    file_record(&mut bytes, &objects[0].0.meta).unwrap();
     ends.push(bytes.len());
     let scratch = scratch();
     for (at, end) in ends.into_iter().enumerate() {
@@ -241,7 +236,7 @@ fn every_prefix_of_records_is_an_archive() {
 #[test]
 fn one_block_of_zeros_makes_gnu_tar_talk() {
     let mut bytes = Vec::new();
-    Object::new("o", 1).put(&mut bytes, Replaced::Nothing);
+    Object::new("o", 1).put(&mut bytes);
     bytes.resize(bytes.len() + 512, 0);
     let scratch = scratch();
     let archive = scratch.path().join("segment.tar");
@@ -285,5 +280,5 @@ fn an_archive_takes_objects_of_any_size() {
         }
     }
     let refused = ObjectMeta { size: (1 << 31) + 1, ..Object::new("n", 0).meta };
-    assert!(object_head(&mut Vec::new(), BUCKET, &refused, Replaced::Nothing).is_err());
+    assert!(object_head(&mut Vec::new(), BUCKET, &refused).is_err());
 }

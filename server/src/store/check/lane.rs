@@ -177,7 +177,7 @@ impl LaneCheck<'_> {
                 Err(e) => Err(e),
             };
         Ok(match found {
-            Ok(Found::Record { offset, record: Record::Object { meta, head_len, .. }, intact, .. })
+            Ok(Found::Record { offset, record: Record::Object { meta, head_len }, intact, .. })
                 if offset == begin =>
             {
                 let there = extent_of(extent.segment, offset, head_len, &meta);

@@ -89,7 +89,7 @@ impl LaneCheck<'_> {
     ) -> Result<()> {
         self.check.count(|counts| counts.records += 1);
         match record {
-            Record::Object { meta, head_len, .. } => {
+            Record::Object { meta, head_len } => {
                 let at = (segment.number, offset + head_len as u64);
                 if !intact {
                     let used = self.expected.contains_key(&at);
@@ -109,7 +109,7 @@ impl LaneCheck<'_> {
                 Ok(())
             }
             // Files are looked at where they lie: they say themselves whether a change has come through.
-            Record::File { .. } | Record::Padding | Record::End => Ok(()),
+            Record::File(_) | Record::Padding | Record::End => Ok(()),
         }
     }
 

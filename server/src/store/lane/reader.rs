@@ -100,7 +100,7 @@ impl SegmentReader {
     fn take(&mut self, offset: u64, parsed: Parsed) -> Found {
         let Parsed { record, len } = parsed;
         let intact = match &record {
-            Record::Object { meta, head_len, .. } => {
+            Record::Object { meta, head_len } => {
                 let data = self.at + head_len;
                 let data = self.window.get(data..data.saturating_add(meta.size as usize));
                 data.is_some_and(|data| verify_data(meta, data))

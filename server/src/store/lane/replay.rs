@@ -149,7 +149,7 @@ impl Replay<'_> {
     ) -> Result<()> {
         self.report.records += 1;
         match record {
-            Record::Object { meta, head_len, .. } => {
+            Record::Object { meta, head_len } => {
                 let extent = extent_of(segment, offset, head_len, &meta);
                 if intact {
                     self.object(meta, extent).await
@@ -158,7 +158,7 @@ impl Replay<'_> {
                     Ok(())
                 }
             }
-            Record::File { meta, .. } => self.file(meta).await,
+            Record::File(meta) => self.file(meta).await,
             Record::Deletions(deletions) => {
                 for deletion in deletions {
                     self.deletion(deletion).await?;

@@ -209,7 +209,7 @@ impl Lane {
             match reader.next().await? {
                 Found::End { .. } => break,
                 Found::Damage { .. } => {}
-                Found::Record { offset, len, record: Record::Object { meta, head_len, .. }, .. } => {
+                Found::Record { offset, len, record: Record::Object { meta, head_len }, .. } => {
                     let at = Position { segment: victim, offset: offset + head_len as u64 };
                     self.copy_object(&meta, at, reader.raw(len), upkeep, &mut copies).await?;
                 }

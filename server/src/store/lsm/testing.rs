@@ -1,4 +1,4 @@
-//! What the tests of this module share: a directory on a real disk, a ring, an executor of a dozen lines.
+//! What the tests of this module share: a directory on a real disk, a ring.
 
 use super::*;
 use crate::error::Result;
@@ -7,15 +7,12 @@ use std::future::Future;
 use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use uring::{Driver, DriverConfig, PoolConfig};
 
 const POOL_BYTES: usize = 16 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
-const TICK: Duration = Duration::from_millis(20);
 
 /// What an index should hold.
 pub(super) type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -70,22 +67,9 @@ impl Lane {
         self.dir.path()
     }
 
-    /// Runs a future on this thread, polled only when it was woken; panics when it hangs.
+    /// Runs a future on this thread; panics when it hangs.
     pub(super) fn run<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        let flag = Arc::new(Flag(AtomicBool::new(true)));
-        let waker = Waker::from(Arc::clone(&flag));
-        let started = Instant::now();
-        loop {
-            if flag.0.swap(false, Ordering::SeqCst)
-                && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
-            {
-                return output;
-            }
-            let linger = if flag.0.load(Ordering::SeqCst) { Duration::ZERO } else { TICK };
-            self.driver.turn_waiting(linger).unwrap();
-            assert!(started.elapsed() < DEADLINE, "hangs: {:?}", self.driver.stats());
-        }
+        uring::block_on_within(&self.driver, DEADLINE, future).unwrap()
     }
 }
 
@@ -93,14 +77,6 @@ impl Lane {
     /// Runs a test that ends without an error.
     pub(super) fn must(&self, test: impl Future<Output = Result<()>>) {
         self.run(test).unwrap();
-    }
-}
-
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
     }
 }
 

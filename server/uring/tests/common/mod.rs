@@ -1,16 +1,15 @@
-//! A driver, a directory on a real disk, and an executor of a dozen lines that polls a future only when it was woken:
-//! a lost wake-up is a hang here, and a hang a failure.
+//! A driver, a directory on a real disk, and futures that are polled only when they were woken: a lost wake-up is a
+//! hang here, and a hang a failure.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "shared by test binaries that each use a part")]
 
-use std::future::{Future, poll_fn};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use uring::{Driver, DriverConfig, PoolConfig};
 
@@ -36,81 +35,14 @@ pub fn open(dir: &tempfile::TempDir) -> OwnedFd {
     uring::sys::open_dir(dir.path()).unwrap()
 }
 
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 /// Runs a future on the driver's thread; panics when it does not end.
 pub fn block_on<F: Future>(driver: &Driver, future: F) -> F::Output {
-    let mut future = pin!(future);
-    let flag = Arc::new(Flag(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&flag));
-    let started = Instant::now();
-    loop {
-        if flag.0.swap(false, Ordering::SeqCst)
-            && let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker))
-        {
-            return output;
-        }
-        let linger = if flag.0.load(Ordering::SeqCst) { Duration::ZERO } else { TICK };
-        driver.turn_waiting(linger).unwrap();
-        assert!(started.elapsed() < DEADLINE, "hangs: {:?} {:?}", driver.stats(), driver.pool().stats());
-    }
+    uring::block_on_within(driver, DEADLINE, future).unwrap()
 }
 
 /// Runs all to their ends; each is polled only when its own waker was called.
 pub async fn join_all<T>(futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<T> {
-    let mut children: Vec<_> = futures
-        .into_iter()
-        .map(|future| {
-            (Some(future), Arc::new(Child { woken: AtomicBool::new(true), parent: RefLock::default() }), None)
-        })
-        .collect();
-    poll_fn(|cx| {
-        let mut pending = false;
-        for (future, child, output) in &mut children {
-            child.parent.set(cx.waker().clone());
-            let Some(running) = future else { continue };
-            if child.woken.swap(false, Ordering::SeqCst) {
-                let waker = Waker::from(Arc::clone(child));
-                if let Poll::Ready(value) = running.as_mut().poll(&mut Context::from_waker(&waker)) {
-                    (*future, *output) = (None, Some(value));
-                    continue;
-                }
-            }
-            pending = true;
-        }
-        if pending { Poll::Pending } else { Poll::Ready(()) }
-    })
-    .await;
-    children.into_iter().map(|(_, _, output)| output.unwrap()).collect()
-}
-
-#[derive(Default)]
-struct RefLock(std::sync::Mutex<Option<Waker>>);
-
-impl RefLock {
-    fn set(&self, waker: Waker) {
-        *self.0.lock().unwrap() = Some(waker);
-    }
-}
-
-struct Child {
-    woken: AtomicBool,
-    parent: RefLock,
-}
-
-impl Wake for Child {
-    fn wake(self: Arc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
-        if let Some(parent) = &*self.parent.0.lock().unwrap() {
-            parent.wake_by_ref();
-        }
-    }
+    futures.into_iter().collect::<FuturesOrdered<_>>().collect().await
 }
 
 /// Boxes a future for [`join_all`].

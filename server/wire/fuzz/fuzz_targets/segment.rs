@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
         for byte in bytes.iter().chain(&crc32c(bytes).to_le_bytes()) {
             digits += &format!("{byte:02x}");
         }
-        let fact = format!(" comment=straightline {word} {digits}\n");
+        let fact = format!(" comment=straightline 2 {word} {digits}\n");
         let len =
             (1..=6).map(|count| count + fact.len()).find(|len| len.to_string().len() + fact.len() == *len);
         check(&framed(b'g', format!("{}{fact}", len.expect("some count is right")).as_bytes()));
@@ -46,16 +46,16 @@ fn check(bytes: &[u8]) {
     assert!(len > 0 && len % BLOCK_BYTES == 0);
     let mut again = Vec::new();
     match record {
-        Record::Object { meta, replaced, head_len } => {
+        Record::Object { meta, head_len } => {
             // The bucket's name is the first part of the first fact.
             let path = bytes[BLOCK_BYTES..].split(|byte| *byte == b'=').nth(1).expect("a path");
             let bucket = path.split(|byte| *byte == b'/').next().expect("a bucket");
             let bucket = std::str::from_utf8(bucket).expect("a bucket's name is ASCII");
-            object_head(&mut again, bucket, &meta, replaced).expect("what was read is within the limits");
+            object_head(&mut again, bucket, &meta).expect("what was read is within the limits");
             assert_eq!(again.len(), head_len);
         }
-        Record::File { meta, replaced } => {
-            file_record(&mut again, &meta, replaced).expect("what was read is within the limits");
+        Record::File(meta) => {
+            file_record(&mut again, &meta).expect("what was read is within the limits");
         }
         Record::Deletions(deletions) => {
             delete_records(&mut again, &deletions).expect("what was read is within the limits");

@@ -1,17 +1,17 @@
 //! The records that are no member of the archive: metadata of plain files, deletions, padding.
 //!
-//! Their comment is `straightline <word> <digits>`: bytes in hexadecimal, the last four the CRC-32C of all before.
+//! Their comment is `straightline 2 <word> <digits>`: bytes in hexadecimal, the last four the CRC-32C of all before.
 
 use super::object::COMMENT;
 use super::ustar::{self, Kind};
-use super::{BLOCK_BYTES, Deletion, MAX_GLOBAL, Replaced, fill_block, pax, replaced, whole_or_nothing};
+use super::{BLOCK_BYTES, Deletion, MAX_GLOBAL, fill_block, hex, pax, whole_or_nothing};
 use crate::cksum::crc32c;
 use crate::lom::reader::Reader;
 use crate::lom::{LomError, MAX_NAME, ObjectMeta};
 
-pub(super) const FILE: &str = "straightline file ";
-pub(super) const DELETIONS: &str = "straightline deletions ";
-pub(super) const FILLER: &str = "straightline padding ";
+pub(super) const FILE: &str = "straightline 2 file ";
+pub(super) const DELETIONS: &str = "straightline 2 deletions ";
+pub(super) const FILLER: &str = "straightline 2 padding ";
 const NAME: &[u8] = b"pax_global_header";
 const CRC: usize = 4;
 /// The most bytes that a comment carries with its CRC: without header, at most five digits, blank, key, equals sign,
@@ -22,9 +22,8 @@ const MAX_PAYLOAD: usize = (MAX_GLOBAL - BLOCK_BYTES - 5 - 1 - COMMENT.len() - 1
 ///
 /// # Errors
 /// [`LomError::TooLarge`] from the metadata; then `out` is as before.
-pub fn file_record(out: &mut Vec<u8>, meta: &ObjectMeta, replaced: Replaced) -> Result<(), LomError> {
+pub fn file_record(out: &mut Vec<u8>, meta: &ObjectMeta) -> Result<(), LomError> {
     let mut payload = Vec::with_capacity(512);
-    replaced::put(&mut payload, replaced);
     meta.encode(&mut payload)?;
     put_payload(out, FILE, &mut payload);
     Ok(())
@@ -84,7 +83,7 @@ fn put_payload(out: &mut Vec<u8>, word: &str, payload: &mut Vec<u8>) {
     out.extend_from_slice(&[0; BLOCK_BYTES]);
     pax::begin(out, COMMENT, word.len() + payload.len() * 2);
     out.extend_from_slice(word.as_bytes());
-    out.extend(replaced::hex(payload));
+    out.extend(hex::encode(payload));
     pax::end(out);
     let header = header(out.len() - start - BLOCK_BYTES);
     if let Some(place) = out.get_mut(start..start + BLOCK_BYTES) {
@@ -97,25 +96,21 @@ fn header(len: usize) -> [u8; BLOCK_BYTES] {
     ustar::header(Kind::Global, len as u64, 0, NAME)
 }
 
-/// Bucket and generation (u64 each), what was replaced, and the name with its length (u16) before it.
+/// Bucket and generation (u64 each), and the name with its length (u16) before it.
 fn put_deletion(out: &mut Vec<u8>, deletion: &Deletion) -> Result<(), LomError> {
     let name = deletion.name.as_bytes();
     let too_large = LomError::TooLarge("name");
     let name_len = u16::try_from(name.len()).ok().filter(|_| name.len() <= MAX_NAME).ok_or(too_large)?;
     out.extend_from_slice(&deletion.bucket_id.to_le_bytes());
     out.extend_from_slice(&deletion.generation.to_le_bytes());
-    replaced::put(out, deletion.replaced);
     out.extend_from_slice(&name_len.to_le_bytes());
     out.extend_from_slice(name);
     Ok(())
 }
 
 /// Undoes [`file_record`] from the payload's digits on.
-pub(super) fn read_file(digits: &[u8]) -> Result<(ObjectMeta, Replaced), LomError> {
-    let payload = verified(digits)?;
-    let mut reader = Reader::new(&payload);
-    let replaced = replaced::read(&mut reader)?;
-    Ok((ObjectMeta::decode(reader.rest())?, replaced))
+pub(super) fn read_file(digits: &[u8]) -> Result<ObjectMeta, LomError> {
+    ObjectMeta::decode(&verified(digits)?)
 }
 
 /// Undoes one record of [`delete_records`] from the payload's digits on.
@@ -125,16 +120,15 @@ pub(super) fn read_deletions(digits: &[u8]) -> Result<Vec<Deletion>, LomError> {
     let mut deletions = Vec::new();
     while !reader.rest().is_empty() {
         let [bucket_id, generation] = [reader.u64()?, reader.u64()?];
-        let replaced = replaced::read(&mut reader)?;
         let name = reader.text(MAX_NAME, "name")?;
-        deletions.push(Deletion { bucket_id, name, generation, replaced });
+        deletions.push(Deletion { bucket_id, name, generation });
     }
     if deletions.is_empty() { Err(LomError::Malformed("deletions")) } else { Ok(deletions) }
 }
 
 /// The payload without its CRC, which has been compared.
 fn verified(digits: &[u8]) -> Result<Vec<u8>, LomError> {
-    let mut payload = replaced::unhex(digits).ok_or(LomError::Malformed("digits"))?;
+    let mut payload = hex::decode(digits).ok_or(LomError::Malformed("digits"))?;
     let (covered, crc) = payload.split_last_chunk::<CRC>().ok_or(LomError::Truncated)?;
     if crc32c(covered) != u32::from_le_bytes(*crc) {
         return Err(LomError::Crc);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::member::{below_bucket, check_bucket};
 use super::ustar::{self, Kind};
-use super::{BLOCK_BYTES, MAX_DATA, Replaced, fill_block, pax, replaced, to_block, whole_or_nothing};
+use super::{BLOCK_BYTES, MAX_DATA, fill_block, hex, pax, to_block, whole_or_nothing};
 use crate::cksum::crc32c;
 use crate::lom::{LomError, ObjectMeta};
 
@@ -12,8 +12,8 @@ pub(super) const PATH: &str = "path";
 /// The extended attribute of plain files too.
 pub(super) const ATTRIBUTE: &str = "SCHILY.xattr.user.straightline";
 pub(super) const COMMENT: &str = "comment";
-/// Begins an object's comment; the words of [`Replaced`], a blank and the CRC follow.
-pub(super) const REPLACES: &str = "straightline replaces ";
+/// Begins an object's comment; the CRC follows.
+pub(super) const OBJECT: &str = "straightline 2 object ";
 const CRC_DIGITS: usize = 8;
 const NAME: &[u8] = b"PaxHeader";
 
@@ -22,16 +22,11 @@ const NAME: &[u8] = b"PaxHeader";
 /// # Errors
 /// [`LomError::TooLarge`] from the metadata or for more than [`MAX_DATA`] bytes of data, and
 /// [`LomError::Malformed`] for a bucket's name that is none; then `out` is as before.
-pub fn object_head(
-    out: &mut Vec<u8>,
-    bucket: &str,
-    meta: &ObjectMeta,
-    replaced: Replaced,
-) -> Result<(), LomError> {
+pub fn object_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
     if meta.size > MAX_DATA {
         return Err(LomError::TooLarge("data"));
     }
-    whole_or_nothing(out, |out| put_head(out, bucket, meta, Some(replaced)))
+    archive_head(out, bucket, meta)
 }
 
 /// The same for a TAR archive that is no segment: the data may be of any size.
@@ -40,8 +35,7 @@ pub fn object_head(
 /// [`LomError::TooLarge`] from the metadata and [`LomError::Malformed`] for a bucket's name that is none; then `out`
 /// is as before.
 pub fn archive_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
-    let replaced = (meta.size <= MAX_DATA).then_some(Replaced::Nothing);
-    whole_or_nothing(out, |out| put_head(out, bucket, meta, replaced))
+    whole_or_nothing(out, |out| put_head(out, bucket, meta))
 }
 
 /// Zero bytes behind `size` bytes of data.
@@ -51,14 +45,7 @@ pub fn object_padding(size: u64) -> usize {
     to_block(size as usize)
 }
 
-/// Without `replaced` it is the head of an object too large for a segment: its size may be one that a header does not
-/// hold.
-fn put_head(
-    out: &mut Vec<u8>,
-    bucket: &str,
-    meta: &ObjectMeta,
-    replaced: Option<Replaced>,
-) -> Result<(), LomError> {
+fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
     check_bucket(bucket)?;
     let name = below_bucket(&meta.name);
     // TAR programs disagree about times before 1970. The exact one lies in the attribute.
@@ -71,14 +58,16 @@ fn put_head(
     let facts = out.len();
     let path = put_path(out, bucket, &name);
     put_mtime(out, mtime_ns);
-    if replaced.is_none() {
+    let fits_segment = meta.size <= MAX_DATA;
+    if !fits_segment {
+        // It may be one that a header does not hold.
         put_size(out, meta.size);
     }
     pax::begin(out, ATTRIBUTE, meta.encoded_len()?);
     meta.encode(out)?;
     pax::end(out);
-    if let Some(replaced) = replaced {
-        put_comment(out, facts, replaced);
+    if fits_segment {
+        put_comment(out, facts);
     }
     let extended = ustar::header(Kind::Extended, (out.len() - facts) as u64, mtime_s, NAME);
     if let Some(place) = out.get_mut(start..facts) {
@@ -127,13 +116,10 @@ fn put_size(out: &mut Vec<u8>, size: u64) {
 }
 
 /// The last fact, since its CRC covers all of them since `facts`.
-fn put_comment(out: &mut Vec<u8>, facts: usize, replaced: Replaced) {
-    let words = replaced::words(replaced);
-    pax::begin(out, COMMENT, REPLACES.len() + words.len() + 1 + CRC_DIGITS);
-    out.extend_from_slice(REPLACES.as_bytes());
-    out.extend_from_slice(&words);
-    out.push(b' ');
+fn put_comment(out: &mut Vec<u8>, facts: usize) {
+    pax::begin(out, COMMENT, OBJECT.len() + CRC_DIGITS);
+    out.extend_from_slice(OBJECT.as_bytes());
     let crc = crc32c(out.get(facts..).unwrap_or_default());
-    out.extend(replaced::hex(&crc.to_be_bytes()));
+    out.extend(hex::encode(&crc.to_be_bytes()));
     pax::end(out);
 }

@@ -1,10 +1,10 @@
 //! Reading records back. Damage is found by writing what was read once more, and comparing.
 
-use super::object::{ATTRIBUTE, COMMENT, PATH, REPLACES};
+use super::object::{ATTRIBUTE, COMMENT, OBJECT, PATH};
 use super::ustar::{self, Kind};
 use super::{
-    BLOCK_BYTES, MAX_GLOBAL, MAX_OBJECT_HEAD, ParseError, Parsed, Record, Replaced, delete_records,
-    file_record, global, object_head, object_padding, pax, replaced, to_block,
+    BLOCK_BYTES, MAX_GLOBAL, MAX_OBJECT_HEAD, ParseError, Parsed, Record, delete_records, file_record,
+    global, object_head, object_padding, pax, to_block,
 };
 use crate::lom::{LomError, ObjectMeta};
 
@@ -47,22 +47,25 @@ fn parse_object(head: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
     let (comment, _) = fact(facts, COMMENT)?;
     let bucket = path.split(|byte| *byte == b'/').next().and_then(|bucket| std::str::from_utf8(bucket).ok());
     let bucket = bucket.ok_or(ParseError::Damaged("path"))?;
-    let replaced = read_comment(comment).ok_or(ParseError::Damaged("comment"))?;
+    // The CRC behind it is compared with the rest.
+    if !comment.starts_with(OBJECT.as_bytes()) {
+        return Err(ParseError::Damaged("comment"));
+    }
     let meta = ObjectMeta::decode(attribute).map_err(damaged)?;
-    must_equal(head, |out| object_head(out, bucket, &meta, replaced))?;
+    must_equal(head, |out| object_head(out, bucket, &meta))?;
     // The encoder has bounded the size.
     let data = usize::try_from(meta.size).map_err(|_| ParseError::Damaged("size"))?;
     let len = head.len() + data + object_padding(meta.size);
-    Ok(Parsed { record: Record::Object { meta, replaced, head_len: head.len() }, len })
+    Ok(Parsed { record: Record::Object { meta, head_len: head.len() }, len })
 }
 
 fn parse_global(bytes: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
     let parsed = |record| Ok(Parsed { record, len: bytes.len() });
     let comment = if facts.is_empty() { global::FILLER.as_bytes() } else { fact(facts, COMMENT)?.0 };
     if let Some(digits) = comment.strip_prefix(global::FILE.as_bytes()) {
-        let (meta, replaced) = global::read_file(digits).map_err(damaged)?;
-        must_equal(bytes, |out| file_record(out, &meta, replaced))?;
-        return parsed(Record::File { meta, replaced });
+        let meta = global::read_file(digits).map_err(damaged)?;
+        must_equal(bytes, |out| file_record(out, &meta))?;
+        return parsed(Record::File(meta));
     }
     if let Some(digits) = comment.strip_prefix(global::DELETIONS.as_bytes()) {
         let deletions = global::read_deletions(digits).map_err(damaged)?;
@@ -85,12 +88,6 @@ fn fact<'a>(facts: &'a [u8], key: &str) -> Result<(&'a [u8], &'a [u8]), ParseErr
         Some((found, value, rest)) if found == key.as_bytes() => Ok((value, rest)),
         _ => Err(ParseError::Damaged("fact")),
     }
-}
-
-/// Without the CRC, since it is compared with the rest.
-fn read_comment(comment: &[u8]) -> Option<Replaced> {
-    let words = std::str::from_utf8(comment).ok()?.strip_prefix(REPLACES)?;
-    replaced::from_words(words.rsplit_once(' ')?.0)
 }
 
 fn must_equal(
