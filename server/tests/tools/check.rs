@@ -100,7 +100,7 @@ fn found_once(site: &Site, what: &str, class: &str, damage: impl FnOnce(), undo:
 #[test]
 fn what_is_missing_or_too_much_is_found() {
     let mut site = Site::new("tools-missing");
-    populate(&mut site, false);
+    populate(&mut site, true);
     let [segments, _, runs, ..] = files_by_kind(&site);
     let object = site.object_file(B.0, "l/1048576");
     let aside = site.root().join("aside");
