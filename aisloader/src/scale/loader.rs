@@ -46,7 +46,20 @@ impl Loader<'_> {
     pub(super) fn fill(&self, bytes: u64, object_bytes: u64) -> Result<()> {
         let size = object_bytes.to_string();
         let total = bytes.to_string();
-        let args = ["-pctput", "100", "-minsize", &size, "-maxsize", &size, "-totalputsize", &total];
+        // The disks are what is measured: the server must not serve from memory.
+        let props = r#"{"read_cache": false}"#;
+        let args = [
+            "-pctput",
+            "100",
+            "-minsize",
+            &size,
+            "-maxsize",
+            &size,
+            "-totalputsize",
+            &total,
+            "-bprops",
+            props,
+        ];
         self.run(&args, &["-direct", "-numworkers", "32"], Duration::from_secs(600)).map(|_| ())
     }
 

@@ -1,8 +1,9 @@
-//! `-bprops`: the sections `ec` and `mirror` of a new bucket.
+//! `-bprops`: the sections `ec` and `mirror` of a new bucket, and what only Straightline has.
 
 use crate::flags::{FlagError, Parsed};
 use serde_json::Value;
 
+const NAMES: [&str; 5] = ["ec", "mirror", "durability", "read_cache", "segment_object_size"];
 const COPIES: u64 = 2;
 const SLICES_MAX: u64 = 32;
 
@@ -21,8 +22,8 @@ pub(crate) fn bucket_props(flags: &Parsed) -> Result<Option<Value>, FlagError> {
         Err(e) => return refuse(format!("{text:?} is not JSON: {e}")),
     };
     let Some(sections) = props.as_object() else { return refuse(format!("{text:?} is not a JSON object")) };
-    if let Some(other) = sections.keys().find(|name| !matches!(name.as_str(), "ec" | "mirror")) {
-        return refuse(format!("the section {other:?} is neither \"ec\" nor \"mirror\""));
+    if let Some(other) = sections.keys().find(|name| !NAMES.contains(&name.as_str())) {
+        return refuse(format!("{other:?} is none of {}", NAMES.join(", ")));
     }
     let is_on = |section: &str| props.pointer(&format!("/{section}/enabled")) == Some(&Value::Bool(true));
     if is_on("mirror")

@@ -61,6 +61,7 @@ fn sections_of_a_bucket() {
     assert!(bucket_props(&flags(&[])).unwrap().is_none());
     let good = r#"{"mirror": {"copies": 2, "enabled": true}, "ec": {"enabled": true, "data_slices": 2}}"#;
     assert_eq!(of(good).unwrap().unwrap()["mirror"]["copies"], 2);
+    assert_eq!(of(r#"{"read_cache": false}"#).unwrap().unwrap()["read_cache"], false);
     for bad in [
         "{",
         "[]",

@@ -1,11 +1,12 @@
 //! The command: alternating rounds of the engines until the time is up.
 
+use super::Kind;
 use super::children::Parts;
-use super::{Kind, legend, result};
+use super::result::{self, Comparison};
 use crate::Result;
 use crate::child::{check_interrupted, watch_signals};
 use crate::figures::{Figures, medians};
-use crate::rounds::{Series, ratios};
+use crate::rounds::Series;
 use crate::work::WorkDir;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -31,12 +32,6 @@ pub(crate) struct IndexArgs {
     /// Result file.
     #[arg(long, default_value = "bench/results/index-engines.json")]
     out: PathBuf,
-}
-
-/// What the run has found.
-pub(super) struct Comparison {
-    pub(super) keys: u32,
-    pub(super) series: Vec<Series>,
 }
 
 /// Measures, prints, and writes the result file.
@@ -94,13 +89,4 @@ fn round(parts: &Parts<'_>, number: u32) -> Result<Round> {
     }
     let handover = parts.handover_round().map_err(|e| format!("hand-over: {e}"))?;
     Ok((engines, handover))
-}
-
-impl Comparison {
-    /// Every figure of the second engine over that of the first, where both have one.
-    pub(super) fn ratios(&self) -> Vec<crate::rounds::Ratio> {
-        let names: Vec<&'static str> = legend::LEGEND.iter().map(|(name, _)| *name).collect();
-        let all = ratios(&self.series, &[(Kind::Redb.name(), Kind::Fjall.name())], &names);
-        all.into_iter().filter(|ratio| ratio.of_medians.is_finite()).collect()
-    }
 }

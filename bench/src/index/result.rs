@@ -1,13 +1,28 @@
 //! The comparison as a table for people and a file for programs.
 
-use super::command::Comparison;
-use super::{keys, legend};
+use super::{Kind, keys, legend};
 use crate::report::{ratio, save, series, short};
+use crate::rounds::{Ratio, Series, ratios};
 use crate::{Result, host};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+
+/// What the run has found.
+pub(super) struct Comparison {
+    pub(super) keys: u32,
+    pub(super) series: Vec<Series>,
+}
+
+impl Comparison {
+    /// Every figure of the second engine over that of the first, where both have one.
+    pub(super) fn ratios(&self) -> Vec<Ratio> {
+        let names: Vec<&'static str> = legend::LEGEND.iter().map(|(name, _)| *name).collect();
+        let all = ratios(&self.series, &[(Kind::Redb.name(), Kind::Fjall.name())], &names);
+        all.into_iter().filter(|ratio| ratio.of_medians.is_finite()).collect()
+    }
+}
 
 /// A line for each figure, a column for each series.
 pub(super) fn print(comparison: &Comparison) -> Result<()> {

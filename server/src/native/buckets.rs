@@ -1,6 +1,6 @@
 //! Bucket requests.
 
-use super::{MESSAGE_BYTES_MAX, Request, check_provider, listing, summary};
+use super::{MESSAGE_BYTES_MAX, Request, check_provider, listing, named, summary};
 use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
 use crate::object;
@@ -40,20 +40,15 @@ pub(super) async fn handle(
     }
 }
 
-pub(super) fn find(request: &Request<'_, '_>, name: &str) -> Result<Arc<BucketView>> {
-    check_provider(&request.query)?;
-    object::bucket(&request.shard.node.view(), name)
-}
-
 async fn get(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
     match message.action.as_str() {
         action::SUMMARY_BCK => summary::get(request, name, message).await,
         "" | action::LIST if name.is_empty() => list_buckets(request, message),
         // Without a body a bucket's path lists its objects, as browsers and curl ask for them.
-        "" => listing::list(request, &find(request, name)?, message).await,
+        "" => listing::list(request, &named::bucket(request, name)?, message).await,
         // Null asks for buckets (of this name), anything else for the bucket's objects.
         action::LIST if message.value.is_null() => list_buckets(request, message),
-        action::LIST => listing::list(request, &find(request, name)?, message).await,
+        action::LIST => listing::list(request, &named::bucket(request, name)?, message).await,
         action::SHOW_INVENTORY | action::SUMMARY_SHARD => Err(Error::not_implemented(&message.action)),
         other => Err(Error::bad(format!("unknown action {other:?}"))),
     }
@@ -73,7 +68,7 @@ fn list_buckets(request: &Request<'_, '_>, message: &ActMsg) -> Result<Reply> {
 }
 
 async fn head(request: &Request<'_, '_>, name: &str, prefix: &str) -> Result<Reply> {
-    let bucket = find(request, name)?;
+    let bucket = named::bucket(request, name)?;
     let props = serde_json::to_string(&bucket.props).map_err(|e| Error::internal(format!("JSON: {e}")))?;
     let reply = Reply::empty(200).with("Ais-Bucket-Props", props);
     if request.query.has("bsumm_remote") {
@@ -121,7 +116,7 @@ fn destination(request: &Request<'_, '_>) -> Result<Bck> {
 }
 
 async fn copy(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
-    let from = find(request, name)?;
+    let from = named::bucket(request, name)?;
     let to = destination(request)?;
     let settings: TcbMsg = message.value_as().map_err(Error::bad)?;
     settings.validate().map_err(Error::bad)?;
@@ -148,7 +143,7 @@ async fn create_like(request: &Request<'_, '_>, like: &BucketView, name: &str) -
 }
 
 async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
-    let from = find(request, name)?;
+    let from = named::bucket(request, name)?;
     let to = destination(request)?;
     if to.name == name {
         return Err(Error::bad(format!("cannot rename bucket \"ais://{name}\" to itself")));
@@ -168,7 +163,7 @@ async fn freeze(request: &Request<'_, '_>, name: &str) -> Result<()> {
 }
 
 async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result<Reply> {
-    let name = find(request, name)?.bucket.name.clone();
+    let name = named::bucket(request, name)?.bucket.name.clone();
     let command = match message.action.as_str() {
         action::SET_BPROPS => {
             let change = BpropsToSet::from_value(&message.value).map_err(Error::bad)?;
@@ -182,7 +177,7 @@ async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result
 }
 
 async fn delete(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
-    let bucket = find(request, name)?;
+    let bucket = named::bucket(request, name)?;
     match message.action.as_str() {
         action::DESTROY_BCK => {
             object::destroy_bucket(request.shard, name).await?;

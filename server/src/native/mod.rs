@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod listing;
 mod metrics;
+mod named;
 mod node_info;
 mod objects;
 mod route;

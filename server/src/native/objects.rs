@@ -1,13 +1,13 @@
 //! Object requests, served on the core that owns the object.
 
 use super::headers::{custom_metadata, expected_checksum, validators};
+use super::named::{self, allow};
 use super::{MESSAGE_BYTES_MAX, Request};
 use crate::error::{Error, Kind, Result};
 use crate::object::{self, AppendHandle, ObjectRef};
 use crate::reply::Reply;
 use crate::shard::Body;
 use crate::store::{Entry, NewObject};
-use std::rc::Rc;
 use wire::api::actmsg::{ActMsg, action};
 use wire::api::bck::Bck;
 use wire::api::bprops::access;
@@ -30,19 +30,6 @@ pub(super) async fn handle(
     }
 }
 
-/// Checks a bucket's access rights.
-pub(super) fn allow(object: &ObjectRef, right: u64, what: &str) -> Result<()> {
-    if object.bucket.props.access & right == right {
-        return Ok(());
-    }
-    Err(Error::access_denied(&object.key.bucket.name, what))
-}
-
-pub(super) async fn find(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Rc<Entry>> {
-    let missing = || Error::object_missing(&object.key.bucket.name, &object.key.name);
-    request.shard.store.find(&object.key).await?.ok_or_else(missing)
-}
-
 async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
     allow(object, access::GET, "reading")?;
     for unsupported in ["archpath", "archregx", "etl_name"] {
@@ -51,7 +38,7 @@ async fn get(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
         }
     }
     loop {
-        let entry = find(request, object).await?;
+        let entry = named::entry(request, object).await?;
         // Between the look-up and the read it may have been overwritten: then what is there now is the answer.
         if let Some(reply) = get_entry(request, object, &entry).await? {
             return Ok(reply);
@@ -208,7 +195,7 @@ async fn patch(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_
     let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
     let new: std::collections::BTreeMap<String, String> =
         message.value_as().map_err(|e| Error::bad(format!("custom metadata: {e}")))?;
-    let entry = find(request, object).await?;
+    let entry = named::entry(request, object).await?;
     let mut pairs = if request.query.flag("set-new-custom") { Vec::new() } else { entry.custom.to_vec() };
     custom::merge(&mut pairs, new);
     custom::validate(&pairs).map_err(Error::bad)?;
@@ -227,7 +214,7 @@ async fn post(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>
             Ok(Reply::empty(200))
         }
         // Readers and writers never wait for each other here, so no object is ever locked.
-        action::CHECK_LOCK => find(request, object).await.map(|_| Reply::empty(200)),
+        action::CHECK_LOCK => named::entry(request, object).await.map(|_| Reply::empty(200)),
         action::MPT_UPLOAD | action::MPT_COMPLETE => Err(Error::not_implemented("multipart upload")),
         action::BLOB_DOWNLOAD | action::PROMOTE => Err(Error::not_implemented(message.action)),
         other => Err(Error::bad(format!("unknown action {other:?}"))),

@@ -1,7 +1,7 @@
 //! `HEAD` of an object, in AIStore's two forms.
 
 use super::Request;
-use super::objects::{allow, find};
+use super::named::{self, allow};
 use crate::error::{Error, Result};
 use crate::object::{ObjectRef, location};
 use crate::reply::Reply;
@@ -13,7 +13,7 @@ const WITHOUT_PROPS: [i64; 2] = [1, 3];
 
 pub(super) async fn head_object(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
     allow(object, access::OBJ_HEAD, "reading metadata")?;
-    let entry = find(request, object).await?;
+    let entry = named::entry(request, object).await?;
     request.shard.counters.head.add(1);
     let presence = request.query.int("presence").map_err(Error::bad)?;
     let mut reply = match request.query.get("props") {

@@ -1,7 +1,6 @@
 //! Bucket summaries, in the two steps that clients expect: a job's id first, the result with the next request.
 
-use super::Request;
-use super::buckets::find;
+use super::{Request, named};
 use crate::cluster::BucketView;
 use crate::error::{Error, Result};
 use crate::object;
@@ -18,7 +17,7 @@ pub(super) async fn get(request: &Request<'_, '_>, name: &str, message: &ActMsg)
     let view = request.shard.node.view();
     let buckets = match name {
         "" => view.buckets().into_iter().map(Arc::clone).collect(),
-        name => vec![find(request, name)?],
+        name => vec![named::bucket(request, name)?],
     };
     if control.uuid.is_empty() {
         // The index answers at once, but clients take a result with the first answer for an error.
