@@ -22,7 +22,8 @@ load=(./target/release/aisloader -ip 127.0.0.1 -port 51080 -bucket ais://demo -m
   # Ten seconds on a shared machine show that it works; what they break is printed all the same.
   -allow not-steady,too-short,client-saturated,clock-step,steal)
 echo; echo "== PUT 1 MiB, durable (group commit), 8 workers"
-"${load[@]}" -pctput 100 -numworkers 8 -duration 10s -totalputsize 4GiB -cleanup=false
+# The reads are to come from the disk, however much memory the machine has.
+"${load[@]}" -bprops '{"read_cache": false}' -pctput 100 -numworkers 8 -duration 10s -totalputsize 4GiB -cleanup=false
 echo; echo "== random GET 1 MiB from disk, 16 workers"
 "${load[@]}" -pctput 0 -numworkers 16 -duration 10s -cleanup=true
 echo; echo "data was in $data (removed now); to keep a node running: ./target/release/aisnode, then use $url"

@@ -66,7 +66,7 @@ pub const FLAGS: &[Flag] = &[
         "bprops",
         Text,
         "",
-        "JSON with the sections ec and mirror that a bucket is created with; one that exists keeps its own",
+        "JSON with what a bucket is created with (ec, mirror; durability, read_cache, segment_object_size); one that exists keeps its own",
     ),
     flag(
         "s3endpoint",

@@ -89,9 +89,11 @@ impl Lister {
         self.stream.write_all(request.as_bytes()).map_err(|e| format!("list: {e}"))?;
         let body = self.receive()?;
         let seconds = start.elapsed().as_secs_f64();
-        let page = msgpack::page(self.answer.get(body..).unwrap_or_default(), see);
-        let page = page.ok_or("list: the answer is not a page in MessagePack")?;
-        Ok(Listed { names: page.names, token: page.token.to_owned(), seconds })
+        let page = msgpack::page(self.answer.get(body..).unwrap_or_default());
+        let page = page.map_err(|e| format!("list: {e}"))?;
+        let names = page.names().len() as u64;
+        page.names().for_each(see);
+        Ok(Listed { names, token: page.token.to_owned(), seconds })
     }
 
     /// Reads an answer to its end; gives where its body begins.

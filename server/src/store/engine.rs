@@ -329,7 +329,8 @@ impl Store {
 
     /// Has room on a mountpath for so many bytes of an object.
     pub(super) fn take_room(&self, mountpath: usize, size_bytes: u64) -> Result<()> {
-        self.rooms.get(mountpath).map_or(Ok(()), |room| room.take(size_bytes))
+        let room = self.rooms.get(mountpath);
+        room.ok_or_else(|| Error::internal(format!("there is no mountpath {mountpath}")))?.take(size_bytes)
     }
 
     pub(super) fn committer(&self, mountpath: usize) -> Result<&Rc<Committer>> {

@@ -101,7 +101,8 @@ impl Writer {
     /// Makes the work file, and allocates one of known size at once. Not a huge one: the client may never send what
     /// it has announced.
     fn make_file(&mut self) -> Result<DirectFile> {
-        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(self.written))?;
+        // Of unknown length it takes room as it grows.
+        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0))?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
         let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::CreateNew)
             .map_err(|e| Error::disk("create work file", &e))?;

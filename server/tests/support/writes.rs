@@ -94,15 +94,15 @@ impl Writes {
             let names = if self.favours_some && (turn >> 60) != 0 { self.names / 4 } else { self.names };
             let at = ((turn >> 33) % names) as usize;
             known[at].sent += 1;
-            let number = known[at].sent;
-            match self.write(&mut client, thread, thread * self.names + at as u64, number) {
+            let (id, number) = (thread * self.names + at as u64, known[at].sent);
+            match self.write(&mut client, thread, id, number) {
                 // A deletion of what an earlier end has taken is as good.
                 Ok(reply) if reply.status == 200 || (reply.status == 404 && is_deletion(number)) => {
                     known[at].acknowledged = number;
                 }
                 Ok(reply) if self.disk_may_fail && reply.status >= 500 => return,
                 Ok(reply) => {
-                    panic!("write {number} of {}: {} {}", self.path(at as u64), reply.status, reply.text())
+                    panic!("write {number} of {}: {} {}", self.path(id), reply.status, reply.text())
                 }
                 Err(_) => return,
             }

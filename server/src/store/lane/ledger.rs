@@ -104,6 +104,11 @@ impl Ledger {
         self.segments.iter().map(|(&number, account)| (number, account))
     }
 
+    /// Those with this number and later ones.
+    pub(crate) fn segments_from(&self, first: u64) -> impl Iterator<Item = (u64, &SegmentAccount)> {
+        self.segments.range(first..).map(|(&number, account)| (number, account))
+    }
+
     /// Closes the accounts of segments that are no longer there: removed after the last checkpoint, before a crash.
     pub(crate) fn keep_segments(&mut self, there: &[u64]) {
         self.segments.retain(|number, _| there.binary_search(number).is_ok());

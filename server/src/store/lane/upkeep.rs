@@ -156,14 +156,15 @@ impl Lane {
     /// that either, so the segment is ended first.
     fn garbage_is_due(&self) -> Result<bool> {
         let from = self.checkpoint.get().segment;
-        let (mut dead, mut live) = (0, 0);
-        for (number, account) in self.ledger.borrow().segments() {
-            live += account.live_bytes();
-            if number >= from {
-                dead += account.end.saturating_sub(account.live_bytes());
-            }
-        }
-        if dead < self.mountpath.slack_bytes().max(live / GARBAGE_SHARE) {
+        let much = {
+            let ledger = self.ledger.borrow();
+            let behind = ledger.segments_from(from);
+            let dead: u64 = behind.map(|(_, a)| a.end.saturating_sub(a.live_bytes())).sum();
+            let live = || ledger.segments().map(|(_, account)| account.live_bytes()).sum::<u64>();
+            // The sum over all segments only when it can matter.
+            dead >= self.mountpath.slack_bytes() && dead >= live() / GARBAGE_SHARE
+        };
+        if !much {
             return Ok(false);
         }
         if self.log.position().segment == from {
@@ -178,7 +179,7 @@ impl Lane {
             return now.offset.saturating_sub(from.offset);
         }
         let ledger = self.ledger.borrow();
-        let between = ledger.segments().filter(|(number, _)| (from.segment..now.segment).contains(number));
+        let between = ledger.segments_from(from.segment).take_while(|(number, _)| *number < now.segment);
         now.offset + between.map(|(_, account)| account.end).sum::<u64>().saturating_sub(from.offset)
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
-use uring::{DirectFile, Driver, DriverConfig, OpenMode, PoolConfig};
+use uring::{DirectFile, Driver, DriverConfig, OpenMode, PoolConfig, block_on};
 
 const PIECE: usize = 1 << 20;
 const HUGE: usize = 2 << 20;
@@ -35,12 +35,12 @@ impl TestFile {
         for at in (0..size_bytes).step_by(PIECE) {
             let mut buf = driver.pool().try_alloc(PIECE).ok_or(io::ErrorKind::OutOfMemory)?;
             buf.as_chunks_mut().0.iter_mut().for_each(|word| *word = random.next().to_ne_bytes());
-            let (written, _) = run(&driver, driver.write_at(file.fd(), buf, PIECE, at))?;
+            let (written, _) = block_on(&driver, driver.write_at(file.fd(), buf, PIECE, at))?;
             if written? != PIECE {
                 return Err(io::ErrorKind::WriteZero.into());
             }
         }
-        run(&driver, driver.fsync(file.fd(), false))??;
+        block_on(&driver, driver.fsync(file.fd(), false))??;
         Ok(Self { file, size_bytes, _dir: dir })
     }
 
@@ -195,11 +195,6 @@ impl Wake for Flag {
     }
 }
 
-fn run<T>(driver: &Driver, future: impl Future<Output = T>) -> io::Result<T> {
-    let mut outputs = run_all(driver, vec![Box::pin(future)])?;
-    outputs.pop().ok_or_else(|| io::Error::other("no output"))
-}
-
 /// Runs tasks to their ends, each polled only when it was woken.
 fn run_all<T>(driver: &Driver, tasks: Vec<Task<'_, T>>) -> io::Result<Vec<T>> {
     let mut running: Vec<_> = tasks
@@ -228,9 +223,4 @@ fn run_all<T>(driver: &Driver, tasks: Vec<Task<'_, T>>) -> io::Result<Vec<T>> {
         }
         driver.turn_waiting(Duration::from_secs(1))?;
     }
-}
-
-/// For the ping-pong as well.
-pub(crate) fn block_on<T>(driver: &Driver, future: impl Future<Output = T>) -> io::Result<T> {
-    run(driver, future)
 }

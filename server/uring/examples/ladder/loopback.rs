@@ -1,6 +1,6 @@
 //! Ping-pong over a loopback connection against a thread that echoes with blocking calls.
 
-use crate::{Sample, Watch, disk};
+use crate::{Sample, Watch};
 use io_uring::{IoUring, opcode, types};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -90,7 +90,7 @@ pub(crate) fn driver(size: usize, span: Duration) -> io::Result<Sample> {
     let (socket, echo) = echoing(size)?;
     let driver = Driver::new(DriverConfig { entries: 8, pool: PoolConfig { size_bytes_max: 16 << 20 } })?;
     let socket = Rc::new(OwnedFd::from(socket));
-    let sample = disk::block_on(&driver, ping_pong(&driver, &socket, size, span))??;
+    let sample = uring::block_on(&driver, ping_pong(&driver, &socket, size, span))??;
     uring::sock::shutdown(&*socket);
     joined(sample, echo)
 }
