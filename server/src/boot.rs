@@ -7,7 +7,7 @@ use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, HEAD_LIMITS};
 use crate::node::Node;
-use crate::shard::{CoreReady, CoreSetup, Letter, StreamLimits, mailbox_capacity, start_core};
+use crate::shard::{CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core};
 use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, refuse_growth};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
@@ -283,8 +283,10 @@ fn start_cores(
     listeners: Vec<Vec<OwnedFd>>,
     known: &KnownBuckets,
 ) -> io::Result<Cores> {
+    let capacity = mailbox_capacity(config.cores, config.connections_max);
     let boxes: Vec<(MailSender<Letter>, MailReceiver<Letter>)> =
-        (0..config.cores).map(|_| Mailbox::new(mailbox_capacity(config.cores))).collect::<io::Result<_>>()?;
+        (0..config.cores).map(|_| Mailbox::new(capacity)).collect::<io::Result<_>>()?;
+    let seats = Seats::new(config.connections_max);
     let (mail, receivers): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
     let cpus = allowed_cpus()?;
     let (ready, started) = channel();
@@ -298,7 +300,7 @@ fn start_cores(
             pool: PoolConfig { size_bytes_max: node.budget.pool_bytes_core() },
             store: store_config(config, &node.budget),
             limits: stream_limits(config),
-            connections_max: config.connections_max.div_ceil(config.cores),
+            seats: Arc::clone(&seats),
             node: Arc::clone(node),
             mountpaths: Arc::clone(&node.mountpaths),
             buckets: known.buckets.clone(),

@@ -62,8 +62,8 @@ counters! {
     accepted => "conn.accepted.n";
     /// Connections turned away at the limit.
     refused => "conn.refused.n";
-    /// Requests served on another core than the one that accepted them.
-    lent => "req.lent.n";
+    /// Requests that took their connection to another core.
+    moved => "conn.moved.n";
 }
 
 impl Counters {

@@ -4,6 +4,7 @@ use super::call::{Letter, OpenCalls};
 use super::connection::serve;
 use super::context::Shard;
 use super::runtime::{drive, spawn_core, spawn_local, tick};
+use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
 use super::workers::Workers;
@@ -34,7 +35,7 @@ pub(crate) struct CoreSetup {
     pub(crate) pool: PoolConfig,
     pub(crate) store: StoreConfig,
     pub(crate) limits: StreamLimits,
-    pub(crate) connections_max: usize,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) node: Arc<Node>,
     pub(crate) mountpaths: Arc<[Arc<Mountpath>]>,
     pub(crate) buckets: Vec<Arc<BucketRef>>,
@@ -81,7 +82,8 @@ async fn run(setup: CoreSetup) -> io::Result<()> {
 type Failure = Rc<Cell<Option<io::Error>>>;
 
 async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed: Failure) {
-    let (ready, features, connections_max) = (setup.ready.clone(), driver.features(), setup.connections_max);
+    let (ready, features) = (setup.ready.clone(), driver.features());
+    let seats = Arc::clone(&setup.seats);
     let (shard, mailbox, listeners, recovery) = match assemble(driver, setup).await {
         Ok(assembled) => assembled,
         Err(e) => {
@@ -96,7 +98,7 @@ async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed
     spawn_local(Rc::clone(&shard.store).upkeep_loop());
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
-        spawn_local(accept(Rc::clone(&shard), Rc::new(listener), connections_max, Rc::clone(&accepting)));
+        spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Arc::clone(&seats), Rc::clone(&accepting)));
     }
     spawn_local(keep_time(Rc::clone(&shard)));
     spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, stopped, failed));
@@ -136,23 +138,24 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         watch: Rc::new(Watch::default()),
         workers: Workers::new(),
         calls: RefCell::new(OpenCalls::new()),
-        next_call: Cell::new(0),
         stopping: Cell::new(false),
     };
     Ok((Rc::new(shard), mailbox, setup.listeners, recovery))
 }
 
-async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, connections_max: usize, accepting: Rc<Cell<bool>>) {
+async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, seats: Arc<Seats>, accepting: Rc<Cell<bool>>) {
     let mut connections = shard.driver.accept_multi(listener);
     while accepting.get() {
         match connections.next().await {
             Ok(_) if !accepting.get() => {}
-            // Over the limit: closing at once tells the client to come back, and costs us nothing more.
-            Ok(_) if shard.connections() >= connections_max => shard.counters.refused.add(1),
-            Ok(socket) => {
-                shard.counters.accepted.add(1);
-                spawn_local(serve(Rc::clone(&shard), socket));
-            }
+            Ok(socket) => match seats.take() {
+                Some(seat) => {
+                    shard.counters.accepted.add(1);
+                    spawn_local(serve(Rc::clone(&shard), socket, seat));
+                }
+                // Over the limit: closing at once tells the client to come back, and costs us nothing more.
+                None => shard.counters.refused.add(1),
+            },
             Err(e) => {
                 tracing::warn!(core = shard.core, error = %e, "accept failed");
                 // Most likely out of descriptors; some will be free soon.

@@ -1,9 +1,11 @@
 //! Asking another core to do something: a closure goes there, its result comes back.
 //!
 //! Both ways go through bounded mailboxes. A core has at most [`CALLS_MAX`] questions open, so a box that holds that
-//! many for every core, and the answers to its own, never overflows: an answer cannot get lost.
+//! many for every core, the answers to its own and all connections of the node never overflows: nothing gets lost.
 
+use super::connection::take_over;
 use super::context::Shard;
+use super::parcel::Parcel;
 use crate::error::{Error, Result};
 use futures_channel::oneshot;
 use std::any::Any;
@@ -14,9 +16,9 @@ use std::rc::Rc;
 pub(crate) const CALLS_MAX: usize = 1024;
 
 /// How many letters a core's box must hold.
-pub(crate) fn mailbox_capacity(cores: usize) -> usize {
-    // Questions of every core, answers to our own, and a control message or two.
-    (cores + 1) * CALLS_MAX + 16
+pub(crate) fn mailbox_capacity(cores: usize, connections_max: usize) -> usize {
+    // Questions of every core, answers to our own, every connection, and a control message or two.
+    (cores + 1) * CALLS_MAX + connections_max + 16
 }
 
 type Job = Box<dyn FnOnce(&Rc<Shard>) + Send>;
@@ -27,7 +29,9 @@ pub(crate) enum Letter {
     /// Do this.
     Job(Job),
     /// The answer to a question with this number.
-    Answer(u64, Value),
+    Answer(usize, Value),
+    /// Serve this connection from now on; it comes with a request for an object of yours.
+    Connection(Box<Parcel>),
     /// Take no new connections, finish what is being served, stop.
     Stop,
 }
@@ -46,13 +50,11 @@ impl Shard {
         if core == self.core {
             return Ok(work(Rc::clone(self)).await);
         }
-        let number = self.next_call.get();
-        self.next_call.set(number + 1);
         let (answer, answered) = oneshot::channel();
         if self.calls.borrow().len() >= CALLS_MAX {
             return Err(Error::busy("too many requests wait for another core"));
         }
-        self.calls.borrow_mut().insert(number, answer);
+        let number = self.calls.borrow_mut().insert(answer);
         let home = self.core;
         let job: Job = Box::new(move |there| {
             let shard = Rc::clone(there);
@@ -62,7 +64,7 @@ impl Shard {
             });
         });
         if !self.send(core, Letter::Job(job)) {
-            self.calls.borrow_mut().remove(&number);
+            self.calls.borrow_mut().try_remove(number);
             return Err(Error::busy("another core takes no more requests"));
         }
         let value = answered.await.map_err(|_| Error::internal("another core has stopped"))?;
@@ -90,19 +92,20 @@ impl Shard {
         match letter {
             Letter::Job(job) => job(self),
             Letter::Answer(number, value) => {
-                if let Some(waiting) = self.calls.borrow_mut().remove(&number) {
+                if let Some(waiting) = self.calls.borrow_mut().try_remove(number) {
                     // Whoever asked may have gone away.
                     let _ = waiting.send(value);
                 }
             }
+            Letter::Connection(parcel) => self.background(take_over(Rc::clone(self), parcel)),
             Letter::Stop => return false,
         }
         true
     }
 }
 
-/// Questions waiting for their answers.
-pub(crate) type OpenCalls = std::collections::HashMap<u64, oneshot::Sender<Value>>;
+/// Questions waiting for their answers. One keeps its number until it is answered, even when its asker has gone away.
+pub(crate) type OpenCalls = slab::Slab<oneshot::Sender<Value>>;
 
 impl Shard {
     /// Has the control thread apply a command and waits for the outcome; it comes back as mail, like any answer.
@@ -113,10 +116,8 @@ impl Shard {
         &self,
         command: crate::cluster::Command,
     ) -> Result<crate::cluster::Outcome> {
-        let number = self.next_call.get();
-        self.next_call.set(number + 1);
         let (answer, answered) = oneshot::channel();
-        self.calls.borrow_mut().insert(number, answer);
+        let number = self.calls.borrow_mut().insert(answer);
         let home = self.mail.get(self.core).cloned();
         let done = Box::new(move |outcome: Result<crate::cluster::Outcome>| {
             if let Some(home) = home {
@@ -125,7 +126,7 @@ impl Shard {
             }
         });
         if let Err(e) = self.node.control.apply(command, done) {
-            self.calls.borrow_mut().remove(&number);
+            self.calls.borrow_mut().try_remove(number);
             return Err(e);
         }
         let value = answered.await.map_err(|_| Error::internal("the control thread has stopped"))?;

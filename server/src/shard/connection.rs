@@ -1,8 +1,13 @@
 //! The loop of a connection: a head, its place, its answer, and again.
+//!
+//! A connection lives on the core whose object it last asked for. A request for another core's object takes the
+//! connection there, and there it stays: one trip between cores at most for each request, and none back.
 
 use super::body::Body;
+use super::call::Letter;
 use super::context::Shard;
 use super::parcel::Parcel;
+use super::seat::Seat;
 use super::stream::{HeadEnd, Stream};
 use crate::error::{Error, Kind};
 use crate::native::{self, Routed};
@@ -14,81 +19,81 @@ use wire::http1::{HeadError, Method, RequestHead, parse_request};
 
 /// What is left to do with the connection after a request.
 enum Next {
-    // Boxed: a connection changes hands several times for each request.
-    Continue(Box<Stream>),
+    Continue,
     Close,
+    /// The request is for an object of this core.
+    Move(usize),
 }
 
-/// Serves a connection until it ends.
-pub(super) async fn serve(shard: Rc<Shard>, socket: OwnedFd) {
+/// Whether a request may still go to another core.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Routing {
+    Free,
+    /// It was sent here, and is answered here: cores never send it to and fro.
+    Final,
+}
+
+/// Serves a new connection until it ends or moves to another core.
+pub(super) async fn serve(shard: Rc<Shard>, socket: OwnedFd, seat: Seat) {
     let Ok(peer) = uring::sock::peer_address(&socket) else { return };
-    let mut stream = Box::new(Stream::new(&shard, socket, peer));
+    go_on(&shard, Stream::new(&shard, socket, peer, seat)).await;
+}
+
+/// Serves a connection that another core has sent with a request.
+pub(super) async fn take_over(shard: Rc<Shard>, parcel: Box<Parcel>) {
+    let (mut stream, head) = parcel.unpack(&shard);
+    if let Next::Continue = serve_request(&shard, &mut stream, &head, Routing::Final).await {
+        stream.recycle(head);
+        go_on(&shard, stream).await;
+    }
+}
+
+async fn go_on(shard: &Rc<Shard>, mut stream: Stream) {
     while !shard.is_stopping() {
-        let next = match stream.read_head().await {
-            Ok(head) => serve_request(&shard, stream, head).await,
+        let head = match stream.read_head().await {
+            Ok(head) => head,
             Err(HeadEnd::Closed) => return,
-            Err(HeadEnd::Bad(error)) => return refuse_head(&shard, &mut stream, error).await,
+            Err(HeadEnd::Bad(error)) => return refuse_head(shard, &mut stream, error).await,
         };
-        match next {
-            Next::Continue(back) => stream = back,
+        match serve_request(shard, &mut stream, &head, Routing::Free).await {
+            Next::Continue => stream.recycle(head),
             Next::Close => return,
+            Next::Move(core) => return send_away(shard, stream, head, core),
         }
     }
 }
 
-async fn serve_request(shard: &Rc<Shard>, mut stream: Box<Stream>, head_bytes: Vec<u8>) -> Next {
-    let head = match parse_request(&head_bytes, &shard.limits.head) {
+async fn serve_request(shard: &Rc<Shard>, stream: &mut Stream, head: &[u8], routing: Routing) -> Next {
+    let head = match parse_request(head, &shard.limits.head) {
         Ok(Some(head)) => head,
         Ok(None) => return Next::Close,
         Err(error) => {
-            refuse_head(shard, &mut stream, error).await;
+            refuse_head(shard, stream, error).await;
             return Next::Close;
         }
     };
     let routed = Routed::new(&head);
-    let owner = routed.owner_core(shard).unwrap_or(shard.core);
-    if owner != shard.core {
-        return lend(shard, stream, head_bytes, owner).await;
+    if routing == Routing::Free
+        && let Some(owner) = routed.owner_core(shard).filter(|owner| *owner != shard.core)
+    {
+        return Next::Move(owner);
     }
-    match answer(shard, stream, &head, routed).await {
-        Next::Continue(mut stream) => {
-            stream.recycle(head_bytes);
-            Next::Continue(stream)
-        }
-        Next::Close => Next::Close,
-    }
+    answer(shard, stream, &head, routed).await
 }
 
-/// Lends the socket to the core that owns the object, and takes it back afterwards.
-async fn lend(shard: &Rc<Shard>, stream: Box<Stream>, head: Vec<u8>, owner: usize) -> Next {
-    shard.counters.lent.add(1);
-    let Ok(parcel) = stream.pack() else { return Next::Close };
-    let there = move |shard: Rc<Shard>| async move { serve_guest(&shard, parcel, head).await };
-    match shard.call(owner, there).await {
-        Ok(Some(parcel)) => Next::Continue(Box::new(Stream::unpack(shard, parcel))),
-        // The parcel went with the call: the client sees the connection close and may retry.
-        Ok(None) | Err(_) => Next::Close,
-    }
-}
-
-async fn serve_guest(shard: &Rc<Shard>, parcel: Parcel, head_bytes: Vec<u8>) -> Option<Parcel> {
-    let stream = Box::new(Stream::unpack(shard, parcel));
-    let Ok(Some(head)) = parse_request(&head_bytes, &shard.limits.head) else { return None };
-    match answer(shard, stream, &head, Routed::new(&head)).await {
-        Next::Continue(stream) => stream.pack().ok(),
-        Next::Close => None,
+/// Sends a connection to the core that owns what its request is about.
+fn send_away(shard: &Shard, stream: Stream, head: Vec<u8>, core: usize) {
+    shard.counters.moved.add(1);
+    // A core that has stopped takes nothing more: the client sees the connection close, as with every one then.
+    if let Ok(parcel) = Parcel::pack(stream, head) {
+        shard.send(core, Letter::Connection(Box::new(parcel)));
     }
 }
 
 /// Answers a request on the core that owns what it is about.
-async fn answer(
-    shard: &Rc<Shard>,
-    mut stream: Box<Stream>,
-    head: &RequestHead<'_>,
-    routed: Routed<'_>,
-) -> Next {
+async fn answer(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>, routed: Routed<'_>) -> Next {
     let started = std::time::Instant::now();
-    let mut body = Body::new(&mut stream, head.framing, head.expect_continue);
+    let mut body = Body::new(stream, head.framing, head.expect_continue);
     let outcome = native::handle(shard, head, routed, &mut body).await;
     let disconnected = matches!(&outcome, Err(e) if e.kind == Kind::Disconnected);
     let drained = !disconnected && body.drain().await;
@@ -100,13 +105,13 @@ async fn answer(
         error_reply(shard, head, &error, stream.peer())
     });
     let keep_alive = head.keep_alive && drained && !shard.is_stopping() && !reply.close && stream.is_usable();
-    let sent = reply::send(shard, &mut stream, reply, head.method == Method::Head, keep_alive).await;
+    let sent = reply::send(shard, stream, reply, head.method == Method::Head, keep_alive).await;
     shard.counters.note_latency(head, started.elapsed());
     if !keep_alive || sent.is_err() || !stream.is_usable() {
         stream.linger_close().await;
         return Next::Close;
     }
-    Next::Continue(stream)
+    Next::Continue
 }
 
 fn error_reply(shard: &Shard, head: &RequestHead<'_>, error: &Error, peer: SocketAddr) -> Reply {

@@ -27,7 +27,6 @@ pub(crate) struct Shard {
     pub(super) watch: Rc<Watch>,
     pub(super) workers: Workers,
     pub(super) calls: RefCell<OpenCalls>,
-    pub(super) next_call: Cell<u64>,
     pub(super) stopping: Cell<bool>,
 }
 

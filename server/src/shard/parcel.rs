@@ -1,38 +1,40 @@
-//! A connection on its way between cores: plain data, sent there and back.
+//! A connection on its way to another core: plain data, sent together with the request that makes it move.
 
 use super::context::Shard;
+use super::seat::Seat;
 use super::stream::{Stream, StreamParts};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-/// A lent socket with what was received on it.
+/// A socket with what was received on it.
 pub(crate) struct Parcel {
     socket: OwnedFd,
     peer: SocketAddr,
-    /// Bytes behind the request's head: the start of its body, or the next request.
+    /// The head of the request to be served.
+    head: Vec<u8>,
+    /// Bytes behind the head: the start of its body, or the next request.
     received: Vec<u8>,
-    /// False once an error has left the connection unusable.
-    usable: bool,
     /// Zero-copy sends have turned out to copy on this path.
     copies: bool,
+    seat: Seat,
 }
 
-impl Stream {
-    /// Packs the connection up. Fails only when the descriptor cannot be duplicated while an operation keeps it.
-    pub(super) fn pack(self) -> std::io::Result<Parcel> {
-        let parts = self.take_apart();
-        let socket = match Rc::try_unwrap(parts.socket) {
+impl Parcel {
+    /// Packs a connection up. Fails only when the descriptor cannot be duplicated while an operation keeps it.
+    pub(super) fn pack(stream: Stream, head: Vec<u8>) -> std::io::Result<Self> {
+        let StreamParts { socket, peer, received, copies, seat } = stream.take_apart();
+        let socket = match Rc::try_unwrap(socket) {
             Ok(socket) => socket,
             Err(shared) => shared.try_clone()?,
         };
-        let StreamParts { peer, received, usable, copies, .. } = parts;
-        Ok(Parcel { socket, peer, received, usable, copies })
+        Ok(Self { socket, peer, head, received, copies, seat })
     }
 
-    pub(super) fn unpack(shard: &Rc<Shard>, parcel: Parcel) -> Self {
-        let mut stream = Self::new(shard, parcel.socket, parcel.peer);
-        stream.restore(parcel.received, parcel.usable, parcel.copies);
-        stream
+    /// The connection on its new core, and the request's head.
+    pub(super) fn unpack(self, shard: &Shard) -> (Stream, Vec<u8>) {
+        let Self { socket, peer, head, received, copies, seat } = self;
+        let parts = StreamParts { socket: Rc::new(socket), peer, received, copies, seat };
+        (Stream::assemble(shard, parts), head)
     }
 }

@@ -1,6 +1,7 @@
 //! A client's connection: bytes in with deadlines, bytes out from registered memory.
 
 use super::context::Shard;
+use super::seat::Seat;
 use super::watch::WatchGuard;
 use crate::error::{Error, Kind, Result};
 use crate::store::Piece;
@@ -48,8 +49,8 @@ pub(super) struct StreamParts {
     pub(super) socket: Rc<OwnedFd>,
     pub(super) peer: SocketAddr,
     pub(super) received: Vec<u8>,
-    pub(super) usable: bool,
     pub(super) copies: bool,
+    pub(super) seat: Seat,
 }
 
 /// A connection on the core that serves it now.
@@ -63,43 +64,41 @@ pub(crate) struct Stream {
     consumed: usize,
     zero_copy: ZcVerdict,
     usable: bool,
+    seat: Seat,
 }
 
 impl Stream {
-    pub(super) fn new(shard: &Rc<Shard>, socket: OwnedFd, peer: SocketAddr) -> Self {
-        let socket = Rc::new(socket);
+    pub(super) fn new(shard: &Shard, socket: OwnedFd, peer: SocketAddr, seat: Seat) -> Self {
+        // The kernel always copies for a receiver on the same machine.
+        let copies = peer.ip().is_loopback();
+        Self::assemble(
+            shard,
+            StreamParts { socket: Rc::new(socket), peer, received: Vec::new(), copies, seat },
+        )
+    }
+
+    /// A connection between two requests on this core.
+    pub(super) fn assemble(shard: &Shard, parts: StreamParts) -> Self {
+        let StreamParts { socket, peer, received, copies, seat } = parts;
         Self {
             driver: shard.driver.clone(),
             limits: shard.limits,
             watch: shard.watch.add(&socket),
             socket,
             peer,
-            received: Vec::new(),
+            received,
             consumed: 0,
-            // The kernel always copies for a receiver on the same machine.
-            zero_copy: if peer.ip().is_loopback() { ZcVerdict::known_copied() } else { ZcVerdict::default() },
+            zero_copy: if copies { ZcVerdict::known_copied() } else { ZcVerdict::default() },
             usable: true,
+            seat,
         }
     }
 
     pub(super) fn take_apart(mut self) -> StreamParts {
         self.compact();
         let copies = self.zero_copy.copied();
-        StreamParts {
-            socket: self.socket,
-            peer: self.peer,
-            received: self.received,
-            usable: self.usable,
-            copies,
-        }
-    }
-
-    pub(super) fn restore(&mut self, received: Vec<u8>, usable: bool, copies: bool) {
-        self.received = received;
-        self.usable = usable;
-        if copies {
-            self.zero_copy = ZcVerdict::known_copied();
-        }
+        let Self { socket, peer, received, seat, .. } = self;
+        StreamParts { socket, peer, received, copies, seat }
     }
 
     /// The client's address.
