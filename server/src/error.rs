@@ -152,6 +152,16 @@ impl Error {
     }
 }
 
+impl From<lsm::Error> for Error {
+    fn from(error: lsm::Error) -> Self {
+        match error {
+            lsm::Error::Corrupt(text) => Self::corrupt(text),
+            lsm::Error::Io { doing, error } => Self::disk(&doing, &error),
+            lsm::Error::Internal(text) => Self::internal(text),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -159,3 +169,25 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_an_index_say_the_same_here() {
+        let io = |kind| lsm::Error::Io { doing: "write the index".to_owned(), error: io::Error::from(kind) };
+        let cases = [
+            (lsm::Error::Corrupt("a block".to_owned()), Kind::Corrupt, Source::Disk),
+            (lsm::Error::Internal("a gate is gone".to_owned()), Kind::Internal, Source::Internal),
+            (io(io::ErrorKind::StorageFull), Kind::NoSpace, Source::Disk),
+            (io(io::ErrorKind::QuotaExceeded), Kind::NoSpace, Source::Disk),
+            (io(io::ErrorKind::PermissionDenied), Kind::Io, Source::Disk),
+        ];
+        for (index, kind, source) in cases {
+            let text = index.to_string();
+            let error = Error::from(index);
+            assert_eq!((error.kind, error.source, error.text), (kind, source, text));
+        }
+    }
+}

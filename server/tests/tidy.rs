@@ -18,7 +18,7 @@ const IMPORTS: [(&str, &[&str]); 6] = [
 ];
 
 /// (layer, what it must not reach up to).
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     (
         "server/src/store/",
         &["crate::object", "crate::native", "crate::jobs", "crate::cluster", "crate::shard"],
@@ -26,6 +26,10 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("server/src/object/", &["crate::native", "crate::s3"]),
     ("server/src/cluster/", &["crate::object", "crate::native", "crate::shard"]),
     ("server/src/jobs/", &["crate::native", "crate::shard"]),
+    (
+        "server/lsm/src/",
+        &["placement::", "wire::api", "wire::lom", "wire::segment", "std::thread", "std::net::"],
+    ),
     ("server/wire/src/", &["uring::", "std::net::TcpStream", "std::fs::"]),
     ("placement/src/", &["wire::", "uring::", "std::fs::", "std::net::TcpStream", "std::time::"]),
 ];

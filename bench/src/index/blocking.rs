@@ -1,6 +1,6 @@
 //! Engines whose calls block: what they offer, and the scenarios made of it.
 
-use super::keys::{BATCH, Entry, KeySet, LANES, key, lane, prefix, value};
+use super::keys::{BATCH, Entry, Key, KeySet, LANES, key, lane, prefix, value};
 use super::meters::Latencies;
 use super::{Applied, IndexEngine, Visit};
 use crate::Result;
@@ -58,6 +58,54 @@ impl Found {
             Some(_) => Self::Other,
         }
     }
+
+    /// Whether this is right of an object: it is there if it is one of the set's.
+    pub(super) fn check(self, id: u32, set: &KeySet) -> Result<()> {
+        let expected = if id < set.keys() { Self::Same } else { Self::Nothing };
+        if self == expected {
+            return Ok(());
+        }
+        Err(format!("object {id}: {self:?} was found, and not {expected:?}"))
+    }
+}
+
+/// A page of a lane from an object on, as it is read.
+pub(super) struct Page {
+    id: u32,
+    first: Key,
+    entries: usize,
+    is_first_right: bool,
+}
+
+impl Page {
+    pub(super) fn from_object(id: u32) -> Self {
+        Self { id, first: key(id), entries: 0, is_first_right: false }
+    }
+
+    /// The key to start from.
+    pub(super) fn first(&self) -> &[u8] {
+        &self.first
+    }
+
+    /// So many so far.
+    pub(super) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Takes the next entry's key.
+    pub(super) fn see(&mut self, key: &[u8]) {
+        self.is_first_right |= self.entries == 0 && key == self.first;
+        self.entries += 1;
+    }
+
+    /// Whether it began where it should, and has not become too long.
+    pub(super) fn check(&self, limit: usize) -> Result<()> {
+        let Self { id, entries, .. } = self;
+        if self.is_first_right && *entries <= limit {
+            return Ok(());
+        }
+        Err(format!("page from object {id}: starts elsewhere, or has {entries} entries"))
+    }
 }
 
 /// The scenarios over a store.
@@ -98,10 +146,7 @@ impl<S: Store> IndexEngine for Calls<S> {
             let start = Instant::now();
             let found = self.0.find(lane, &key, &value)?;
             latencies.add(start.elapsed());
-            let expected = if *id < set.keys() { Found::Same } else { Found::Nothing };
-            if found != expected {
-                return Err(format!("object {id}: {found:?} was found, and not {expected:?}"));
-            }
+            found.check(*id, set)?;
             if start >= until {
                 break;
             }
@@ -124,18 +169,14 @@ impl<S: Store> IndexEngine for Calls<S> {
         latencies: &mut Latencies,
     ) -> Result<()> {
         for id in from {
-            let first = key(*id);
-            let (mut entries, mut is_first_right) = (0, false);
+            let (mut page, first) = (Page::from_object(*id), key(*id));
             let start = Instant::now();
             self.0.visit(lane(*id), &first, limit, &mut |key, _| {
-                is_first_right |= entries == 0 && key == first;
-                entries += 1;
+                page.see(key);
                 Ok(())
             })?;
             latencies.add(start.elapsed());
-            if !is_first_right || entries > limit {
-                return Err(format!("page from object {id}: starts elsewhere, or has {entries} entries"));
-            }
+            page.check(limit)?;
             if start >= until {
                 break;
             }

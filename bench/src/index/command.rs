@@ -24,7 +24,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// The whole run in seconds, however slow the machine is; it fails when one round takes longer.
-    #[arg(long, default_value_t = 350, value_parser = clap::value_parser!(u64).range(10..=7200))]
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=7200))]
     limit: u64,
     /// Where the data lies while the run lasts; its file system is what is measured.
     #[arg(long, default_value = "target/bench")]

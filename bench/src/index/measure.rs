@@ -235,11 +235,12 @@ fn check(engine: &mut dyn IndexEngine, set: &KeySet, without: Option<u32>) -> Re
 mod tests {
     use super::*;
     use crate::index::legend;
+    use crate::index::testing::direct_dir;
 
     #[test]
     fn each_engine_answers_rightly() {
         for kind in Kind::ALL {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = direct_dir();
             let figures = measure(kind, 2000, dir.path()).unwrap();
             for (name, figure) in &figures {
                 assert!(legend::name(name).is_some(), "{name} is not explained");
@@ -255,7 +256,7 @@ mod tests {
     fn wrong_content_is_found() {
         let set = KeySet::new(500);
         for kind in Kind::ALL {
-            let dir = tempfile::tempdir().unwrap();
+            let dir = direct_dir();
             let mut engine = kind.open(dir.path()).unwrap();
             engine.ingest(&set, &mut |_, _| Ok(())).unwrap();
             check(engine.as_mut(), &set, None).unwrap();

@@ -1,7 +1,8 @@
 //! Engines for the ordered index of a lane, measured side by side.
 //!
 //! An engine joins by implementing [`IndexEngine`], whose methods are whole pieces of a scenario, so that one with an
-//! executor and a ring of its own can do them its way; engines with blocking calls implement `blocking::Store`.
+//! executor and a ring of its own can do them its way (`with_lsm`); engines with blocking calls implement
+//! `blocking::Store`.
 //! Then it gets a variant in [`Kind`] and a line in [`Kind::open`].
 
 mod blocking;
@@ -11,10 +12,13 @@ mod crash;
 mod handover;
 mod keys;
 mod legend;
+mod lsm_dead;
+mod lsm_log;
 mod measure;
 mod meters;
 mod result;
 mod with_fjall;
+mod with_lsm;
 mod with_redb;
 
 pub(crate) use children::{ChildArgs, run as run_part};
@@ -84,19 +88,25 @@ trait IndexEngine {
 /// The engines that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// The LSM tree.
+    /// An LSM tree.
     Fjall,
-    /// The B-tree.
+    /// A B-tree.
     Redb,
+    /// Our own LSM tree, alone: what is durable is in its runs.
+    Lsm,
+    /// The same with a log before it, as the server uses it.
+    LsmLog,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Fjall, Self::Redb];
+    const ALL: [Self; 4] = [Self::Fjall, Self::Redb, Self::Lsm, Self::LsmLog];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Fjall => "fjall",
             Self::Redb => "redb",
+            Self::Lsm => "lsm",
+            Self::LsmLog => "lsm-log",
         }
     }
 
@@ -105,6 +115,8 @@ impl Kind {
         match self {
             Self::Fjall => with_fjall::SETTINGS,
             Self::Redb => with_redb::SETTINGS,
+            Self::Lsm => with_lsm::SETTINGS,
+            Self::LsmLog => with_lsm::SETTINGS_WITH_LOG,
         }
     }
 
@@ -113,6 +125,17 @@ impl Kind {
         Ok(match self {
             Self::Fjall => Box::new(blocking::Calls::<with_fjall::Fjall>::open(dir)?),
             Self::Redb => Box::new(blocking::Calls::<with_redb::Redb>::open(dir)?),
+            Self::Lsm => Box::new(with_lsm::Lsm::open(dir, with_lsm::Durable::ByRuns)?),
+            Self::LsmLog => Box::new(with_lsm::Lsm::open(dir, with_lsm::Durable::ByLog)?),
         })
+    }
+}
+
+#[cfg(test)]
+mod testing {
+    /// Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
+    pub(super) fn direct_dir() -> tempfile::TempDir {
+        let beside = std::env::current_exe().unwrap();
+        tempfile::tempdir_in(beside.parent().unwrap()).unwrap()
     }
 }

@@ -16,10 +16,12 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Every figure of the second engine over that of the first, where both have one.
+    /// Every figure of an engine over that of another, where both have one: of the foreign ones, and of ours to each of them.
     pub(super) fn ratios(&self) -> Vec<Ratio> {
         let names: Vec<&'static str> = legend::LEGEND.iter().map(|(name, _)| *name).collect();
-        let all = ratios(&self.series, &[(Kind::Redb.name(), Kind::Fjall.name())], &names);
+        let [fjall, redb, lsm, log] = [Kind::Fjall, Kind::Redb, Kind::Lsm, Kind::LsmLog].map(Kind::name);
+        let pairs = [(redb, fjall), (lsm, fjall), (lsm, redb), (log, fjall), (log, redb)];
+        let all = ratios(&self.series, &pairs, &names);
         all.into_iter().filter(|ratio| ratio.of_medians.is_finite()).collect()
     }
 }

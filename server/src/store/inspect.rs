@@ -3,10 +3,10 @@
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{BatchBuffers, Buckets, Lane, UpkeepLimits, replay_in_memory};
-use super::lsm::IndexCache;
 use super::open;
 use super::start::StoreSetup;
 use crate::error::{Error, Kind, Result};
+use lsm::IndexCache;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::{DirectFile, OpenMode};

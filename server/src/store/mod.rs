@@ -19,7 +19,6 @@ mod entry;
 mod inspect;
 mod lane;
 mod lock;
-mod lsm;
 mod mountpath;
 mod names;
 mod open;

@@ -3,9 +3,9 @@
 use super::engine::Store;
 use super::entry::{Entry, index_key, parse_index_key};
 use super::lane::Lane;
-use super::lsm::{Cursor, Step};
 use super::value;
 use crate::error::Result;
+use lsm::{Cursor, Step};
 use std::rc::Rc;
 
 /// What a listing asks for.
@@ -156,7 +156,7 @@ impl ScanQuery {
 /// Goes to a cursor's next entry, through the waits in between.
 pub(super) async fn next(cursor: &mut Cursor) -> Result<Step> {
     loop {
-        match cursor.next() {
+        match cursor.step() {
             Step::NeedsBlock => cursor.load().await?,
             step => return Ok(step),
         }

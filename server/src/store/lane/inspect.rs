@@ -4,7 +4,7 @@ use super::log::Position;
 use super::open::{LaneSetup, OpenedLane, decode_checkpoint, lane_dir};
 use super::{Lane, Ledger};
 use crate::error::{Error, Kind, Result};
-use crate::store::lsm::{LaneIndex, Opened};
+use lsm::{LaneIndex, Opened};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -54,7 +54,9 @@ impl LaneSetup {
     /// What the disk says.
     pub(crate) async fn remove_index(self) -> Result<()> {
         match sys::open_dir_beneath(self.mountpath.dir(), &lane_dir(self.number)) {
-            Ok(dir) => LaneIndex::reset(self.driver, Rc::new(dir), self.cache).await.map(drop),
+            Ok(dir) => {
+                LaneIndex::reset(self.driver, Rc::new(dir), self.cache).await.map(drop).map_err(Error::from)
+            }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(Error::disk("open a lane", &e)),
         }

@@ -6,9 +6,9 @@ use super::ledger::Ledger;
 use super::log::{Log, Position, file_name, number_of};
 use super::segments::SegmentFiles;
 use crate::error::{Error, Kind, Result};
-use crate::store::lsm::{IndexCache, LaneIndex, Opened};
 use crate::store::mountpath::{LANES_DIR, Mountpath};
 use crate::store::value::{number, put_number};
+use lsm::{IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
@@ -108,7 +108,7 @@ impl LaneSetup {
     /// The index and its checkpoint. One that is damaged is thrown away, and so is one that was never complete.
     async fn open_index(&self, dir: &Rc<OwnedFd>) -> Result<(Opened, Option<(Position, Ledger)>)> {
         let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
-        let why = match LaneIndex::open(driver, Rc::clone(dir), cache).await {
+        let why = match LaneIndex::open(driver, Rc::clone(dir), cache).await.map_err(Error::from) {
             Ok(opened) => match decode_checkpoint(&opened.checkpoint) {
                 Some(checkpoint) => return Ok((opened, Some(checkpoint))),
                 None if opened.checkpoint.is_empty() && opened.index.stats().runs == 0 => {

@@ -135,7 +135,7 @@ impl Lane {
         fault::point("checkpoint-begun");
         if let Err(e) = self.index.flush(&bytes).await {
             *self.unfinished.borrow_mut() = Some((position, bytes));
-            return Err(e);
+            return Err(e.into());
         }
         fault::point("checkpoint-durable");
         self.checkpoint.set(position);

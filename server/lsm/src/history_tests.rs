@@ -338,7 +338,7 @@ fn a_cursor_goes_on_over_flushes_and_merges() {
         let mut cursor = index.cursor(&key(0));
         let mut found = Model::new();
         loop {
-            match cursor.next() {
+            match cursor.step() {
                 Step::Item => {
                     found.insert(cursor.key().to_vec(), cursor.value().to_vec());
                 }

@@ -12,10 +12,11 @@ use std::rc::Rc;
 use uring::Driver;
 
 /// An index as it was when it was last flushed.
-pub(crate) struct Opened {
-    pub(crate) index: Rc<LaneIndex>,
+pub struct Opened {
+    /// It takes changes from here on.
+    pub index: Rc<LaneIndex>,
     /// That of the last flush; empty in a new index. The caller puts in what its log has behind it.
-    pub(crate) checkpoint: Vec<u8>,
+    pub checkpoint: Vec<u8>,
 }
 
 impl std::fmt::Debug for Opened {
@@ -30,7 +31,7 @@ impl LaneIndex {
     /// # Errors
     /// `Corrupt` when the manifest or a run is missing or damaged: then [`LaneIndex::reset`] and put in everything
     /// anew. What the disk says otherwise.
-    pub(crate) async fn open(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
+    pub async fn open(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
         let home = Home { driver, dir, cache };
         home.sweep_aside()?;
         let present = home.run_seqs()?;
@@ -60,7 +61,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// What the disk says.
-    pub(crate) async fn reset(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
+    pub async fn reset(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
         let home = Home { driver, dir, cache };
         home.sweep_aside()?;
         // First, and durably: a crash in between leaves runs without a manifest, which is no index.
@@ -83,7 +84,7 @@ async fn create(home: Home) -> Result<Opened> {
 /// `None` when there is none.
 pub(super) async fn read_manifest(home: &Home) -> Result<Option<Manifest>> {
     let Some(file) = home.open(MANIFEST)? else { return Ok(None) };
-    let bytes = file.size_bytes().map_err(|e| Error::disk("look at the manifest", &e))?;
+    let bytes = file.size_bytes().map_err(|e| Error::disk("look at the manifest", e))?;
     if bytes > MANIFEST_BYTES_MAX || !bytes.is_multiple_of(PAGE_BYTES as u64) {
         return Err(Error::corrupt(format!("a manifest of {bytes} bytes")));
     }

@@ -7,7 +7,7 @@ use super::manifest::RunRecord;
 use super::open::read_manifest;
 use super::run::Run;
 use super::turn::yield_now;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use std::rc::Rc;
 
 impl LaneIndex {
@@ -16,7 +16,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// What the disk says; damage is a finding, not an error.
-    pub(crate) async fn verify(&self) -> Result<Vec<String>> {
+    pub async fn verify(&self) -> Result<Vec<String>> {
         let mut findings = Vec::new();
         let pass = self.manifest.enter().await?;
         let runs = Rc::clone(&self.runs.borrow());
@@ -47,7 +47,10 @@ impl LaneIndex {
 
 /// Damage in words; other errors stay errors.
 fn finding(error: Error) -> Result<String> {
-    if error.kind == Kind::Corrupt { Ok(error.text) } else { Err(error) }
+    match error {
+        Error::Corrupt(text) => Ok(text),
+        error => Err(error),
+    }
 }
 
 async fn verify_run(run: &Run, findings: &mut Vec<String>) -> Result<()> {

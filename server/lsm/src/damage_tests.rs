@@ -3,7 +3,7 @@
 use super::index::IndexStats;
 use super::testing::*;
 use super::*;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use std::fs;
 use std::path::PathBuf;
 
@@ -45,7 +45,7 @@ async fn right_or_corrupt(lane: &Lane, model: &Model) -> Result<()> {
 }
 
 fn expect_corrupt(outcome: &Result<()>, what: &str) {
-    assert!(matches!(outcome, Err(Error { kind: Kind::Corrupt, .. })), "{what}: {outcome:?}");
+    assert!(matches!(outcome, Err(Error::Corrupt(_))), "{what}: {outcome:?}");
 }
 
 /// Damages a file in many places, one at a time.
@@ -164,12 +164,14 @@ fn a_failed_flush_leaves_nothing_and_can_be_tried_again() {
 fn an_entry_too_large_and_a_checkpoint_too_long_are_errors() {
     let lane = Lane::new(1 << 20);
     let index = lane.run(lane.open()).unwrap().index;
-    assert_eq!(lane.run(index.flush(&vec![1; 2 << 20])).unwrap_err().kind, Kind::Internal);
+    let refused = lane.run(index.flush(&vec![1; 2 << 20]));
+    assert!(matches!(refused, Err(Error::Internal(_))), "{refused:?}");
     lane.run(index.flush(&vec![1; 100_000])).unwrap();
     index.put(&vec![b'k'; 1100], Some(&vec![b'v'; 100_000]));
     lane.run(freeze_and_flush(&index, b"")).unwrap();
     assert_eq!(lane.run(index.get(&vec![b'k'; 1100])).unwrap().unwrap().len(), 100_000);
     index.put(b"k", Some(&vec![b'v'; 128 << 10]));
-    assert_eq!(lane.run(freeze_and_flush(&index, b"")).unwrap_err().kind, Kind::Internal);
+    let refused = lane.run(freeze_and_flush(&index, b""));
+    assert!(matches!(refused, Err(Error::Internal(_))), "{refused:?}");
     assert_eq!(lane.run_files().len(), 1);
 }

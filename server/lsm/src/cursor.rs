@@ -10,7 +10,7 @@ const DELETED_MAX: usize = 4096;
 /// A scan from some key on, over what was there when it began: entries that stay are seen once, in order; what is
 /// changed meanwhile may be seen as it was or as it is. It may be kept over flushes and merges, but keeps the disk
 /// space of the runs that it reads.
-pub(crate) struct Cursor {
+pub struct Cursor {
     merge: Merge,
 }
 
@@ -20,7 +20,7 @@ impl Cursor {
     }
 
     /// Goes to the next entry. After [`Step::NeedsBlock`], call [`Cursor::load`] and then this again.
-    pub(crate) fn next(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         for _ in 0..DELETED_MAX {
             match self.merge.step() {
                 Step::Item if self.merge.value().is_none() => {}
@@ -31,12 +31,12 @@ impl Cursor {
     }
 
     /// The key of the entry, after [`Step::Item`].
-    pub(crate) fn key(&self) -> &[u8] {
+    pub fn key(&self) -> &[u8] {
         self.merge.key()
     }
 
     /// The value of the entry, after [`Step::Item`].
-    pub(crate) fn value(&self) -> &[u8] {
+    pub fn value(&self) -> &[u8] {
         self.merge.value().unwrap_or_default()
     }
 
@@ -44,7 +44,7 @@ impl Cursor {
     ///
     /// # Errors
     /// `Corrupt` when a block that is needed is damaged; what the disk says otherwise.
-    pub(crate) async fn load(&mut self) -> Result<()> {
+    pub async fn load(&mut self) -> Result<()> {
         yield_now().await;
         self.merge.load().await
     }

@@ -77,7 +77,7 @@ impl Lent {
         let buf = self.idle()?;
         let len = len.min(buf.len());
         self.slot = Some(Slot::Busy(Box::pin(driver.read_at(file, buf, len, offset))));
-        let count = self.done().await.map_err(|e| Error::disk("read the index", &e))?;
+        let count = self.done().await.map_err(|e| Error::disk("read the index", e))?;
         match &self.slot {
             Some(Slot::Idle(buf)) => Ok(buf.get(..count).unwrap_or_default()),
             _ => Err(lost()),
@@ -99,13 +99,13 @@ impl Lent {
             to.copy_from_slice(from);
         }
         self.slot = Some(Slot::Busy(Box::pin(driver.write_at(file, buf, len, offset))));
-        let count = self.done().await.map_err(|e| Error::disk("write the index", &e))?;
+        let count = self.done().await.map_err(|e| Error::disk("write the index", e))?;
         if count == len {
             return Ok(len);
         }
         // A short write to a file means that the device is full.
         let short = format!("{count} of {len} bytes were written");
-        Err(Error::disk("write the index", &io::Error::new(io::ErrorKind::StorageFull, short)))
+        Err(Error::disk("write the index", io::Error::new(io::ErrorKind::StorageFull, short)))
     }
 
     fn idle(&mut self) -> Result<Buf> {

@@ -1,9 +1,13 @@
-//! The ordered index of one lane on disk: a small log-structured merge tree.
+//! The ordered index of one lane on disk: a small log-structured merge tree, driven by the ring of the lane's core.
 //!
-//! The one design decision: **the lane's segments are the log, and the index is only a faster way to know what they
-//! say.** So it has no log of its own. Each flush records an opaque *checkpoint*, up to which the runs are complete; the
-//! caller puts in what came later. And an index that is damaged is thrown away and built anew, so nothing is repaired:
+//! The one design decision: **the caller has a log, a lane's segments, and the index is only a faster way to know what
+//! that says.** So it has no log of its own. Each flush records an opaque *checkpoint*, up to which the runs are complete;
+//! the caller puts in what came later. And an index that is damaged is thrown away and built anew, so nothing is repaired:
 //! every byte on disk is under a checksum, and what does not match is an error, never an answer.
+//!
+//! The caller also says when there is work: [`LaneIndex::freeze`] and [`LaneIndex::flush`] when a memtable is large,
+//! [`LaneIndex::merge_step`] as long as there is something to merge. There are no threads: reads, writes and
+//! flushes are futures of the ring, and what computes for long steps aside now and then.
 //!
 //! * Changes go into the [`memtable`]; frozen, it becomes a run ([`flush`]); runs are merged ([`compact`]).
 //! * A [`run`] is a sorted file of [`block`]s; its [`filter`] and its [`sparse`] map stay in memory, about two bytes an
@@ -12,12 +16,14 @@
 //! * [`manifest`] says which runs there are; [`open`] starts from it, [`files`] replaces it.
 //! * Scans ([`cursor`]) and merges are one [`merge`] over [`source`]s.
 //! * [`inspect`] and [`verify`] are for the check tool. [`codec`] and [`turn`] are small helpers.
+//! * [`Error`] tells damage from what the disk says.
 
 mod block;
 mod cache;
 mod codec;
 mod compact;
 mod cursor;
+mod error;
 mod files;
 mod filter;
 mod flush;
@@ -36,11 +42,12 @@ mod sparse;
 mod turn;
 mod verify;
 
-pub(crate) use cache::IndexCache;
-pub(crate) use cursor::Cursor;
-pub(crate) use index::{LaneIndex, Peek};
-pub(crate) use merge::Step;
-pub(crate) use open::Opened;
+pub use cache::{CacheStats, IndexCache};
+pub use cursor::Cursor;
+pub use error::{Error, Result};
+pub use index::{IndexStats, LaneIndex, Peek};
+pub use merge::Step;
+pub use open::Opened;
 
 /// Everything in a file begins and ends at multiples of this, so that direct I/O can read and write it.
 const PAGE_BYTES: usize = uring::LEAF_BYTES;

@@ -53,7 +53,7 @@ impl Run {
         let name = run_name(record.seq);
         let damaged = |why: &str| Error::corrupt(format!("{name}: {why}"));
         let file = home.open(&name)?.ok_or_else(|| damaged("it is missing"))?;
-        let bytes = file.size_bytes().map_err(|e| Error::disk(&format!("look at {name}"), &e))?;
+        let bytes = file.size_bytes().map_err(|e| Error::disk(format!("look at {name}"), e))?;
         if bytes != record.bytes || bytes < PAGE_BYTES as u64 || !bytes.is_multiple_of(PAGE_BYTES as u64) {
             return Err(damaged("it is not as long as it was"));
         }

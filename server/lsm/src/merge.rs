@@ -6,11 +6,12 @@ use futures_util::future::try_join_all;
 
 /// What a step of a scan has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     /// To an entry.
     Item,
     /// To blocks that are not in memory: load, then step again.
     NeedsBlock,
+    /// Behind the last entry.
     End,
 }
 

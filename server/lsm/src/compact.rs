@@ -33,11 +33,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// `Corrupt` when a run is damaged, what the disk says otherwise. The old runs stay.
-    pub(crate) async fn merge_step(
-        &self,
-        keep: &dyn Fn(&[u8]) -> bool,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<bool> {
+    pub async fn merge_step(&self, keep: &dyn Fn(&[u8]) -> bool, stop: &dyn Fn() -> bool) -> Result<bool> {
         let Some(_pass) = self.merging.try_enter() else { return Ok(false) };
         let runs = Rc::clone(&self.runs.borrow());
         let sizes: Vec<u64> = runs.iter().map(|run| run.bytes()).collect();

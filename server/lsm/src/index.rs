@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 /// The ordered index of one lane. One task at a time may flush, and one may merge; everything else may be called
 /// between any two of their steps.
-pub(crate) struct LaneIndex {
+pub struct LaneIndex {
     pub(super) home: Home,
     pub(super) active: RefCell<Rc<Memtable>>,
     pub(super) frozen: RefCell<Option<Rc<Memtable>>>,
@@ -31,7 +31,7 @@ pub(crate) struct LaneIndex {
 
 /// What is known of a key without waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Peek {
+pub enum Peek {
     /// Its value.
     Found(Rc<[u8]>),
     /// There is no such key.
@@ -42,16 +42,17 @@ pub(crate) enum Peek {
 
 /// What an index holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct IndexStats {
-    pub(crate) runs: usize,
+pub struct IndexStats {
+    /// Sorted files that a look-up may have to ask.
+    pub runs: usize,
     /// Bytes of the runs on disk.
-    pub(crate) disk_bytes: u64,
+    pub disk_bytes: u64,
     /// Estimated bytes of both memtables.
-    pub(crate) memtable_bytes: usize,
+    pub memtable_bytes: usize,
     /// Bytes of the runs in memory, all the time: filters and maps.
-    pub(crate) resident_bytes: usize,
+    pub resident_bytes: usize,
     /// Estimated: overwritten ones count twice until they are merged.
-    pub(crate) entries: u64,
+    pub entries: u64,
 }
 
 impl LaneIndex {
@@ -71,12 +72,12 @@ impl LaneIndex {
 
     /// Sets or, with `None`, deletes a key. Durable only with a flush; until then the caller's log has it. Key and value
     /// together stay far below 128 KiB, or flushes fail.
-    pub(crate) fn put(&self, key: &[u8], value: Option<&[u8]>) {
+    pub fn put(&self, key: &[u8], value: Option<&[u8]>) {
         self.active.borrow().put(key, value);
     }
 
     /// Looks a key up in what is in memory.
-    pub(crate) fn peek(&self, key: &[u8]) -> Peek {
+    pub fn peek(&self, key: &[u8]) -> Peek {
         if let Some(value) = self.in_memtables(key) {
             return value.map_or(Peek::Absent, Peek::Found);
         }
@@ -97,7 +98,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// `Corrupt` when a block that is needed is damaged; what the disk says otherwise.
-    pub(crate) async fn get(&self, key: &[u8]) -> Result<Option<Rc<[u8]>>> {
+    pub async fn get(&self, key: &[u8]) -> Result<Option<Rc<[u8]>>> {
         if let Some(value) = self.in_memtables(key) {
             return Ok(value);
         }
@@ -123,7 +124,7 @@ impl LaneIndex {
     }
 
     /// A scan of all entries from the first key that is not smaller than `from`.
-    pub(crate) fn cursor(&self, from: &[u8]) -> Cursor {
+    pub fn cursor(&self, from: &[u8]) -> Cursor {
         let frozen = self.frozen.borrow().clone();
         let memtables = std::iter::once(Rc::clone(&self.active.borrow())).chain(frozen);
         let memtables = memtables.map(|table| Source::Memtable(MemtableCursor::new(table, from)));
@@ -134,12 +135,12 @@ impl LaneIndex {
     }
 
     /// Estimated bytes of the memtable that takes puts; the caller freezes it in time.
-    pub(crate) fn memtable_bytes(&self) -> usize {
+    pub fn memtable_bytes(&self) -> usize {
         self.active.borrow().bytes()
     }
 
     /// Sets the memtable aside to be flushed; a fresh one takes puts from here on. False when one is set aside already.
-    pub(crate) fn freeze(&self) -> bool {
+    pub fn freeze(&self) -> bool {
         let mut frozen = self.frozen.borrow_mut();
         if frozen.is_some() {
             return false;
@@ -148,7 +149,8 @@ impl LaneIndex {
         true
     }
 
-    pub(crate) fn stats(&self) -> IndexStats {
+    /// What it holds now.
+    pub fn stats(&self) -> IndexStats {
         let runs = self.runs.borrow();
         let mut stats = IndexStats { runs: runs.len(), ..IndexStats::default() };
         let (mut entries, mut tombstones) = (0, 0);

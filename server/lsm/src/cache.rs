@@ -33,7 +33,7 @@ impl quick_cache::Weighter<BlockId, Rc<Block>> for BlockWeight {
 }
 
 /// One for each core.
-pub(crate) struct IndexCache {
+pub struct IndexCache {
     blocks: RefCell<Cache<BlockId, Rc<Block>, BlockWeight>>,
     small: Reserve,
     bulk: Reserve,
@@ -44,13 +44,13 @@ pub(crate) struct IndexCache {
 
 /// What the cache of a core holds and has done.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CacheStats {
+pub struct CacheStats {
     /// Bytes of blocks in memory.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Times that a block was in memory.
-    pub(crate) hits: u64,
+    pub hits: u64,
     /// Times that it was not.
-    pub(crate) misses: u64,
+    pub misses: u64,
 }
 
 impl IndexCache {
@@ -58,7 +58,7 @@ impl IndexCache {
     ///
     /// # Errors
     /// The pool is too small.
-    pub(crate) fn new(driver: &Driver, bytes: usize) -> Result<Rc<Self>> {
+    pub fn new(driver: &Driver, bytes: usize) -> Result<Rc<Self>> {
         let blocks_expected = (bytes / BLOCK_BYTES_USUAL).max(1);
         Ok(Rc::new(Self {
             blocks: RefCell::new(Cache::with_weighter(blocks_expected, bytes as u64, BlockWeight)),
@@ -70,7 +70,8 @@ impl IndexCache {
         }))
     }
 
-    pub(crate) fn stats(&self) -> CacheStats {
+    /// What it holds and has done by now.
+    pub fn stats(&self) -> CacheStats {
         let bytes = self.blocks.borrow().weight();
         CacheStats { bytes, hits: self.hits.get(), misses: self.misses.get() }
     }

@@ -3,7 +3,6 @@
 use super::PAGE_BYTES;
 use super::cache::{BULK_BUF_BYTES, IndexCache};
 use crate::error::{Error, Result};
-use crate::store::META_XATTR;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -12,6 +11,8 @@ use uring::{DirectFile, Driver, OpenMode, sys};
 pub(super) const MANIFEST: &str = "index.manifest";
 const MANIFEST_ASIDE: &str = "index.manifest.tmp";
 const RUN_PREFIX: &str = "run-";
+/// Asked for to see whether the file system still works. It is never set; any name would do.
+const PROBE_XATTR: &str = "user.straightline";
 
 /// Name of a run's file.
 pub(super) fn run_name(seq: u64) -> String {
@@ -34,7 +35,7 @@ pub(super) struct Home {
 impl Home {
     /// The runs whose files are there, named by the manifest or not.
     pub(super) fn run_seqs(&self) -> Result<Vec<u64>> {
-        let fail = |e: rustix::io::Errno| Error::disk("list the index", &e.into());
+        let fail = |e: rustix::io::Errno| Error::disk("list the index", e.into());
         let mut seqs = Vec::new();
         for entry in rustix::fs::Dir::read_from(&*self.dir).map_err(fail)? {
             let entry = entry.map_err(fail)?;
@@ -48,14 +49,14 @@ impl Home {
         match DirectFile::open(self.dir.as_fd(), name, OpenMode::Read) {
             Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::disk(&format!("open {name}"), &e)),
+            Err(e) => Err(Error::disk(format!("open {name}"), e)),
         }
     }
 
     /// Removes a file if it is there.
     pub(super) fn remove(&self, name: &str) -> Result<()> {
         match sys::unlink_beneath(self.dir.as_fd(), name) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::disk(&format!("remove {name}"), &e)),
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::disk(format!("remove {name}"), e)),
             _ => Ok(()),
         }
     }
@@ -80,11 +81,11 @@ impl Home {
         let flushed = self.driver.fsync(changed, false).await;
         // XFS may report success for the flush of a directory although it has shut down. An attribute then cannot be
         // read any more; file systems without attributes are fine.
-        let outcome = flushed.and_then(|()| match sys::get_xattr(changed.as_fd(), META_XATTR) {
+        let outcome = flushed.and_then(|()| match sys::get_xattr(changed.as_fd(), PROBE_XATTR) {
             Err(e) if e.kind() != io::ErrorKind::Unsupported => Err(e),
             _ => Ok(()),
         });
-        outcome.map_err(|e| Error::disk("flush the index", &e))
+        outcome.map_err(|e| Error::disk("flush the index", e))
     }
 
     /// Makes these bytes the manifest, all or nothing, and keeps the file that it is the first to name; durable on
@@ -101,7 +102,7 @@ impl Home {
             file.keep();
         }
         let renamed = sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST);
-        renamed.map_err(|e| Error::disk("replace the manifest", &e))?;
+        renamed.map_err(|e| Error::disk("replace the manifest", e))?;
         aside.keep();
         self.flush(&self.dir).await
     }
@@ -126,7 +127,7 @@ pub(super) struct NewFile {
 impl NewFile {
     pub(super) fn create(home: &Home, name: &str) -> Result<Self> {
         let file = DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew);
-        let file = file.map_err(|e| Error::disk(&format!("create {name}"), &e))?;
+        let file = file.map_err(|e| Error::disk(format!("create {name}"), e))?;
         Ok(Self {
             home: home.clone(),
             name: name.to_owned(),

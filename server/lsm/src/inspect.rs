@@ -16,11 +16,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// `Corrupt` when the manifest or a run is missing or damaged. What the disk says otherwise.
-    pub(crate) async fn open_as_is(
-        driver: Driver,
-        dir: Rc<OwnedFd>,
-        cache: Rc<IndexCache>,
-    ) -> Result<Opened> {
+    pub async fn open_as_is(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
         let home = Home { driver, dir, cache };
         let manifest = read_manifest(&home).await?;
         let manifest = manifest.ok_or_else(|| Error::corrupt("the index has no manifest"))?;
@@ -33,14 +29,14 @@ impl LaneIndex {
     }
 
     /// An empty index that exists in memory only, in the place of one that cannot be read.
-    pub(crate) fn in_memory(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Opened {
+    pub fn in_memory(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Opened {
         let manifest = Manifest { next_seq: 1, ..Manifest::default() };
         let index = Self::new(Home { driver, dir, cache }, manifest, Vec::new());
         Opened { index, checkpoint: Vec::new() }
     }
 
     /// Names of the files that the index consists of.
-    pub(crate) fn file_names(&self) -> Vec<String> {
+    pub fn file_names(&self) -> Vec<String> {
         let runs = self.runs.borrow();
         runs.iter().map(|run| run_name(run.record().seq)).chain([MANIFEST.to_owned()]).collect()
     }

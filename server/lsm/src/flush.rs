@@ -19,7 +19,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// What the disk says. The memtable stays frozen, and the flush may be tried again: it writes everything anew.
-    pub(crate) async fn flush(&self, checkpoint: &[u8]) -> Result<()> {
+    pub async fn flush(&self, checkpoint: &[u8]) -> Result<()> {
         let _pass = self.flushing.enter().await?;
         let frozen = self.frozen.borrow().clone();
         let fresh = match &frozen {

@@ -97,7 +97,7 @@ pub(super) async fn scan(index: &LaneIndex, from: &[u8]) -> Result<Model> {
     let mut cursor = index.cursor(from);
     let mut found = Model::new();
     loop {
-        match cursor.next() {
+        match cursor.step() {
             Step::Item => {
                 assert!(
                     found.last_key_value().is_none_or(|(last, _)| last.as_slice() < cursor.key()),
