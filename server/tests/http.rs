@@ -69,6 +69,7 @@ fn requests_in_one_write_are_answered_in_order() {
         assert_eq!(client.read_reply("GET").unwrap().status, 404);
         assert!(client.read_reply("GET").unwrap().body == bytes);
     }
+    assert!(metric(&mut client, "ais_target_conn_moved_count") > 0);
     node.stop();
 }
 
