@@ -229,8 +229,9 @@ pub const FLAGS: &[Flag] = &[
     flag(
         "drop",
         Bool,
-        "false",
-        "count what GET returns and have the kernel drop it, without copying it to this program (ours)",
+        "true",
+        "what GET returns is counted and dropped by the kernel, without a copy to this program; false: it is copied, as it is \
+         when it is verified (ours)",
     ),
     flag("seed", Int, "0", "seed of every random decision; 0: from the clock"),
     flag("randomname", Bool, "true", "PUT under random names of 32 characters; false: consecutive numbers"),

@@ -186,6 +186,7 @@ impl Config {
         let is_bucket_random = flags.text("bucket").is_empty();
         let bucket = bucket(flags, seed)?;
         let s3 = S3Config::from_flags(flags, &bucket, lookup)?;
+        let content = Settings::new(flags, seed, naming.loader.id)?;
         let config = Self {
             gateway: match &s3 {
                 Some(s3) => s3.endpoint.authority.clone(),
@@ -212,8 +213,9 @@ impl Config {
                 Some(s3) => s3.payload_cksum(),
                 None => cksum(flags)?,
             },
-            is_dropped: flags.boolean("drop"),
-            content: Settings::new(flags, seed, naming.loader.id)?,
+            // What is verified must be looked at.
+            is_dropped: flags.boolean("drop") && content.verify == Verify::None,
+            content,
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
             payload_directory: (flags.text("readertype") == "file").then(|| flags.text("tmpdir").to_owned()),
             naming,
@@ -236,7 +238,7 @@ impl Config {
     }
 
     fn check_rules(&self, flags: &Parsed) -> Result<(), FlagError> {
-        self.check_content()?;
+        self.check_content(flags)?;
         if self.choices.training.is_some() && self.open.is_some() {
             return refuse(format!(
                 "-training={}: its accelerators decide when to read, so there is no rate",
@@ -259,9 +261,9 @@ impl Config {
     }
 
     /// What is verified must be there to be looked at, and stamped blocks go out as they are made.
-    fn check_content(&self) -> Result<(), FlagError> {
+    fn check_content(&self, flags: &Parsed) -> Result<(), FlagError> {
         let excluded = [
-            (self.is_dropped, "-drop", "dropped bytes cannot be looked at"),
+            (flags.is_given("drop") && flags.boolean("drop"), "-drop", "dropped bytes cannot be looked at"),
             (self.archives.is_read, "-arch.list", "files in shards are only read, and as a whole"),
         ];
         if self.content.verify != Verify::None

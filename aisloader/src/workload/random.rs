@@ -81,7 +81,9 @@ pub fn permute(key: u64, index: u64, len: u64) -> u64 {
     loop {
         let (mut left, mut right) = (value >> half_bits, value & mask);
         for round in 0..rounds {
-            let next = left ^ (mix(key ^ mix(right ^ (round << 60))) & mask);
+            // The key of the round; its number keeps keys of a few bits from having equal ones.
+            let key = key.rotate_left(11u32.wrapping_mul(round as u32)) ^ (round << 60);
+            let next = left ^ (mix(right ^ key) & mask);
             left = right;
             right = next;
         }

@@ -64,16 +64,21 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
     let device = device.as_ref();
     let [disk, disk_few] = DEPTHS.map(|depth| fio(context, depth));
     let [ours, ours_few] = DEPTHS.map(|workers| Loader { workers, ..loader.clone() });
+    let through = |is_cached, loader: &Loader<'_>| {
+        node.set_read_cache(BUCKET, is_cached)?;
+        with_reads(device, SIZE, || loader.round())
+    };
     let contenders = vec![
         Contender {
             name: "fio, 64",
             command: disk.line(),
             round: Box::new(|| with_reads(device, SIZE, || disk.round())),
         },
+        Contender { name: "aisnode, 64", command: ours.line(), round: Box::new(|| through(true, &ours)) },
         Contender {
-            name: "aisnode, 64",
+            name: "aisnode, 64, read_cache off",
             command: ours.line(),
-            round: Box::new(|| with_reads(device, SIZE, || ours.round())),
+            round: Box::new(|| through(false, &ours)),
         },
         Contender {
             name: "fio, 16",
@@ -83,7 +88,7 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
         Contender {
             name: "aisnode, 16",
             command: ours_few.line(),
-            round: Box::new(|| with_reads(device, SIZE, || ours_few.round())),
+            round: Box::new(|| through(true, &ours_few)),
         },
     ];
     let series = alternate(contenders, context.options.rounds)?;
@@ -92,7 +97,15 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
         scenario: "get-cold",
         what,
         servers: vec![node.line.clone()],
-        ratios: ratios(&series, &[("aisnode, 64", "fio, 64"), ("aisnode, 16", "fio, 16")], &compared),
+        ratios: ratios(
+            &series,
+            &[
+                ("aisnode, 64", "fio, 64"),
+                ("aisnode, 64", "aisnode, 64, read_cache off"),
+                ("aisnode, 16", "fio, 16"),
+            ],
+            &compared,
+        ),
         series,
         columns: &[
             "ops_per_s",

@@ -93,7 +93,22 @@ fn measure(context: &Context, nodes: [&Node; 2], loaders: [&Loader<'_>; 2], what
             command: disk.line(),
             round: Box::new(|| with_reads(device, MIB, || disk.round())),
         },
-        Contender { name: "cold", command: cold_loader.line(), round: Box::new(|| ours(cold, cold_loader)) },
+        Contender {
+            name: "cold",
+            command: cold_loader.line(),
+            round: Box::new(|| {
+                cold.set_read_cache(BUCKET, true)?;
+                ours(cold, cold_loader)
+            }),
+        },
+        Contender {
+            name: "cold, read_cache off",
+            command: cold_loader.line(),
+            round: Box::new(|| {
+                cold.set_read_cache(BUCKET, false)?;
+                ours(cold, cold_loader)
+            }),
+        },
         Contender { name: "hot", command: hot_loader.line(), round: Box::new(|| ours(hot, hot_loader)) },
     ];
     let series = alternate(contenders, context.options.rounds)?;
@@ -102,7 +117,11 @@ fn measure(context: &Context, nodes: [&Node; 2], loaders: [&Loader<'_>; 2], what
         scenario: "get-hot",
         what,
         servers: nodes.map(|node| node.line.clone()).to_vec(),
-        ratios: ratios(&series, &[("hot", "fio"), ("hot", "cold")], &compared),
+        ratios: ratios(
+            &series,
+            &[("hot", "fio"), ("hot", "cold"), ("cold", "cold, read_cache off")],
+            &compared,
+        ),
         series,
         columns: &[
             "gib_per_s",

@@ -103,8 +103,8 @@ impl<'a> Loader<'a> {
         if self.is_direct {
             command.arg("-direct");
         }
-        if self.is_dropped {
-            command.arg("-drop");
+        if !self.is_dropped {
+            command.arg("-drop=false");
         }
         command.args(&self.more);
         command.args(["-cleanup=false", "-json", "-quiet", "-statsinterval", "0"]).args(bounds);

@@ -116,6 +116,13 @@ impl Node {
         request(self.port, "POST", &target, &body.to_string()).map(|_| ())
     }
 
+    /// Has a bucket use the read cache, or leave it alone.
+    pub(crate) fn set_read_cache(&self, bucket: &str, is_on: bool) -> Result<()> {
+        let body = json!({"action": "set-bprops", "value": {"read_cache": is_on}});
+        let target = format!("/v1/buckets/{bucket}?provider=ais");
+        request(self.port, "PATCH", &target, &body.to_string()).map(|_| ())
+    }
+
     /// All names in a bucket.
     pub(crate) fn names(&self, bucket: &str) -> Result<Vec<String>> {
         let target = format!("/v1/buckets/{bucket}?provider=ais");

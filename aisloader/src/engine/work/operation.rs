@@ -12,8 +12,8 @@ use crate::recorder::{ErrorKind, Moved, OpError};
 use std::rc::Rc;
 
 const REDIRECTS_MAX: usize = 4;
-/// With `-drop`: what is received before the kernel is told to drop the rest.
-const HEAD_BYTES_MAX: usize = 4 << 10;
+/// With `-drop`: what is received before the kernel is told to drop the rest. A small answer is one receive with it.
+const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// What one worker needs for its operations.
 pub(crate) struct Operator {

@@ -42,7 +42,8 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
             "GET: {names} objects, {}{}",
             config.choices.describe(mix.popularity()),
             match config.content.verify {
-                Verify::None => "",
+                Verify::None if config.is_dropped => ", bodies dropped by the kernel",
+                Verify::None => ", bodies copied",
                 Verify::Checksum => ", checksum verified",
                 Verify::Content => ", content verified",
             }
