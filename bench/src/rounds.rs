@@ -1,4 +1,5 @@
-//! Alternating rounds: A B C, A B C, ...; so that what the machine does meanwhile meets all contenders alike.
+//! Alternating rounds: A B C, C B A, ...; so that what the machine does meanwhile, and what each leaves to the next, meets
+//! all contenders alike.
 
 use crate::Result;
 use crate::child::check_interrupted;
@@ -27,7 +28,9 @@ pub(crate) fn alternate(contenders: Vec<Contender<'_>>, rounds: u64) -> Result<V
     let mut series: Vec<(Contender<'_>, Vec<Figures>)> =
         contenders.into_iter().map(|c| (c, vec![])).collect();
     for number in 1..=rounds {
-        for (contender, done) in &mut series {
+        let in_turn = series.iter_mut();
+        let in_turn: Vec<_> = if number % 2 == 1 { in_turn.collect() } else { in_turn.rev().collect() };
+        for (contender, done) in in_turn {
             check_interrupted()?;
             let figures = (contender.round)().map_err(|e| format!("{}: {e}", contender.name))?;
             let get = |name| figures.get(name).copied().unwrap_or_default();

@@ -78,6 +78,44 @@ fn everything_is_equal_after_a_restart() {
     node.stop();
 }
 
+#[test]
+fn what_one_machine_has_written_is_served_by_another_with_other_cores() {
+    let written = Site::new("moved-from");
+    let node = written.start();
+    let mut client = node.client();
+    B.create(&mut client);
+    let names: Vec<String> = (0..300).map(|at| format!("dir/o{at}")).collect();
+    for (at, name) in names.iter().enumerate() {
+        let size = if at % 30 == 0 { MIB + at } else { 100 * at };
+        B.put(&mut client, name, &content(at as u64, size));
+    }
+    let listed = B.list(&mut client);
+    node.stop();
+
+    // Its disk, carried to where the paths are other ones.
+    let mut other = Site::new("moved-to");
+    for (from, to) in [(&written.data_dir, &other.data_dir), (&written.mountpath, &other.mountpath)] {
+        assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+    }
+    drop(written);
+    for (cores, is_index_there) in [(1, true), (2, true), (1, false)] {
+        other.settings = format!("cores = {cores}");
+        if !is_index_there {
+            other.remove_indexes();
+        }
+        let node = other.start();
+        let mut client = node.client();
+        assert_eq!(B.list(&mut client), listed);
+        for (at, name) in names.iter().enumerate() {
+            let size = if at % 30 == 0 { MIB + at } else { 100 * at };
+            assert_content(&mut client, name, &content(at as u64, size));
+        }
+        // What this number of cores writes, the next one finds.
+        B.put(&mut client, &names[0], &content(0, MIB));
+        node.stop();
+    }
+}
+
 /// What one thread was told before the node died.
 struct Told {
     /// Names whose PUT was acknowledged.

@@ -341,7 +341,8 @@ fn words(evidence: &Evidence<'_>, findings: &[Finding]) -> String {
         return format!("{kind} ({}): {}", first.cause.limit(), texts.join("; "));
     }
     let eta = evidence.rows.iter().map(|row| row.eta).fold(f64::INFINITY, f64::min);
-    let bound = evidence.estimate.map_or(f64::NAN, |estimate| estimate.sigma.high);
+    // An interval that ends below 0 says no more than that there is none.
+    let bound = evidence.estimate.map_or(f64::NAN, |estimate| estimate.sigma.high.max(0.0));
     format!(
         "no detectable contention up to N={most}, sigma <= {bound:.4} (95 %); eta at least {eta:.3} of fio on the same disks"
     )

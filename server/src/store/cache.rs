@@ -1,11 +1,11 @@
 //! Verified bytes of objects in memory: small objects whole, with the header fields of their answers, and pieces of
 //! large ones. They lie in a pool of their own, registered like the other, so they are sent as they are.
 //!
-//! A small object comes in when it is read. A piece of a large one comes in when it is asked for again: until then a
-//! promise without bytes takes its place, so that one pass over many large objects neither pushes anything out nor
-//! keeps buffers from being used again while they are still in the processor's caches.
+//! What is asked for again comes in ([`Doorkeeper`]), if not for want of memory: then a promise without bytes takes its
+//! place, and others make room for it.
 
 use super::CHUNK_BYTES;
+use super::doorkeeper::Doorkeeper;
 use super::entry::Entry;
 use super::reader::Piece;
 use quick_cache::unsync::Cache;
@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use uring::{Buf, LEAF_BYTES, Pool};
 
-/// The generation of an object, and which of its pieces.
+/// The generation of an object, and which of its pieces; small objects are one.
 type PieceKey = (u64, u64);
 
 /// Part of the pool that is left to reads under way and to answers that still send what has been pushed out.
@@ -43,6 +43,7 @@ impl quick_cache::Weighter<PieceKey, Kept> for KeptWeight {
 pub(crate) struct ReadCache {
     pool: Pool,
     cache: RefCell<Cache<PieceKey, Kept, KeptWeight>>,
+    door: RefCell<Doorkeeper>,
     hits: Cell<u64>,
     misses: Cell<u64>,
 }
@@ -53,15 +54,11 @@ impl ReadCache {
         let size_bytes = pool.stats().limit_bytes as u64;
         let expected = (size_bytes as usize / LEAF_BYTES).max(1);
         let cache = Cache::with_weighter(expected, size_bytes - size_bytes / SLACK, KeptWeight);
-        Self { pool, cache: RefCell::new(cache), hits: Cell::new(0), misses: Cell::new(0) }
+        let door = RefCell::new(Doorkeeper::new(size_bytes, expected));
+        Self { pool, cache: RefCell::new(cache), door, hits: Cell::new(0), misses: Cell::new(0) }
     }
 
-    /// A small object, if it is there.
-    pub(crate) fn small(&self, generation: u64) -> Option<Piece> {
-        self.piece(generation, 0)
-    }
-
-    /// Piece `number` of a large object, if it is there. Pieces start at multiples of [`CHUNK_BYTES`].
+    /// Piece `number` of an object, if it is there. Pieces start at multiples of [`CHUNK_BYTES`].
     pub(crate) fn piece(&self, generation: u64, number: u64) -> Option<Piece> {
         let cache = self.cache.borrow();
         let found = cache.get(&(generation, number)).and_then(|kept| kept.piece.as_ref());
@@ -70,22 +67,15 @@ impl ReadCache {
         found.map(|piece| piece.share())
     }
 
-    /// Memory for a small object, which may be kept afterwards; `None` when there is no room at the moment.
-    pub(crate) fn room_for_small(&self, generation: u64, size_bytes: usize) -> Option<Buf> {
+    /// Memory for a piece that was asked for before; `None` for another one, and when there is no room at the moment.
+    pub(crate) fn room(&self, generation: u64, number: u64, size_bytes: usize) -> Option<Buf> {
+        let hash = generation ^ number.rotate_left(u64::BITS / 2);
+        if !self.door.borrow_mut().has_seen(hash, size_bytes as u64) {
+            return None;
+        }
         let buf = self.pool.try_alloc(size_bytes);
         if buf.is_none() {
-            self.promise((generation, 0), size_bytes);
-        }
-        buf
-    }
-
-    /// Memory for a piece of a large object that was asked for before; else it is noted that it has been.
-    pub(crate) fn room_for_piece(&self, generation: u64, number: u64, size_bytes: usize) -> Option<Buf> {
-        let key = (generation, number);
-        let promised = self.cache.borrow_mut().get(&key).is_some();
-        let buf = promised.then(|| self.pool.try_alloc(size_bytes)).flatten();
-        if buf.is_none() {
-            self.promise(key, size_bytes);
+            self.promise((generation, number), size_bytes);
         }
         buf
     }
@@ -171,7 +161,7 @@ mod tests {
         if cache.piece(generation, 0).is_some() {
             return true;
         }
-        if let Some(buf) = cache.room_for_piece(generation, 0, CHUNK_BYTES) {
+        if let Some(buf) = cache.room(generation, 0, CHUNK_BYTES) {
             cache.keep(generation, 0, &Piece { chunk: buf.freeze(), range: 0..CHUNK_BYTES });
         }
         false
@@ -201,20 +191,20 @@ mod tests {
     #[test]
     fn a_cache_full_of_small_objects_gives_way_to_large_ones() {
         let (_driver, cache) = cache(2);
-        for generation in 0..10_000 {
-            if let Some(buf) = cache.room_for_small(generation, 4096) {
+        for generation in (0..10_000).flat_map(|generation| [generation; 2]) {
+            if let Some(buf) = cache.room(generation, 0, 4096) {
                 cache.keep(generation, 0, &Piece { chunk: buf.freeze(), range: 0..4096 });
             }
         }
         let rounds = (0..200).map(|_| (20_000..20_040).filter(|g| read_piece(&cache, *g)).count());
         let last = rounds.last();
-        assert!(last >= Some(36), "{last:?} of 40 pieces are kept, room is for 60");
+        // Small ones that stay break up some of the room.
+        assert!(last >= Some(32), "{last:?} of 40 pieces are kept, room is for 60");
     }
 
     #[test]
     fn no_room_at_all_keeps_nothing() {
         let (_driver, cache) = cache(0);
-        assert!(cache.room_for_small(1, 4096).is_none());
         assert!((0..3).all(|_| !read_piece(&cache, 2)));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cache::ReadCache;
 use super::commit::Committer;
+use super::doorkeeper::Doorkeeper;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{Lane, Share, Upkeep, UpkeepLimits};
 use super::lock::NameLocks;
@@ -85,7 +86,9 @@ pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
     pub(super) cache: Rc<ReadCache>,
+    /// Of objects that are asked for again and again.
     pub(super) entries: RefCell<Cache<Box<[u8]>, Rc<Entry>>>,
+    pub(super) entries_door: RefCell<Doorkeeper>,
     pub(super) locks: NameLocks,
     pub(super) index_cache: Rc<IndexCache>,
     pub(super) limits: UpkeepLimits,
@@ -179,7 +182,9 @@ impl Store {
         let Some(entry) = lane.lookup(&index_key).await? else { return Ok(None) };
         let entry = Rc::new(entry);
         // No wait since the look-up: nobody can have changed it.
-        self.entries.borrow_mut().insert(index_key.into_boxed_slice(), Rc::clone(&entry));
+        if self.entries_door.borrow_mut().has_seen(entry.generation, 1) {
+            self.entries.borrow_mut().insert(index_key.into_boxed_slice(), Rc::clone(&entry));
+        }
         Ok(Some(entry))
     }
 
@@ -218,7 +223,7 @@ impl Store {
         let Place::Segment(extent) = entry.place else {
             return Err(Error::internal("a file was read like a small object"));
         };
-        if let Some(piece) = self.cache.small(entry.generation) {
+        if let Some(piece) = self.cache.piece(entry.generation, 0) {
             return Ok(piece);
         }
         let cache = (caching == Caching::Use).then_some(&*self.cache);

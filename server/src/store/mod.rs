@@ -6,7 +6,7 @@
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]). [`room`] is what they may not take.
-//! * [`scan`] lists; [`cache`] keeps what was read; [`start`] opens it all.
+//! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
 mod after;
@@ -14,6 +14,7 @@ mod cache;
 mod change;
 mod check;
 mod commit;
+mod doorkeeper;
 mod engine;
 mod entry;
 mod inspect;

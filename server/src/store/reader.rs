@@ -158,7 +158,7 @@ impl Reader {
             return true;
         }
         // A part of a piece would have to be completed later; keeping it is not worth that.
-        let room = || cache.room_for_piece(self.object.generation, number, len);
+        let room = || cache.room(self.object.generation, number, len);
         let Some(buf) = self.is_whole(at).then(room).flatten() else { return false };
         self.submit(buf);
         true

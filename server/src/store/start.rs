@@ -2,6 +2,7 @@
 
 use super::cache::ReadCache;
 use super::commit::Committer;
+use super::doorkeeper::Doorkeeper;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
 use super::lane::{BatchBuffers, Buckets, Lane, LaneSetup, OpenedLane, UpkeepLimits, adopt_files, replay};
@@ -201,6 +202,7 @@ impl StoreSetup {
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
             entries: RefCell::new(Cache::new(entries_max)),
+            entries_door: RefCell::new(Doorkeeper::new(entries_max as u64, entries_max)),
             rooms: self.mountpaths.iter().map(|m| Room::new(Arc::clone(m), self.cores)).collect(),
             index_cache,
             locks: NameLocks::default(),

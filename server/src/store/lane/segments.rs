@@ -60,7 +60,7 @@ impl SegmentFiles {
         if wanted > super::buffers::BATCH_BYTES_MAX {
             return Err(Error::corrupt(format!("an object of {len} bytes in a segment")));
         }
-        let room = cache.and_then(|cache| cache.room_for_small(entry.generation, wanted));
+        let room = cache.and_then(|cache| cache.room(entry.generation, 0, wanted));
         let buf = match room {
             Some(buf) => buf,
             None => driver.pool().alloc(wanted).await,

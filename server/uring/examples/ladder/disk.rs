@@ -44,19 +44,27 @@ impl TestFile {
         Ok(Self { file, size_bytes, _dir: dir })
     }
 
-    fn fd(&self) -> &Rc<OwnedFd> {
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    pub(crate) fn fd(&self) -> &Rc<OwnedFd> {
         self.file.fd()
     }
 }
 
-fn new_driver() -> io::Result<Driver> {
+pub(crate) fn new_driver() -> io::Result<Driver> {
     Driver::new(DriverConfig { entries: 128, pool: PoolConfig { size_bytes_max: 32 << 20 } })
 }
 
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed * 7919 + 1)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -73,11 +81,11 @@ pub(crate) struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn offset(&self, random: &mut Random) -> u64 {
+    pub(crate) fn offset(&self, random: &mut Random) -> u64 {
         random.next() % (self.file.size_bytes / self.block as u64) * self.block as u64
     }
 
-    fn full(&self, read: usize) -> io::Result<()> {
+    pub(crate) fn full(&self, read: usize) -> io::Result<()> {
         if read == self.block { Ok(()) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
@@ -91,7 +99,7 @@ impl Job<'_> {
             let read = move |seed: u64| -> io::Result<()> {
                 let mut memory = vec![0u8; block + 4096];
                 let start = memory.as_ptr().align_offset(4096);
-                let mut random = Random(seed);
+                let mut random = Random::new(seed);
                 while !watch.is_over(span) {
                     let at = random.next() % (size_bytes / block as u64) * block as u64;
                     if rustix::io::pread(fd, &mut memory[start..start + block], at)? != block {
@@ -101,8 +109,7 @@ impl Job<'_> {
                 }
                 Ok(())
             };
-            let threads: Vec<_> =
-                (0..self.depth as u64).map(|i| scope.spawn(move || read(i * 7919 + 1))).collect();
+            let threads: Vec<_> = (0..self.depth as u64).map(|i| scope.spawn(move || read(i))).collect();
             threads.into_iter().try_for_each(|t| t.join().map_err(|_| io::Error::other("panicked"))?)
         })?;
         Ok(watch.stop(ops.into_inner()))
@@ -124,7 +131,7 @@ impl Job<'_> {
         // SAFETY: `memory` outlives the ring's use of it: everything in flight is awaited below.
         unsafe { ring.submitter().register_buffers(&[iovec]) }?;
         let fd = types::Fd(self.file.fd().as_raw_fd());
-        let mut random = Random(3);
+        let mut random = Random::new(3);
         let mut read = |slot: usize| {
             // SAFETY: slots are apart and lie inside of `memory`.
             let at = unsafe { base.add(slot * self.block) };
@@ -159,7 +166,7 @@ impl Job<'_> {
         // Maps and registers the memory, as the bare ring does before its time starts.
         drop(driver.pool().try_alloc(self.block));
         let watch = Watch::start(true);
-        let tasks = (0..self.depth as u64).map(|i| self.reading_task(&driver, i * 7919 + 1, &watch));
+        let tasks = (0..self.depth as u64).map(|i| self.reading_task(&driver, i, &watch));
         let ops = run_all(&driver, tasks.collect())?.into_iter().sum::<io::Result<u64>>()?;
         Ok(watch.stop(ops))
     }
@@ -171,7 +178,7 @@ impl Job<'_> {
         watch: &'a Watch,
     ) -> Task<'a, io::Result<u64>> {
         Box::pin(async move {
-            let (mut random, mut ops) = (Random(seed), 0);
+            let (mut random, mut ops) = (Random::new(seed), 0);
             let mut buf = driver.pool().alloc(self.block).await;
             while !watch.is_over(self.span) {
                 let n;
@@ -184,7 +191,7 @@ impl Job<'_> {
     }
 }
 
-type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub(crate) type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 #[derive(Default)]
 struct Flag(AtomicBool);
@@ -196,7 +203,7 @@ impl Wake for Flag {
 }
 
 /// Runs tasks to their ends, each polled only when it was woken.
-fn run_all<T>(driver: &Driver, tasks: Vec<Task<'_, T>>) -> io::Result<Vec<T>> {
+pub(crate) fn run_all<T>(driver: &Driver, tasks: Vec<Task<'_, T>>) -> io::Result<Vec<T>> {
     let mut running: Vec<_> = tasks
         .into_iter()
         .map(|task| {

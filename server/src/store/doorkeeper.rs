@@ -1,0 +1,97 @@
+//! What was asked for lately, in a few bits each: caches let in what is asked for again.
+//!
+//! One pass over more than a cache can hold then costs it nothing: it pushes nothing out, takes no memory, and reads go
+//! into buffers that are still warm.
+
+use placement::mix;
+
+const WORD_BITS: usize = u64::BITS as usize;
+/// With two bits set for each of the things remembered, one in thirty others is taken for one of them.
+const BITS_PER_THING: usize = 16;
+
+/// Remembers what a cache was asked for since things as large as the whole cache were asked for.
+pub(crate) struct Doorkeeper {
+    recent: Vec<u64>,
+    /// Those of the time before.
+    older: Vec<u64>,
+    /// How large the recent ones are together.
+    asked: u64,
+    window: u64,
+}
+
+impl Doorkeeper {
+    /// For a cache of the size `window`, in whatever unit, that holds up to so many things.
+    pub(crate) fn new(window: u64, things_max: usize) -> Self {
+        let words = (things_max * BITS_PER_THING).div_ceil(WORD_BITS).next_power_of_two();
+        Self { recent: vec![0; words], older: vec![0; words], asked: 0, window }
+    }
+
+    /// Whether this was asked for lately; from now on it was.
+    pub(crate) fn has_seen(&mut self, hash: u64, size: u64) -> bool {
+        let hash = mix(hash);
+        let places = [hash as usize, (hash >> 32) as usize];
+        let seen = places.into_iter().all(|place| is_set(&self.recent, place))
+            || places.into_iter().all(|place| is_set(&self.older, place));
+        if !seen {
+            self.note(places, size);
+        }
+        seen
+    }
+
+    fn note(&mut self, places: [usize; 2], size: u64) {
+        self.asked += size;
+        if self.asked > self.window {
+            std::mem::swap(&mut self.recent, &mut self.older);
+            self.recent.fill(0);
+            self.asked = size;
+        }
+        let words = self.recent.len();
+        for place in places {
+            if let Some(word) = self.recent.get_mut(place / WORD_BITS % words) {
+                *word |= 1 << (place % WORD_BITS);
+            }
+        }
+    }
+}
+
+fn is_set(bits: &[u64], place: usize) -> bool {
+    let word = bits.get(place / WORD_BITS % bits.len());
+    word.is_some_and(|word| word & 1 << (place % WORD_BITS) != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_again_soon_is_known() {
+        let mut door = Doorkeeper::new(1000, 1000);
+        let new = (0..1000).filter(|hash| !door.has_seen(*hash, 1)).count();
+        assert!(new >= 950, "{new} of 1000 are new");
+        assert!((0..1000).all(|hash| door.has_seen(hash, 1)));
+    }
+
+    #[test]
+    fn what_is_asked_for_much_later_is_not() {
+        let mut door = Doorkeeper::new(1000, 1000);
+        for _ in 0..4 {
+            // Twenty times what it remembers.
+            let known = (0..20_000).filter(|hash| door.has_seen(*hash, 1)).count();
+            assert!(known < 1500, "{known} of 20,000 are taken for known");
+        }
+    }
+
+    #[test]
+    fn large_things_are_forgotten_after_fewer_of_them() {
+        let mut door = Doorkeeper::new(1000, 1000);
+        assert!(!door.has_seen(1, 400) && door.has_seen(1, 400));
+        (10..20).for_each(|hash| _ = door.has_seen(hash, 400));
+        assert!(!door.has_seen(1, 400));
+    }
+
+    #[test]
+    fn a_cache_of_nothing_has_a_door_too() {
+        let mut door = Doorkeeper::new(0, 0);
+        assert!(!door.has_seen(1, 1));
+    }
+}
