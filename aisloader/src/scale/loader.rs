@@ -46,8 +46,9 @@ impl Loader<'_> {
     pub(super) fn fill(&self, bytes: u64, object_bytes: u64) -> Result<()> {
         let size = object_bytes.to_string();
         let total = bytes.to_string();
-        // The disks are what is measured: the server must not serve from memory.
-        let props = r#"{"read_cache": false}"#;
+        // The disks are what is measured: the server must not serve from memory. And where an object's file is tells which
+        // disk it is on.
+        let props = r#"{"read_cache": false, "segment_object_size": "0B"}"#;
         let args = [
             "-pctput",
             "100",

@@ -13,7 +13,7 @@ const FLAGS: &[Flag] = &[
     flag("rounds", Kind::Uint, "5", "rounds of fio and as many of load at each N, in the order A B B A"),
     flag("measure", Kind::Uint, "4", "seconds of a round that count; not under 2"),
     flag("warmup", Kind::Uint, "1", "seconds of a round before them"),
-    flag("disksize", Kind::Size, "1GiB", "size of each disk's file, at least 320MiB; fully written"),
+    flag("disksize", Kind::Size, "1GiB", "size of each disk's file, at least 512MiB; fully written"),
     flag("cap", Kind::Size, "64MiB", "bytes a second that each disk is throttled to"),
     flag("iops", Kind::Uint, "2000", "reads a second that each disk is throttled to"),
     flag(
@@ -45,8 +45,8 @@ const FLAGS: &[Flag] = &[
 
 /// Reads above this become two in the block layer, and the throttle charges the second half twice.
 const OBJECT_BYTES_MAX: u64 = 512 << 10;
-/// The smallest file system that XFS makes, and a little.
-const DISK_BYTES_MIN: u64 = 320 << 20;
+/// The objects, the log of the file system, and what the server keeps free.
+const DISK_BYTES_MIN: u64 = 512 << 20;
 const DISKS_MAX: usize = 64;
 
 /// The experiment.
@@ -152,9 +152,9 @@ impl Options {
     /// A smaller experiment is enough for a fault: faults are coarse. The number of loop devices matters too.
     fn shaped(self, fault: Fault) -> Self {
         let disks = vec![1, 2, 4];
-        let small = Self { disks, rounds: 2, measure_s: 2, disk_bytes: 320 << 20, ..self };
+        let small = Self { disks, rounds: 2, measure_s: 2, disk_bytes: DISK_BYTES_MIN, ..self };
         match fault {
-            Fault::Cached => Self { disk_bytes: 512 << 20, ..small },
+            Fault::Cached => Self { disk_bytes: 704 << 20, ..small },
             // Shallow queues and long rounds: the slow disk soon holds all requests, as it would in the long run.
             Fault::HalvedCap => Self { depth: 16, measure_s: 4, ..small },
             // So much that a quarter of a processor cannot do it.
