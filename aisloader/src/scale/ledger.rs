@@ -28,8 +28,8 @@ pub(super) enum Thing {
     Mount { point: PathBuf },
     /// A control group's directory.
     Group { dir: PathBuf },
-    /// A limit of the root group: the file, and the device's number.
-    RootLimit { file: PathBuf, number: String },
+    /// A limit of a group: the file, and the device's number.
+    ReadLimit { file: PathBuf, number: String },
 }
 
 /// Whose things they are.
@@ -137,7 +137,7 @@ fn give_back(thing: &Thing) -> Result<()> {
         Thing::Loop { device, image } => detach(device, image),
         Thing::Mount { point } => unmount(point),
         Thing::Group { dir } => remove_group(dir),
-        Thing::RootLimit { file, number } => fs::write(file, format!("{number} 0")).map_err(at(file)),
+        Thing::ReadLimit { file, number } => fs::write(file, format!("{number} 0")).map_err(at(file)),
     }
 }
 

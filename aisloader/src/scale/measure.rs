@@ -259,11 +259,15 @@ impl Bench<'_> {
         let Some((outer, fault)) = stage.disks.outer.as_ref().zip(self.options.fault) else {
             return Ok(None);
         };
-        let (file, number) = (self.controllers.root_read_limit(), outer.number.clone());
         let limit = fault.serial_bytes_per_s(self.options.cap_bytes_per_s);
         let mut taken = Taken::new(&self.ledger);
-        taken.add(Thing::RootLimit { file: file.clone(), number: number.clone() })?;
-        fs::write(&file, format!("{number} {limit}")).map_err(at(&file))?;
+        // What a loop device reads for the server is the server's or nobody's, as the kernel likes.
+        for file in [self.controllers.root_read_limit(), self.server.read_limit()] {
+            let number = outer.number.clone();
+            let line = format!("{number} {limit}");
+            taken.add(Thing::ReadLimit { file: file.clone(), number })?;
+            fs::write(&file, line).map_err(at(&file))?;
+        }
         Ok(Some(taken))
     }
 

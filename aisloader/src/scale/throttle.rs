@@ -92,6 +92,11 @@ impl Group {
         Ok(())
     }
 
+    /// Where its limits of reads are.
+    pub(super) fn read_limit(&self) -> PathBuf {
+        self.blkio.join("blkio.throttle.read_bps_device")
+    }
+
     /// Limits the group's processor time, in processors.
     pub(super) fn limit_cpu(&self, processors: f64) -> Result<()> {
         let file = self.cpu.join("cpu.cfs_quota_us");
