@@ -13,12 +13,10 @@ use futures_util::future::{try_join, try_join_all};
 use lsm::{Cursor, IndexCache, LaneIndex, Peek, Step};
 use std::cell::Cell;
 use std::fs;
-use std::future::poll_fn;
 use std::path::Path;
 use std::rc::Rc;
-use std::task::Poll;
 use std::time::{Duration, Instant};
-use uring::{Driver, DriverConfig, PoolConfig, block_on};
+use uring::{Driver, DriverConfig, PoolConfig, block_on, yield_now};
 
 /// Of each lane: what the server takes beside a cache of this size.
 const MEMTABLE_BYTES: usize = 4 << 20;
@@ -347,19 +345,6 @@ impl IndexEngine for Lsm {
     fn close(self: Box<Self>) -> Result<()> {
         self.run(self.write_all_out())
     }
-}
-
-/// Goes to the back of the run queue once.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 fn say(error: impl std::fmt::Display) -> String {

@@ -87,27 +87,21 @@ fn measure(context: &Context, nodes: [&Node; 2], loaders: [&Loader<'_>; 2], what
     let disk = fio(context);
     let ours = |node, loader: &Loader<'_>| with_reads(device, MIB, || with_hits(node, || loader.round()));
     let ([hot, cold], [hot_loader, cold_loader]) = (nodes, loaders);
+    let through = |is_cached| {
+        cold.set_read_cache(BUCKET, is_cached)?;
+        ours(cold, cold_loader)
+    };
     let contenders = vec![
         Contender {
             name: "fio",
             command: disk.line(),
             round: Box::new(|| with_reads(device, MIB, || disk.round())),
         },
-        Contender {
-            name: "cold",
-            command: cold_loader.line(),
-            round: Box::new(|| {
-                cold.set_read_cache(BUCKET, true)?;
-                ours(cold, cold_loader)
-            }),
-        },
+        Contender { name: "cold", command: cold_loader.line(), round: Box::new(|| through(true)) },
         Contender {
             name: "cold, read_cache off",
             command: cold_loader.line(),
-            round: Box::new(|| {
-                cold.set_read_cache(BUCKET, false)?;
-                ours(cold, cold_loader)
-            }),
+            round: Box::new(|| through(false)),
         },
         Contender { name: "hot", command: hot_loader.line(), round: Box::new(|| ours(hot, hot_loader)) },
     ];

@@ -7,7 +7,6 @@ use super::merge::{Merge, Step};
 use super::run::Run;
 use super::run_writer::RunWriter;
 use super::source::{Mode, RunCursor, Source};
-use super::turn::yield_now;
 use crate::error::{Error, Result};
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -84,7 +83,7 @@ impl LaneIndex {
             }
             if steps.is_multiple_of(ENTRIES_PER_TURN) {
                 writer.write_out().await?;
-                yield_now().await;
+                uring::yield_now().await;
                 if stop() {
                     return Ok(Merged::Stopped);
                 }

@@ -1,7 +1,6 @@
 //! An ordered scan of a lane.
 
 use super::merge::{Merge, Step};
-use super::turn::yield_now;
 use crate::error::Result;
 
 /// Deleted entries that a scan passes over before it lets others go first.
@@ -45,7 +44,7 @@ impl Cursor {
     /// # Errors
     /// `Corrupt` when a block that is needed is damaged; what the disk says otherwise.
     pub async fn load(&mut self) -> Result<()> {
-        yield_now().await;
+        uring::yield_now().await;
         self.merge.load().await
     }
 }

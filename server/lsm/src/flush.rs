@@ -6,7 +6,7 @@ use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
 use super::memtable::{Memtable, MemtableCursor};
 use super::run::Run;
 use super::run_writer::RunWriter;
-use super::turn::{Pass, yield_now};
+use super::turn::Pass;
 use crate::error::{Error, Result};
 use std::rc::Rc;
 
@@ -44,7 +44,7 @@ impl LaneIndex {
             writer.push(cursor.key(), cursor.value())?;
             if writer.entries().is_multiple_of(ENTRIES_PER_TURN) {
                 writer.write_out().await?;
-                yield_now().await;
+                uring::yield_now().await;
             }
         }
         writer.finish().await
@@ -79,6 +79,6 @@ async fn dissolve(table: Rc<Memtable>) {
     // What a cursor still reads is freed with the cursor.
     let Some(mut table) = Rc::into_inner(table) else { return };
     while table.drop_some(ENTRIES_PER_TURN) {
-        yield_now().await;
+        uring::yield_now().await;
     }
 }

@@ -393,7 +393,7 @@ fn merges_flushes_reads_and_scans_at_once() {
     let merging = async {
         for _ in 0..60 {
             index.merge_step(&|_| true, &|| false).await?;
-            turn::yield_now().await;
+            uring::yield_now().await;
         }
         Result::<()>::Ok(())
     };

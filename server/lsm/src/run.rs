@@ -12,7 +12,6 @@ use super::filter::Filter;
 use super::footer::{Footer, SECTION_PIECE_BYTES, Section, SectionCrc};
 use super::manifest::RunRecord;
 use super::sparse::{Span, Sparse};
-use super::turn::yield_now;
 use super::{BLOCK_BYTES_MAX, PAGE_BYTES};
 use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
@@ -151,7 +150,7 @@ impl Run {
         for number in 0..self.sparse.blocks() {
             self.home.cache.remove((self.id, number));
             if number.is_multiple_of(BLOCKS_PER_TURN) {
-                yield_now().await;
+                uring::yield_now().await;
             }
         }
     }

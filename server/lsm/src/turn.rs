@@ -1,22 +1,7 @@
-//! Taking turns on a core: letting other tasks go first, and going one at a time.
+//! Taking turns on a core: going one at a time.
 
 use crate::error::{Error, Result};
 use async_channel::{Receiver, Sender};
-use std::future::poll_fn;
-use std::task::Poll;
-
-/// Goes to the back of the run queue once.
-pub(super) async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
 
 /// Lets one task in at a time, in the order of their coming.
 pub(super) struct Gate {

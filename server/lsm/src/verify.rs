@@ -6,7 +6,6 @@ use super::index::LaneIndex;
 use super::manifest::RunRecord;
 use super::open::read_manifest;
 use super::run::Run;
-use super::turn::yield_now;
 use crate::error::{Error, Result};
 use std::rc::Rc;
 
@@ -71,7 +70,7 @@ async fn verify_run(run: &Run, findings: &mut Vec<String>) -> Result<()> {
                 number += 1;
             }
         }
-        yield_now().await;
+        uring::yield_now().await;
     }
     if whole && (counted.entries, counted.tombstones) != (run.entries(), run.tombstones()) {
         let (found, expected) = (counted.entries, run.entries());

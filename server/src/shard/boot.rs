@@ -83,7 +83,6 @@ type Failure = Rc<Cell<Option<io::Error>>>;
 
 async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed: Failure) {
     let (ready, features) = (setup.ready.clone(), driver.features());
-    let seats = Arc::clone(&setup.seats);
     let (shard, mailbox, listeners, recovery) = match assemble(driver, setup).await {
         Ok(assembled) => assembled,
         Err(e) => {
@@ -98,7 +97,7 @@ async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed
     spawn_local(Rc::clone(&shard.store).upkeep_loop());
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
-        spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Arc::clone(&seats), Rc::clone(&accepting)));
+        spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
     }
     spawn_local(keep_time(Rc::clone(&shard)));
     spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, stopped, failed));
@@ -135,6 +134,7 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         appends: AppendSessions::default(),
         limits: setup.limits,
         mail: setup.mail,
+        seats: setup.seats,
         watch: Rc::new(Watch::default()),
         workers: Workers::new(),
         calls: RefCell::new(OpenCalls::new()),
@@ -143,12 +143,12 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
     Ok((Rc::new(shard), mailbox, setup.listeners, recovery))
 }
 
-async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, seats: Arc<Seats>, accepting: Rc<Cell<bool>>) {
+async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, accepting: Rc<Cell<bool>>) {
     let mut connections = shard.driver.accept_multi(listener);
     while accepting.get() {
         match connections.next().await {
             Ok(_) if !accepting.get() => {}
-            Ok(socket) => match seats.take() {
+            Ok(socket) => match shard.seats.take() {
                 Some(seat) => {
                     shard.counters.accepted.add(1);
                     spawn_local(serve(Rc::clone(&shard), socket, seat));
@@ -203,10 +203,11 @@ async fn read_mail(
     }
 }
 
-/// Lets requests in progress finish, writes the indexes out, then stops the core.
+/// Lets requests in progress finish, writes the indexes out, then stops the core. It waits for those of all cores: a
+/// connection on its way here with a request is on none.
 async fn drain(shard: Rc<Shard>, stopped: Rc<Cell<bool>>, failed: Failure) {
     let deadline = Instant::now() + DRAIN;
-    while shard.connections() > 0 && Instant::now() < deadline {
+    while shard.seats.taken() > 0 && Instant::now() < deadline {
         shard.watch.shutdown_idle();
         shard.driver.sleep(Duration::from_millis(20)).await;
     }

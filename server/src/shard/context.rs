@@ -1,6 +1,7 @@
 //! What every task of a core can reach.
 
 use super::call::{Letter, OpenCalls};
+use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
 use super::workers::Workers;
@@ -24,6 +25,8 @@ pub(crate) struct Shard {
     pub(crate) appends: AppendSessions,
     pub(crate) limits: StreamLimits,
     pub(super) mail: Vec<MailSender<Letter>>,
+    /// Of the whole node.
+    pub(super) seats: Arc<Seats>,
     pub(super) watch: Rc<Watch>,
     pub(super) workers: Workers,
     pub(super) calls: RefCell<OpenCalls>,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The seats of a node.
 pub(crate) struct Seats {
+    count: usize,
     free: AtomicUsize,
 }
 
@@ -14,7 +15,7 @@ pub(crate) struct Seat(Arc<Seats>);
 impl Seats {
     /// So many, all free.
     pub(crate) fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self { free: AtomicUsize::new(count) })
+        Arc::new(Self { count, free: AtomicUsize::new(count) })
     }
 
     /// A seat, if one is free.
@@ -22,6 +23,11 @@ impl Seats {
         // Nothing else is ordered by the count.
         let taken = self.free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |free| free.checked_sub(1));
         taken.is_ok().then(|| Seat(Arc::clone(self)))
+    }
+
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.count.saturating_sub(self.free.load(Ordering::Relaxed))
     }
 }
 
@@ -40,7 +46,9 @@ mod tests {
         let seats = Seats::new(2);
         let [first, second] = [seats.take(), seats.take()];
         assert!(first.is_some() && second.is_some() && seats.take().is_none());
+        assert_eq!(seats.taken(), 2);
         drop(first);
+        assert_eq!(seats.taken(), 1);
         let third = seats.take();
         assert!(third.is_some() && seats.take().is_none());
     }

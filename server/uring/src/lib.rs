@@ -40,7 +40,7 @@ pub use op::Op;
 pub use ops::{AcceptStream, ZcVerdict};
 pub use pool::{Buf, Chunk, Pool, PoolConfig, PoolStats};
 pub use probe::{Features, KernelTooOld};
-pub use pump::{Parker, counted, pump};
+pub use pump::{Parker, counted, pump, yield_now};
 
 /// Buffers are cut in multiples of this; it satisfies the direct-I/O alignment of every block device in use.
 pub const LEAF_BYTES: usize = 4096;

@@ -52,7 +52,7 @@ pub async fn pump(
     let mut quiet_turns = 0;
     while !stopped() {
         let polls = POLLS.get();
-        YieldOnce(false).await;
+        yield_now().await;
         let busy = driver.has_unsubmitted() || POLLS.get() != polls;
         if driver.turn()? > 0 || busy {
             quiet_turns = 0;
@@ -83,7 +83,11 @@ async fn park(driver: &Driver, parker: &impl Parker) -> io::Result<()> {
     Ok(())
 }
 
-/// Goes to the back of the run queue once.
+/// Goes to the back of the run queue once, so that other tasks of the core have a turn.
+pub fn yield_now() -> impl Future<Output = ()> {
+    YieldOnce(false)
+}
+
 struct YieldOnce(bool);
 
 impl Future for YieldOnce {

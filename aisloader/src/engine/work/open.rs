@@ -15,10 +15,9 @@ use crate::workload::Workload;
 use crate::workload::open_loop::OpenLoop;
 use crate::workload::trace::Feed;
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 /// The longest sleep, so that the end of a run is noticed when arrivals are rare.
@@ -79,7 +78,7 @@ impl Crew {
             let seat = crew.hire(None);
             crew.idle.borrow_mut().push(seat);
         }
-        yield_once().await;
+        uring::yield_now().await;
         crew
     }
 
@@ -94,7 +93,7 @@ impl Crew {
             self.begin(due);
             if burst >= BURST_MAX {
                 burst = 0;
-                yield_once().await;
+                uring::yield_now().await;
             }
         }
     }
@@ -214,21 +213,4 @@ async fn work(crew: Rc<Crew>, seat: Rc<Seat>, number: u64) {
         crew.idle.borrow_mut().push(Rc::clone(&seat));
     }
     worker.leave();
-}
-
-/// Lets everything else that can run on this core run first.
-fn yield_once() -> impl Future<Output = ()> {
-    struct Yield(bool);
-    impl Future for Yield {
-        type Output = ();
-
-        fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-            if std::mem::replace(&mut self.0, true) {
-                return Poll::Ready(());
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        }
-    }
-    Yield(false)
 }
