@@ -115,6 +115,27 @@ impl Row {
     }
 }
 
+/// Processor time of the whole machine: what it takes whatever the load, and what each GiB adds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Cost {
+    /// Processors that are busy without load: timers, and the loader's start in each round.
+    pub standing_cpus: f64,
+    /// Processor seconds for each GiB more.
+    pub cpu_s_per_gib: f64,
+}
+
+impl Cost {
+    /// The straight line through the rows; `None` for fewer than two different throughputs.
+    #[must_use]
+    pub fn of(rows: &[Row]) -> Option<Self> {
+        let points = || rows.iter().map(|row| (row.bytes_per_s / GIB, row.cpu_s_per_gib));
+        let (x, y) = (mean(points().map(|(x, _)| x)), mean(points().map(|(x, cost)| x * cost)));
+        let spread: f64 = points().map(|(rate, _)| (rate - x).powi(2)).sum();
+        let slope = points().map(|(rate, cost)| (rate - x) * (rate * cost - y)).sum::<f64>() / spread;
+        slope.is_finite().then(|| Self { standing_cpus: y - slope * x, cpu_s_per_gib: slope })
+    }
+}
+
 /// A row for each N that has one.
 #[must_use]
 pub fn rows(experiment: &Experiment) -> Vec<Row> {
@@ -178,6 +199,17 @@ mod tests {
             assert!(row.balance.unwrap().max_over_min < 1.001);
         }
         assert_eq!(points(&experiment).len(), 4 * simulated::ROUNDS);
+    }
+
+    #[test]
+    fn what_stands_and_what_each_gib_adds() {
+        let mut rows = rows(&simulated::experiment(&Machine::default()));
+        assert!(Cost::of(&rows[..1]).is_none());
+        for row in &mut rows {
+            row.cpu_s_per_gib = 0.5 + 0.1 / (row.bytes_per_s / GIB);
+        }
+        let cost = Cost::of(&rows).unwrap();
+        assert!((cost.standing_cpus - 0.1).abs() < 1e-9 && (cost.cpu_s_per_gib - 0.5).abs() < 1e-9, "{cost:?}");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Result, at};
 use super::faults::Outcome;
-use super::figures::Row;
+use super::figures::{Cost, Row};
 use super::model::Experiment;
 use super::options::Options;
 use super::process::run;
@@ -115,6 +115,13 @@ fn law(results: &Results<'_>) -> String {
             estimate.points
         );
     }
+    if let Some(cost) = Cost::of(results.rows) {
+        let _ = writeln!(
+            out,
+            "cost: {:.2} processors whatever the load, and {:.2} CPU-s for each GiB",
+            cost.standing_cpus, cost.cpu_s_per_gib
+        );
+    }
     let solo: f64 = results.experiment.solo_bytes_per_s.iter().sum();
     if let Some(last) = results.rows.last().filter(|_| solo > 0.0) {
         let _ = writeln!(out, "disks one by one over all at once, fio: {:.3}", solo / last.fio_bytes_per_s);
@@ -149,6 +156,7 @@ pub fn document(results: &Results<'_>, words: &[String]) -> Value {
         "options": results.options,
         "bars": Bars::default(),
         "rows": results.rows,
+        "cost": Cost::of(results.rows),
         "law": results.estimate,
         "verdict": results.verdict,
         "fault": results.outcome,

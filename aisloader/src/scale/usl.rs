@@ -52,6 +52,8 @@ pub struct Estimate {
     pub sigma: Interval,
     /// Interval of kappa.
     pub kappa: Interval,
+    /// What both together leave of the straight line at the largest N.
+    pub kept: Interval,
     /// Points that were fitted.
     pub points: usize,
     /// The law's interval at N = 1, 2, 3, ... up to the largest N.
@@ -63,6 +65,11 @@ impl Law {
     #[must_use]
     pub fn at(&self, disks: f64) -> f64 {
         self.gamma * disks / self.loss(disks)
+    }
+
+    /// The share of the straight line that is left at N disks.
+    fn kept(&self, disks: f64) -> f64 {
+        1.0 / self.loss(disks)
     }
 
     /// What the straight line is divided by.
@@ -211,6 +218,7 @@ pub fn estimate(points: &[Point], worlds: u64, seed: u64) -> Option<Estimate> {
         law,
         sigma: interval(&|law| law.sigma),
         kappa: interval(&|law| law.kappa),
+        kept: interval(&|law| law.kept(largest)),
         points: points.len(),
         band: band.map(|n| interval(&|law| law.at(n))).collect(),
     })
@@ -306,6 +314,7 @@ mod tests {
         assert!(estimate.sigma.low > 0.02 && estimate.sigma.contains(0.1), "{estimate:?}");
         let last = estimate.band.last().unwrap();
         assert!(last.contains(law.at(8.0)) && estimate.band.len() == 8, "{last:?}");
+        assert!(estimate.kept.contains(1.0 / 1.7) && estimate.kept.high < 0.7, "{estimate:?}");
     }
 
     #[test]

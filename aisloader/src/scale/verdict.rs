@@ -11,6 +11,9 @@ pub struct Bars {
     pub eta_min: f64,
     /// Max/min over disks after placement skew, at most.
     pub balance_max: f64,
+    /// Part of the straight line that the law must take away to be a finding. Placement and queues are taken out of what
+    /// it is fitted to, and that is exact to about this much.
+    pub loss_min: f64,
     /// Growth of processor time for each GiB with N, at most.
     pub cost_growth_max: f64,
     /// Device bytes over payload: below 1 by more than this means a cache, above means waste.
@@ -34,6 +37,7 @@ impl Default for Bars {
         Self {
             eta_min: 0.97,
             balance_max: 1.03,
+            loss_min: 0.005,
             cost_growth_max: 1.10,
             device_tolerance: 0.03,
             solo_tolerance: 0.03,
@@ -174,7 +178,7 @@ pub fn judge(evidence: &Evidence<'_>, bars: &Bars) -> Verdict {
     );
     add(Cause::Errors, errors(rows));
     add(Cause::SlowDisk, slow_disk(rows, bars));
-    law(evidence, &mut add);
+    law(evidence, bars, &mut add);
     add(Cause::Imbalance, imbalance(rows, bars));
     let waste = worst(rows, |row| row.device_ratio, 1.0 + bars.device_tolerance);
     add(
@@ -269,11 +273,16 @@ fn slow_disk(rows: &[Row], bars: &Bars) -> Option<String> {
     })
 }
 
-fn law(evidence: &Evidence<'_>, add: &mut impl FnMut(Cause, Option<String>)) {
+/// Contention and coherence, if with confidence they take anything away: in the fit of a straight line, a negative one and a
+/// positive other one cancel out.
+fn law(evidence: &Evidence<'_>, bars: &Bars, add: &mut impl FnMut(Cause, Option<String>)) {
     let Some(estimate) = evidence.estimate else {
         let why = "no law can be fitted: at least three different N with more rounds than parameters";
         return add(Cause::TooFewPoints, Some(why.to_owned()));
     };
+    if estimate.kept.high > 1.0 - bars.loss_min {
+        return;
+    }
     let (sigma, kappa) = (estimate.sigma, estimate.kappa);
     let said = |what: &str, value: f64, low: f64, high: f64| {
         Some(format!("{what} is {value:.4}, with 95 % confidence between {low:.4} and {high:.4}"))

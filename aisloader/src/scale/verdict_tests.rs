@@ -3,7 +3,7 @@
 use super::figures::{points, rows};
 use super::model::Experiment;
 use super::simulated::{Machine, experiment};
-use super::usl::estimate;
+use super::usl::{Law, Point, estimate};
 use super::verdict::{Bars, Cause, Evidence, Verdict, judge};
 
 fn verdict_of(experiment: &Experiment) -> Verdict {
@@ -84,6 +84,29 @@ fn fault_6_a_lock_makes_sigma_significant() {
     let verdict = verdict_of(&experiment(&serial));
     assert!(matches!(verdict.limit, "server-contention"), "{verdict:#?}");
     assert!(causes(&verdict).contains(&Cause::Efficiency));
+}
+
+#[test]
+fn what_cancels_out_is_no_contention() {
+    let evidence = |law: Law| {
+        let points = [1.0, 2.0, 4.0, 8.0, 1.0, 2.0, 4.0, 8.0];
+        // Far less noise than a machine has: whatever is there is significant.
+        let noise = [1.0, 1.0, 1.0, 1.0, 1.00001, 0.99999, 1.00001, 0.99999];
+        let points = points.into_iter().zip(noise);
+        let points: Vec<Point> =
+            points.map(|(disks, noise)| Point { disks, throughput: law.at(disks) * noise }).collect();
+        let (experiment, estimate) = (experiment(&Machine::default()), estimate(&points, 500, 1));
+        let rows = rows(&experiment);
+        let evidence = Evidence {
+            rows: &rows,
+            estimate: estimate.as_ref(),
+            solo_bytes_per_s: &experiment.solo_bytes_per_s,
+            client_ceiling_bytes_per_s: experiment.client_ceiling_bytes_per_s,
+        };
+        causes(&judge(&evidence, &Bars::default()))
+    };
+    assert_eq!(evidence(Law { gamma: 64.0, sigma: -0.001, kappa: 0.000_12 }), []);
+    assert_eq!(evidence(Law { gamma: 64.0, sigma: 0.0, kappa: 0.0005 }), [Cause::Coherence]);
 }
 
 #[test]

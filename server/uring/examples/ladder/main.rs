@@ -3,10 +3,12 @@
 //! `cargo run --release -p uring --example ladder -- [--json] [--dir DIR] [--size-mib N] [--seconds S] [--rounds N]`
 //!
 //! The file is made in DIR (which must be on a disk, not in memory) and removed at the end. Random 1 MiB reads with 16
-//! in flight and random 4 KiB reads with 64 in flight; the former sent on over loopback; then one-byte and 4 KiB ping-pong over loopback against a thread
-//! that uses blocking calls and sits on another core. The rungs are plain blocking calls (one thread for each read in flight), a bare ring with
+//! in flight and random 4 KiB reads with 64 in flight; the former sent on over loopback, the same from memory, the latter
+//! asked for over loopback; then one-byte and 4 KiB ping-pong over loopback against a thread that uses blocking calls and
+//! sits on another core. The rungs are plain blocking calls (one thread for each read in flight), a bare ring with
 //! registered memory, and the driver with its futures.
 
+mod ask;
 mod disk;
 mod host;
 mod loopback;
@@ -185,10 +187,17 @@ fn main() -> io::Result<()> {
     let job = disk::Job { file: &file, block: 1 << 20, depth: 16, span };
     let rungs: Vec<(_, Measure<'_>)> = vec![
         ("blocking", Box::new(|| job.serve_blocking())),
-        ("driver", Box::new(|| job.serve_driver(serve::Check::None))),
-        ("driver, CRC", Box::new(|| job.serve_driver(serve::Check::Crc))),
+        ("driver", Box::new(|| job.serve_driver(serve::Work::Read))),
+        ("driver, CRC", Box::new(|| job.serve_driver(serve::Work::ReadAndCheck))),
+        ("driver, memory", Box::new(|| job.serve_driver(serve::Work::Send))),
     ];
     results.extend(climb("1 MiB to sockets", 1 << 20, options.rounds, rungs)?);
+    let job = disk::Job { file: &file, block: 4096, depth: 64, span };
+    let rungs: Vec<(_, Measure<'_>)> = vec![
+        ("driver", Box::new(|| job.answer_driver(ask::Source::Disk))),
+        ("driver, memory", Box::new(|| job.answer_driver(ask::Source::Memory))),
+    ];
+    results.extend(climb("4 KiB asked for", 4096, options.rounds, rungs)?);
     for (load, size) in [("ping-pong 1 B", 1), ("ping-pong 4 KiB", 4096)] {
         let rungs: Vec<(_, Measure<'_>)> = vec![
             ("blocking", Box::new(move || loopback::blocking(size, span))),
@@ -208,7 +217,7 @@ fn main() -> io::Result<()> {
         let host = host::facts_json(&options.dir)?;
         println!(
             "{{\n  \"command\": \"{command}\",\n  \"host\": {host},\n  \"note\": \"medians of alternating rounds; ping-pong between cores 0 and 1; CPU \
-             of disk loads is the process's (without the receiving thread's), of ping-pong that of the asking thread\",\n  \"rungs\": [\n    {}\n  ]\n}}",
+             of disk loads is the process's (without the receiving thread's; of 4 KiB asked for: with it), of ping-pong that of the asking thread\",\n  \"rungs\": [\n    {}\n  ]\n}}",
             rungs.join(",\n    ")
         );
     } else {

@@ -15,11 +15,13 @@ use uring::{Chunk, Driver};
 const CHECKED_BYTES: usize = 64 << 10;
 const DROP_BYTES: u32 = 1 << 20;
 
-/// Whether what was read is checked before it is sent.
+/// What is done for each answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Check {
-    None,
-    Crc,
+pub(crate) enum Work {
+    Read,
+    ReadAndCheck,
+    /// Of what is in memory: different memory each time, more than the processor's caches hold.
+    Send,
 }
 
 /// The other ends; gives the processor time that they took.
@@ -92,14 +94,14 @@ impl Job<'_> {
     }
 
     /// One task for each answer under way.
-    pub(crate) fn serve_driver(&self, check: Check) -> io::Result<Sample> {
+    pub(crate) fn serve_driver(&self, work: Work) -> io::Result<Sample> {
         let driver = new_driver()?;
         drop(driver.pool().try_alloc(self.block));
         let (sockets, drain) = Drain::connect(self.depth)?;
         let sockets: Vec<_> = sockets.into_iter().map(|socket| Rc::new(OwnedFd::from(socket))).collect();
         let watch = Watch::start(true);
         let tasks = sockets.iter().enumerate();
-        let tasks = tasks.map(|(at, socket)| self.answering_task(&driver, socket, at as u64, check, &watch));
+        let tasks = tasks.map(|(at, socket)| self.answering_task(&driver, socket, at as u64, work, &watch));
         let ops = run_all(&driver, tasks.collect())?.into_iter().sum::<io::Result<u64>>()?;
         let sample = watch.stop(ops);
         sockets.iter().for_each(|socket| uring::sock::shutdown(&**socket));
@@ -111,17 +113,20 @@ impl Job<'_> {
         driver: &'a Driver,
         socket: &'a Rc<OwnedFd>,
         seed: u64,
-        check: Check,
+        work: Work,
         watch: &'a Watch,
     ) -> Task<'a, io::Result<u64>> {
         Box::pin(async move {
             let (mut random, mut ops) = (Random::new(seed), 0);
             while !watch.is_over(self.span) {
-                let buf = driver.pool().alloc(self.block).await;
-                let at = self.offset(&mut random);
-                let (read, buf) = driver.read_at(self.file.fd(), buf, self.block, at).await;
-                self.full(read?)?;
-                if check == Check::Crc {
+                let mut buf = driver.pool().alloc(self.block).await;
+                if work != Work::Send {
+                    let at = self.offset(&mut random);
+                    let (read, back) = driver.read_at(self.file.fd(), buf, self.block, at).await;
+                    self.full(read?)?;
+                    buf = back;
+                }
+                if work == Work::ReadAndCheck {
                     for block in buf.chunks(CHECKED_BYTES) {
                         std::hint::black_box(crc_fast::checksum(Crc32Iscsi, block));
                     }
