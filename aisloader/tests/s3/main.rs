@@ -48,7 +48,7 @@ fn control(config: &Config) -> Control {
 /// that is dialled stays.
 fn virtual_host(config: Config) -> Config {
     let s3 = config.s3.clone().unwrap();
-    let (_, port) = s3.endpoint.authority.rsplit_once(':').unwrap();
+    let (_, port) = s3.endpoint.address.rsplit_once(':').unwrap();
     let endpoint =
         Endpoint { host: format!("b.s3.test:{port}"), is_path_style: false, ..s3.endpoint.clone() };
     Config { s3: Some(S3Config { endpoint, ..s3 }), ..config }
