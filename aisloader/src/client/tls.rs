@@ -168,7 +168,7 @@ pub(crate) fn server_name(address: &str) -> Result<ServerName<'static>, String> 
     }
 }
 
-/// Why TLS failed, for people; `is_begun`: when the peer had not yet shown that it speaks TLS.
+/// Why TLS failed, for people; `is_greeting`: when the peer had not yet shown that it speaks TLS.
 pub(crate) fn told(error: &Error, is_greeting: bool) -> String {
     match error {
         Error::InvalidCertificate(why) => format!("its certificate is refused: {}", refusal(why)),
@@ -184,6 +184,10 @@ fn refusal(why: &CertificateError) -> String {
     match why {
         CertificateError::UnknownIssuer => format!(
             "no authority that is trusted here has signed it ({AUTHORITIES} names more of them, {SKIP}=true takes any certificate)"
+        ),
+        // Authorities that were made anew keep their names.
+        CertificateError::BadSignature => format!(
+            "an authority of the right name is trusted here, but it is another one: it has not signed it ({AUTHORITIES})"
         ),
         // Many make their first certificate so, and other libraries let it pass.
         other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
@@ -278,8 +282,8 @@ mod tests {
     #[test]
     fn the_configuration_is_made_once() {
         let one = tls(&[(SKIP, "true")]);
-        let made = one.client_config().unwrap();
-        assert!(Arc::ptr_eq(&made, &one.clone().client_config().unwrap()));
+        let other = one.clone();
+        assert!(Arc::ptr_eq(&one.client_config().unwrap(), &other.client_config().unwrap()));
     }
 
     #[test]

@@ -66,8 +66,12 @@ impl Line<'_> {
     /// A request without a large body. On a standing connection the receive is handed over together with the send, so
     /// that the ring is entered once for both.
     async fn ask(&mut self) -> Result<Answer, OpError> {
-        if !self.conn.is_reused || self.conn.tls.is_some() {
+        if !self.conn.is_reused {
             self.send_head().await?;
+            return self.read_head(0).await;
+        }
+        if let Some(session) = &mut self.conn.tls {
+            session.ask(self.driver, &self.room.head).await?;
             return self.read_head(0).await;
         }
         let head = std::mem::take(&mut self.room.head);

@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use uring::Driver;
+use uring::{Driver, sock};
 
 /// Room for ciphertext in one receive. Only what is used of it takes memory.
 const RECEIVE_BYTES: usize = 128 << 10;
@@ -119,6 +119,29 @@ impl Session {
         self.encrypt(driver, head).await?;
         self.write(driver, body).await?;
         self.flush(driver).await
+    }
+
+    /// Sends a small request and receives ciphertext of its answer, both handed over to the ring together.
+    pub(crate) async fn ask(&mut self, driver: &Driver, head: &[u8]) -> Result<(), OpError> {
+        self.encrypt(driver, head).await?;
+        let (len, bytes, held) = (self.filled, std::mem::take(&mut self.outgoing), self.take_incoming());
+        let send = driver.send(&self.socket, bytes, 0..len, false);
+        let receive = driver.recv_append(&self.socket, held, RECEIVE_BYTES);
+        let (sent, bytes) = send.await;
+        (self.outgoing, self.filled) = (bytes, 0);
+        if sent.is_err() {
+            // The connection is gone; this makes the receive end too.
+            sock::shutdown(&self.socket);
+        }
+        let (got, held) = receive.await;
+        self.incoming = held;
+        let got = got.map_err(|e| OpError::broken(&e, true))?;
+        self.is_cut |= got == 0;
+        match sent {
+            Ok(sent) if sent == len => Ok(()),
+            Ok(_) => Err(OpError::ended(true)),
+            Err(e) => Err(OpError::broken(&e, true)),
+        }
     }
 
     /// Receives, with `all` until the memory is full or the peer has ended. 0: the peer has ended.
@@ -244,10 +267,7 @@ impl Session {
 
     /// Receives ciphertext; 0: the connection has ended.
     async fn receive(&mut self, driver: &Driver) -> Result<usize, OpError> {
-        let understood = self.understood.min(self.incoming.len());
-        self.incoming.drain(..understood);
-        self.understood = 0;
-        let held = std::mem::take(&mut self.incoming);
+        let held = self.take_incoming();
         let (got, held) = driver.recv_append(&self.socket, held, RECEIVE_BYTES).await;
         self.incoming = held;
         let got = got.map_err(|e| OpError::broken(&e, self.tls.is_handshaking()))?;
@@ -256,6 +276,14 @@ impl Session {
             return Err(self.fail("the connection was closed before TLS was agreed upon"));
         }
         Ok(got)
+    }
+
+    /// The memory for ciphertext that comes, with what is not yet understood at its front.
+    fn take_incoming(&mut self) -> Vec<u8> {
+        let understood = self.understood.min(self.incoming.len());
+        self.incoming.drain(..understood);
+        self.understood = 0;
+        std::mem::take(&mut self.incoming)
     }
 
     /// Sends what waits.

@@ -140,6 +140,7 @@ fn tickets_are_no_answer() {
 
 #[test]
 fn whom_nobody_knows_is_refused_and_told_so() {
+    // Both certificates have the same name.
     let (_, config) = both(&rustls::version::TLS13);
     let (greeting, _) = both(&rustls::version::TLS13);
     let driver = driver();
