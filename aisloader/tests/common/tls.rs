@@ -149,11 +149,13 @@ fn carry(
     mut server: &TcpStream,
     counts: &(Arc<AtomicU64>, Arc<AtomicU64>),
 ) -> Option<()> {
-    client.set_nonblocking(true).unwrap();
-    server.set_nonblocking(true).unwrap();
+    for stream in [client, server] {
+        stream.set_nonblocking(true).unwrap();
+        stream.set_nodelay(true).unwrap();
+    }
     let (mut to_server, mut room, mut is_greeted, mut has_ended) =
         (Vec::new(), vec![0; 1 << 16], false, false);
-    while !(has_ended && !conn.wants_write()) {
+    while !has_ended || conn.wants_write() {
         await_any(&conn, client, server, !to_server.is_empty());
         if ready(conn.read_tls(&mut client))? == Some(0) {
             return None;
