@@ -202,6 +202,8 @@ fn redirects_lead_to_tls_and_not_out_of_it() {
         succeeds(&url, &trust, line);
         assert_eq!(target.object_requests() - before, 60, "{url}");
     }
+    // Workers rest after each failure, longer and longer.
+    let line = "-pctput=50 -minsize=1K -maxsize=200K -maxops=8";
     *gateway.store.manner.lock().unwrap() = Manner::Redirect(target.authority.clone());
     let before = target.object_requests();
     fails(&secure_gateway.url(), &trust, line, &["a redirect from https to plain http", "is not followed"]);
@@ -211,6 +213,15 @@ fn redirects_lead_to_tls_and_not_out_of_it() {
     let stranger = Authority::new("b");
     let plain = format!("http://{}", gateway.authority);
     fails(&plain, &[("AIS_CLIENT_CA", &stranger.file())], line, &["no authority that is trusted here"]);
+}
+
+#[test]
+fn a_server_that_never_greets_is_cut_off() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gateway = filled(Manner::Redirect(format!("https://{}", silent.local_addr().unwrap())));
+    let plain = format!("http://{}", gateway.authority);
+    let trust = [("AIS_SKIP_VERIFY_CRT", "true")];
+    fails(&plain, &trust, "-maxops=4 -timeout=1s", &["took longer than -timeout"]);
 }
 
 #[test]

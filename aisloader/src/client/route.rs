@@ -200,6 +200,14 @@ mod tests {
     }
 
     #[test]
+    fn maps_of_tls_lead_to_tls() {
+        let json = serde_json::to_string(&smap()).unwrap().replace("http://", "https://");
+        let map = DirectMap::from_json(json.as_bytes()).unwrap();
+        assert_eq!(map.targets(), ["https://h:1", "https://g:2"]);
+        assert_eq!(map.ids()["https://g:2"], "tBBBBBBB");
+    }
+
+    #[test]
     fn what_is_no_map_is_refused() {
         for bad in ["", "{}", "[]", r#"{"tmap":{}}"#] {
             assert!(DirectMap::from_json(bad.as_bytes()).is_err(), "{bad}");

@@ -9,6 +9,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error,
     RootCertStore, SignatureScheme, client::WantsClientCert,
 };
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -18,17 +19,23 @@ const CERTIFICATE: &str = "AIS_CRT";
 const KEY: &str = "AIS_CRT_KEY";
 
 /// What the environment says about TLS. What it names is read once, when TLS is first spoken, for all that share this.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Tls(Arc<Shared>);
 
-#[derive(Debug, Default)]
+impl fmt::Debug for Tls {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.describe())
+    }
+}
+
+#[derive(Default)]
 struct Shared {
     wanted: Wanted,
     made: OnceLock<Result<Arc<ClientConfig>, String>>,
 }
 
 /// The variables; empty: not set.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Wanted {
     skip: String,
     authorities: String,

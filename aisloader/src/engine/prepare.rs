@@ -143,3 +143,25 @@ fn check_scheme<'a>(config: &Config, all: impl IntoIterator<Item = &'a String>) 
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::s3::Lookup;
+    use crate::flags::Parsed;
+
+    #[test]
+    fn a_cluster_map_does_not_lead_out_of_tls() {
+        let judge = |endpoint, all: &[&str]| {
+            let variable = |name: &str| (name == "AIS_SKIP_VERIFY_CRT").then(|| "true".to_owned());
+            let lookup = Lookup { variable: &variable, ..Lookup::of_process() };
+            let flags = Parsed::parse(&["-cleanup=true"]).unwrap();
+            let config = Config::with_lookup(&flags, Some(endpoint), 1, &lookup).unwrap();
+            let all: Vec<String> = all.iter().map(|one| (*one).to_owned()).collect();
+            check_scheme(&config, &all).map_err(|e| e.to_string())
+        };
+        assert!(judge("http://h", &["g:1", "https://g:2"]).is_ok());
+        assert!(judge("https://h", &["https://g:1", "https://g:2"]).is_ok());
+        assert!(judge("https://h", &["https://g:1", "g:2"]).unwrap_err().contains("plain http, at g:2"));
+    }
+}

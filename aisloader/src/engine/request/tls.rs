@@ -199,8 +199,9 @@ impl Session {
         loop {
             match self.step(driver, Want::Write(piece)).await? {
                 Step::Written => return Ok(()),
+                Step::Closed => return Err(OpError::ended(true)),
                 Step::Receive if self.receive(driver).await? == 0 => return Err(OpError::ended(true)),
-                Step::Receive | Step::Read(_) | Step::Again | Step::Transmit | Step::Closed => {}
+                Step::Receive | Step::Read(_) | Step::Again | Step::Transmit => {}
             }
         }
     }
@@ -236,10 +237,11 @@ impl Session {
                 let into = if let Want::Read(into) = want { into } else { &mut [] };
                 decrypt(traffic, into, &mut self.plain, &mut discard).map(Step::Read)
             }
-            (Ok(ConnectionState::PeerClosed | ConnectionState::Closed), _) => {
+            (Ok(ConnectionState::PeerClosed), _) => {
                 self.is_closed = true;
                 Ok(Step::Again)
             }
+            (Ok(ConnectionState::Closed), _) => Ok(Step::Closed),
             (Ok(ConnectionState::BlockedHandshake), _) => Ok(Step::Receive),
             (Ok(ConnectionState::WriteTraffic(traffic)), Want::Write(piece)) => {
                 out.encrypt(traffic, piece).map(|()| Step::Written)
