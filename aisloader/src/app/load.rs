@@ -190,7 +190,7 @@ fn measure(
     sinks: &mut Sinks,
 ) -> Result<(RunEnd, Judgement), AnyError> {
     let mut progress = Progress::new(config.bounds);
-    let mut witness = Witness::begin(servers.targets.clone());
+    let mut witness = Witness::begin(servers.targets.clone(), &config.tls);
     sinks.begin();
     let mut on_interval = |interval: &Interval| {
         progress.clear();

@@ -1,5 +1,8 @@
-//! Blocking HTTP for control requests: one exchange on one plain socket.
+//! Blocking HTTP for control requests: one exchange on one socket, plain or with TLS.
 
+use super::address;
+use super::tls::{self, Tls};
+use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -31,22 +34,34 @@ impl Response {
 /// A connection that is kept for the next request.
 pub(crate) struct Connection {
     timeout: Option<Duration>,
-    stream: Option<TcpStream>,
+    tls: Tls,
+    stream: Option<Stream>,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Secure(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 impl Connection {
     /// Nothing is connected yet; `timeout` is the longest wait for a part of an answer.
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
-        Self { timeout, stream: None }
+        Self { timeout, tls: Tls::default(), stream: None }
     }
 
-    /// Sends a whole request to `host:port` and reads its whole answer.
-    pub(crate) fn exchange(&mut self, authority: &str, method: &str, request: &[u8]) -> io::Result<Response> {
+    /// The same where TLS is spoken as `tls` says.
+    pub(crate) fn with_tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Sends a whole request to a server's address and reads its whole answer.
+    pub(crate) fn exchange(&mut self, address: &str, method: &str, request: &[u8]) -> io::Result<Response> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
-            None => dial(authority, self.timeout)?,
+            None => dial(address, self.timeout, &self.tls)?,
         };
         stream.write_all(request)?;
+        stream.flush()?;
         let response = receive(&mut stream, Method::from_text(method))?;
         if response.keep_alive {
             self.stream = Some(stream);
@@ -66,20 +81,68 @@ pub(crate) fn explain(error: &io::Error) -> String {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time".to_owned(),
         // Only Ctrl-C comes here: everything else repeats the call.
         io::ErrorKind::Interrupted => "interrupted".to_owned(),
+        io::ErrorKind::UnexpectedEof => "the connection was closed too early".to_owned(),
         _ => error.to_string(),
     }
 }
 
-fn dial(authority: &str, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    let address = super::address::resolve(authority)?;
-    let stream = TcpStream::connect_timeout(&address, timeout.unwrap_or(CONNECT_LIMIT).min(CONNECT_LIMIT))?;
+fn dial(address: &str, timeout: Option<Duration>, tls: &Tls) -> io::Result<Stream> {
+    let found = address::resolve(address)?;
+    let stream = TcpStream::connect_timeout(&found, timeout.unwrap_or(CONNECT_LIMIT).min(CONNECT_LIMIT))?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(timeout)?;
     stream.set_write_timeout(timeout)?;
-    Ok(stream)
+    if !address::is_secure(address) {
+        return Ok(Stream::Plain(stream));
+    }
+    let config = tls.client_config().map_err(io::Error::other)?;
+    let name = tls::server_name(address).map_err(io::Error::other)?;
+    let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
+    let mut stream = StreamOwned::new(connection, stream);
+    // Here, and not with the first bytes, so that what fails is known to be the greeting.
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).map_err(|e| refused(e, true))?;
+    }
+    Ok(Stream::Secure(Box::new(stream)))
 }
 
-fn receive(stream: &mut TcpStream, method: Method) -> io::Result<Response> {
+/// What TLS says about a failure, for people.
+fn refused(error: io::Error, is_greeting: bool) -> io::Error {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        Some(why) => io::Error::other(format!("TLS: {}", tls::told(why, is_greeting))),
+        None if is_greeting && error.kind() == io::ErrorKind::UnexpectedEof => {
+            io::Error::other("TLS: the connection was closed before TLS was agreed upon")
+        }
+        None => error,
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buf),
+            Self::Secure(stream) => stream.read(buf).map_err(|e| refused(e, false)),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(buf),
+            Self::Secure(stream) => stream.write(buf).map_err(|e| refused(e, false)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Secure(stream) => stream.flush().map_err(|e| refused(e, false)),
+        }
+    }
+}
+
+fn receive(stream: &mut Stream, method: Method) -> io::Result<Response> {
     let bad = |what: &str| io::Error::other(format!("the answer is not understood: {what}"));
     let limits = HeadLimits::default();
     let mut input = Vec::new();
@@ -119,7 +182,7 @@ fn receive(stream: &mut TcpStream, method: Method) -> io::Result<Response> {
     Ok(response)
 }
 
-fn receive_chunks(stream: &mut TcpStream, mut input: Vec<u8>) -> io::Result<Vec<u8>> {
+fn receive_chunks(stream: &mut Stream, mut input: Vec<u8>) -> io::Result<Vec<u8>> {
     let mut decoder = ChunkedDecoder::default();
     let mut body = Vec::new();
     let mut at = 0usize;
@@ -146,7 +209,7 @@ fn receive_chunks(stream: &mut TcpStream, mut input: Vec<u8>) -> io::Result<Vec<
     }
 }
 
-fn read_more(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<usize> {
+fn read_more(stream: &mut Stream, input: &mut Vec<u8>) -> io::Result<usize> {
     let filled = input.len();
     if filled > BODY_BYTES_MAX {
         return Err(io::Error::other("the answer is too large"));

@@ -1,7 +1,9 @@
-//! Control requests before and after a run: plain blocking sockets, one connection.
+//! Control requests before and after a run: blocking sockets, one connection.
 
+use super::address;
 use super::http::{Connection, Response, explain};
 use super::listing::{Entry, Page, Request};
+use super::tls::Tls;
 use crate::workload::archive::split;
 use crate::workload::names::{BucketName, NameList};
 use std::fmt;
@@ -41,16 +43,22 @@ pub enum Detail {
 
 /// A connection to a gateway.
 pub struct Client {
-    authority: String,
+    address: String,
     token: Option<String>,
     connection: Connection,
 }
 
 impl Client {
-    /// A client of the gateway at `host:port`; nothing is connected yet.
+    /// A client of the gateway at `host:port`, or with TLS at `https://host:port`; nothing is connected yet.
     #[must_use]
-    pub fn new(authority: &str, timeout: Option<Duration>) -> Self {
-        Self { authority: authority.to_owned(), token: None, connection: Connection::new(timeout) }
+    pub fn new(address: &str, timeout: Option<Duration>) -> Self {
+        Self { address: address.to_owned(), token: None, connection: Connection::new(timeout) }
+    }
+
+    /// The same client, speaking TLS as `tls` says.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { connection: self.connection.with_tls(tls), ..self }
     }
 
     /// The same client with a bearer token in every request.
@@ -214,16 +222,19 @@ impl Client {
     fn call(&mut self, method: &str, target: &str, body: &[u8]) -> Result<Response, ClientError> {
         let mut target = target.to_owned();
         for _ in 0..=REDIRECTS_MAX {
-            let request = request((method, &target, &self.authority), self.token.as_deref(), body);
-            let response = self.connection.exchange(&self.authority, method, &request).map_err(|e| {
-                ClientError(format!("{method} http://{}{target}: {}", self.authority, explain(&e)))
+            let host = address::authority(&self.address);
+            let request = request((method, &target, host), self.token.as_deref(), body);
+            let response = self.connection.exchange(&self.address, method, &request).map_err(|e| {
+                ClientError(format!("{method} {}{target}: {}", address::url(&self.address), explain(&e)))
             })?;
             match (response.status, &response.location) {
                 (301 | 302 | 307 | 308, Some(location)) => {
-                    let rest = location.strip_prefix("http://").unwrap_or(location);
-                    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-                    if !authority.is_empty() && authority != self.authority {
-                        self.authority = authority.to_owned();
+                    let (to, path) =
+                        address::follow(address::is_secure(&self.address), location).map_err(|why| {
+                            ClientError(format!("{method} {}{target}: {why}", address::url(&self.address)))
+                        })?;
+                    if let Some(to) = to.filter(|to| *to != self.address) {
+                        self.address = to;
                         self.connection.close();
                     }
                     target = path.to_owned();

@@ -1,6 +1,6 @@
 //! Which server an object lives on, by the cluster map: then no gateway and no redirect are needed.
 
-use super::address::authority_of;
+use super::address::address_of;
 use placement::{BckRef, Mountpath, NodeLayout, Smap, pick, uname_digest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,14 +16,14 @@ pub struct DirectMap {
 #[derive(Clone, Debug)]
 struct Node {
     id: String,
-    /// `host:port` of the node as a whole.
+    /// The address of the node as a whole.
     public: Option<String>,
     /// `ID:/path` of each mountpath, in the order of the layout.
     mountpaths: Vec<String>,
     id_digest: u64,
     layout: Option<NodeLayout>,
-    /// `host:port`: one of every core, in core order, or the node's only one.
-    authorities: Vec<String>,
+    /// One of every core, in core order, or the node's only one.
+    addresses: Vec<String>,
 }
 
 /// A target and one of its ports.
@@ -67,20 +67,20 @@ impl DirectMap {
                 Some(layout) => layout.core_urls.clone(),
                 None => vec![snode.public_net.direct_url.clone()],
             };
-            let authorities: Vec<String> = urls.iter().filter_map(|url| authority_of(url)).collect();
-            if authorities.len() != urls.len() {
+            let addresses: Vec<String> = urls.iter().filter_map(|url| address_of(url)).collect();
+            if addresses.len() != urls.len() {
                 return Err(format!(
-                    "the cluster map: target {id} has an address that is not plain http: {urls:?}"
+                    "the cluster map: target {id} has an address that is not understood: {urls:?}"
                 ));
             }
             let paths = layout.iter().flat_map(|layout| &layout.mountpaths);
             nodes.push(Node {
                 id: id.clone(),
-                public: authority_of(&snode.public_net.direct_url),
+                public: address_of(&snode.public_net.direct_url),
                 mountpaths: paths.map(|mountpath| format!("{id}:{}", mountpath.path)).collect(),
                 id_digest: snode.id_digest,
                 layout,
-                authorities,
+                addresses,
             });
         }
         if nodes.is_empty() {
@@ -96,22 +96,22 @@ impl DirectMap {
         self.nodes.iter().all(|node| node.layout.is_some())
     }
 
-    /// The authorities of every target, in order.
-    pub(crate) fn authorities(&self) -> impl Iterator<Item = &[String]> {
-        self.nodes.iter().map(|node| node.authorities.as_slice())
+    /// The addresses of every target, in order.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = &[String]> {
+        self.nodes.iter().map(|node| node.addresses.as_slice())
     }
 
     /// One address of every target.
     #[must_use]
     pub fn targets(&self) -> Vec<String> {
-        self.authorities().filter_map(|all| all.first().cloned()).collect()
+        self.addresses().filter_map(|all| all.first().cloned()).collect()
     }
 
-    /// The id of every target under each of its addresses, `host:port`.
+    /// The id of every target under each of its addresses.
     #[must_use]
     pub fn ids(&self) -> BTreeMap<String, String> {
         let all = self.nodes.iter().flat_map(|node| {
-            node.authorities.iter().chain(&node.public).map(|authority| (authority.clone(), node.id.clone()))
+            node.addresses.iter().chain(&node.public).map(|address| (address.clone(), node.id.clone()))
         });
         all.collect()
     }
@@ -170,8 +170,8 @@ mod tests {
             let name = format!("o{n}");
             let place = map.place(bucket, &name).unwrap();
             let owner = &smap.target_for(uname_digest(bucket, &name)).unwrap().public_net;
-            let authority = &map.authorities().nth(place.node).unwrap()[place.port];
-            assert_eq!(owner.direct_url, format!("http://{authority}"));
+            let address = &map.addresses().nth(place.node).unwrap()[place.port];
+            assert_eq!(owner.direct_url, format!("http://{address}"));
         }
     }
 
@@ -189,7 +189,7 @@ mod tests {
         assert!(map.knows_cores());
         let seen: std::collections::HashSet<String> = (0..200)
             .filter_map(|n| map.place(BckRef::ais("b"), &format!("o{n}")))
-            .map(|place| map.authorities().nth(place.node).unwrap()[place.port].clone())
+            .map(|place| map.addresses().nth(place.node).unwrap()[place.port].clone())
             .collect();
         assert_eq!(seen.len(), 6, "{seen:?}");
         let disks: std::collections::HashSet<&str> =
@@ -197,6 +197,14 @@ mod tests {
         assert_eq!(disks, ["tAAAAAAA:/mnt/0", "tAAAAAAA:/mnt/1", "tBBBBBBB:/mnt/0"].into());
         let ids = map.ids();
         assert_eq!((ids["h:9002"].as_str(), ids["g:2"].as_str(), ids.len()), ("tAAAAAAA", "tBBBBBBB", 8));
+    }
+
+    #[test]
+    fn maps_of_tls_lead_to_tls() {
+        let json = serde_json::to_string(&smap()).unwrap().replace("http://", "https://");
+        let map = DirectMap::from_json(json.as_bytes()).unwrap();
+        assert_eq!(map.targets(), ["https://h:1", "https://g:2"]);
+        assert_eq!(map.ids()["https://g:2"], "tBBBBBBB");
     }
 
     #[test]

@@ -19,8 +19,11 @@ impl Control {
     #[must_use]
     pub fn new(config: &Config, timeout: Option<Duration>) -> Self {
         match &config.s3 {
-            Some(s3) => Self::S3(Box::new(S3Client::new(s3, timeout))),
-            None => Self::Native(Client::new(&config.gateway, timeout).with_token(config.token.clone())),
+            Some(s3) => Self::S3(Box::new(S3Client::new(s3, timeout).with_tls(config.tls.clone()))),
+            None => {
+                let client = Client::new(&config.gateway, timeout).with_tls(config.tls.clone());
+                Self::Native(client.with_token(config.token.clone()))
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::control::Control;
 use super::shared::plan::Plan;
+use crate::client::address::is_secure;
 use crate::client::gateways::gateways;
 use crate::client::{Detail, DirectMap};
 use crate::settings::Config;
@@ -36,6 +37,7 @@ pub(crate) fn plan(mut config: Config, interrupted: Arc<AtomicBool>) -> Result<P
 pub(crate) fn find_gateways(config: &mut Config, control: &mut Control) -> Result<(), AnyError> {
     if config.is_gateway_random {
         config.gateways = gateways(&control.cluster_map()?)?;
+        check_scheme(config, &config.gateways)?;
     }
     Ok(())
 }
@@ -123,10 +125,43 @@ pub(crate) fn direct_map(
         return Ok(None);
     }
     let map = map.as_ref().map_err(ToString::to_string)?.clone();
+    check_scheme(config, map.addresses().flatten())?;
     if !map.knows_cores() {
         eprintln!(
             "aisloader: warning: -direct: the targets do not publish their cores; using their public addresses"
         );
     }
     Ok(Some(map))
+}
+
+/// A cluster that is asked with TLS must not lead us out of it: as redirects must not.
+fn check_scheme<'a>(config: &Config, all: impl IntoIterator<Item = &'a String>) -> Result<(), AnyError> {
+    match all.into_iter().find(|address| is_secure(&config.gateway) && !is_secure(address)) {
+        Some(plain) => {
+            Err(format!("the cluster map of {} leads to plain http, at {plain}", config.gateway).into())
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::s3::Lookup;
+    use crate::flags::Parsed;
+
+    #[test]
+    fn a_cluster_map_does_not_lead_out_of_tls() {
+        let judge = |endpoint, all: &[&str]| {
+            let variable = |name: &str| (name == "AIS_SKIP_VERIFY_CRT").then(|| "true".to_owned());
+            let lookup = Lookup { variable: &variable, ..Lookup::of_process() };
+            let flags = Parsed::parse(&["-cleanup=true"]).unwrap();
+            let config = Config::with_lookup(&flags, Some(endpoint), 1, &lookup).unwrap();
+            let all: Vec<String> = all.iter().map(|one| (*one).to_owned()).collect();
+            check_scheme(&config, &all).map_err(|e| e.to_string())
+        };
+        assert!(judge("http://h", &["g:1", "https://g:2"]).is_ok());
+        assert!(judge("https://h", &["https://g:1", "https://g:2"]).is_ok());
+        assert!(judge("https://h", &["https://g:1", "g:2"]).unwrap_err().contains("plain http, at g:2"));
+    }
 }

@@ -42,7 +42,12 @@ use Kind::{Bool, Duration, Int, Size, Text, Uint};
 pub const FLAGS: &[Flag] = &[
     flag("bucket", Text, "", "bucket name or URI (ais://name); empty: a new bucket with a random name"),
     flag("provider", Text, "ais", "provider of -bucket when it is not a URI: ais, aws, gcp, azure, oci"),
-    flag("ip", Text, "localhost", "gateway host name or address (instead: AIS_ENDPOINT)"),
+    flag(
+        "ip",
+        Text,
+        "localhost",
+        "gateway host name or address, for TLS with https:// before it (instead: AIS_ENDPOINT)",
+    ),
     flag("port", Text, "8080", "gateway port"),
     flag(
         "direct",
@@ -72,7 +77,7 @@ pub const FLAGS: &[Flag] = &[
         "s3endpoint",
         Text,
         "",
-        "http://host:port of an S3 server: talk S3 with it, without AIStore; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from ~/.aws",
+        "http:// or https://host[:port] of an S3 server: talk S3 with it, without AIStore; keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from ~/.aws",
     ),
     flag("s3profile", Text, "", "profile of ~/.aws with the keys; empty: AWS_PROFILE, or default"),
     flag(
@@ -86,7 +91,7 @@ pub const FLAGS: &[Flag] = &[
         "s3-payload",
         Text,
         "unsigned",
-        "unsigned: UNSIGNED-PAYLOAD, which MinIO and others take on plain http; signed: SHA-256 of every PUT, hashed before the clock starts (ours)",
+        "unsigned: UNSIGNED-PAYLOAD, which servers take over https, and MinIO and others over plain http too; signed: SHA-256 of every PUT, hashed before the clock starts (ours)",
     ),
     flag("timeout", Duration, "10m", "limit of one operation, redirects included; 0: none"),
     flag(
@@ -231,7 +236,7 @@ pub const FLAGS: &[Flag] = &[
         Bool,
         "true",
         "what GET returns is counted and dropped by the kernel, without a copy to this program; false: it is copied, as it is \
-         when it is verified (ours)",
+         when it is verified; with https it is decrypted first (ours)",
     ),
     flag("seed", Int, "0", "seed of every random decision; 0: from the clock"),
     flag("randomname", Bool, "true", "PUT under random names of 32 characters; false: consecutive numbers"),

@@ -42,9 +42,14 @@ A run that a rule refuses prints its figures all the same, marked; -allow=RULE w
 const ENVIRONMENT: &str = "
 Environment:
   AIS_ENDPOINT
-        address of the gateway, http://host:port, instead of -ip and -port
-  AIS_CRT, AIS_CRT_KEY, AIS_CLIENT_CA, AIS_SKIP_VERIFY_CRT
-        certificates for https, which this loader does not speak; of no effect with http
+        address of the gateway, http:// or https://host:port, instead of -ip and -port
+  AIS_CLIENT_CA
+        for https, with S3 too: PEM file with authorities to trust beside those of the system
+  AIS_SKIP_VERIFY_CRT
+        for https: true takes any certificate
+  AIS_CRT, AIS_CRT_KEY
+        for https: PEM files with a certificate of ours and its key, where the server wants one; each of -loaders reads all
+        these in its own environment
 ";
 
 /// All flags with their kinds, defaults and meanings, the synopses of `commands`, and a few examples.

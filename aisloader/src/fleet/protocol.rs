@@ -74,7 +74,7 @@ pub(super) enum ToAgent {
 /// A run of one agent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Order {
-    /// `host:port` of the gateway; empty for S3, whose server is among the words.
+    /// Where the gateway is, with `https://` before it where TLS is spoken; empty for S3, whose server is among the words.
     pub(super) endpoint: String,
     /// The command line, as far as it is the agent's.
     pub(super) words: Vec<String>,

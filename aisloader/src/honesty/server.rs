@@ -1,7 +1,7 @@
 //! What the targets tell at `/metrics`, and which of their disks this machine can watch.
 
 use super::machine::Disk;
-use crate::client::Client;
+use crate::client::{Client, Tls};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
@@ -31,10 +31,10 @@ pub struct ServerUse {
 }
 
 impl ServerState {
-    /// Asks every target at `host:port`.
+    /// Asks every target at its address.
     #[must_use]
-    pub fn look(targets: &[String]) -> Self {
-        let texts: Option<Vec<String>> = targets.iter().map(|target| metrics(target)).collect();
+    pub fn look(targets: &[String], tls: &Tls) -> Self {
+        let texts: Option<Vec<String>> = targets.iter().map(|target| metrics(target, tls)).collect();
         let Some(texts) = texts.filter(|texts| !texts.is_empty()) else { return Self::default() };
         let sum = |name: &str| texts.iter().map(|text| counter(text, name)).sum::<Option<u64>>();
         let cache = sum("straightline_cache_hits_total").zip(sum("straightline_cache_misses_total"));
@@ -64,15 +64,15 @@ impl ServerState {
     }
 }
 
-/// Whether a server at `host:port` is on this machine: then its address can be listened on here.
+/// Whether a server is on this machine: then its address can be listened on here.
 #[must_use]
-pub fn is_on_this_machine(authority: &str) -> bool {
-    let address = crate::client::resolve(authority);
+pub fn is_on_this_machine(address: &str) -> bool {
+    let address = crate::client::resolve(address);
     address.is_ok_and(|address| TcpListener::bind(SocketAddr::new(address.ip(), 0)).is_ok())
 }
 
-fn metrics(target: &str) -> Option<String> {
-    let bytes = Client::new(target, Some(PATIENCE)).metrics().ok()?;
+fn metrics(target: &str, tls: &Tls) -> Option<String> {
+    let bytes = Client::new(target, Some(PATIENCE)).with_tls(tls.clone()).metrics().ok()?;
     String::from_utf8(bytes).ok()
 }
 

@@ -7,6 +7,7 @@ use super::machine::{port_busy, port_speed, ports};
 use super::series::Series;
 use super::server::{ServerState, ServerUse, is_on_this_machine};
 use super::steady::{Finding, SECONDS_LEAST, Steadiness, find, judge as judge_steady};
+use crate::client::Tls;
 use crate::recorder::cpu::CpuSample;
 use crate::recorder::{INTERVAL, Interval, RunEnd, Stats};
 use crate::settings::{Bounds, Config, Warmup};
@@ -26,11 +27,11 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// Right before the run; `targets` are the servers' addresses, `host:port`.
+    /// Right before the run; `targets` are the servers' addresses.
     #[must_use]
-    pub fn begin(targets: Vec<String>) -> Self {
+    pub fn begin(targets: Vec<String>, tls: &Tls) -> Self {
         Self {
-            server: ServerState::look(&targets),
+            server: ServerState::look(&targets, tls),
             ports: ports(),
             targets,
             begin: Instant::now(),
@@ -53,7 +54,7 @@ impl Witness {
     pub fn end(mut self, config: &Config, end: &mut RunEnd, objects_known: u64) -> Evidence {
         let span_s = self.begin.elapsed().as_secs_f64();
         self.clock.look();
-        let server = ServerState::look(&self.targets).since(&self.server, span_s);
+        let server = ServerState::look(&self.targets, &config.tls).since(&self.server, span_s);
         let network_busy = port_busy(&self.ports, &ports(), span_s, port_speed);
         let reads = self.reads(&end.stats, server, objects_known);
         let mut steadiness = steadiness(self.series.rates(), config.warmup, config.bounds);

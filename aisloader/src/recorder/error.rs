@@ -11,6 +11,8 @@ use std::io;
 pub enum ErrorKind {
     /// No connection could be made.
     Connect,
+    /// There is no TLS with the server, or no more.
+    Tls,
     /// The connection ended before the answer was complete.
     Closed,
     /// The operation took longer than `-timeout`.
@@ -35,6 +37,7 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect => out.write_str("connect"),
+            Self::Tls => out.write_str("tls"),
             Self::Closed => out.write_str("closed"),
             Self::Timeout => out.write_str("timeout"),
             Self::Unfinished => out.write_str("unfinished"),
@@ -100,7 +103,11 @@ impl OpError {
     pub fn is_transport(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Connect | ErrorKind::Closed | ErrorKind::Protocol | ErrorKind::Redirect
+            ErrorKind::Connect
+                | ErrorKind::Tls
+                | ErrorKind::Closed
+                | ErrorKind::Protocol
+                | ErrorKind::Redirect
         )
     }
 }

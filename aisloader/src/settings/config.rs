@@ -4,12 +4,15 @@ use super::archives::archives;
 use super::bucket_props::bucket_props;
 use super::choices::{Choices, popularity, sizes};
 use super::fleet::Fleet;
+use super::gateway::gateway;
 use super::naming::naming;
 use super::range::range;
 use super::sweep::Sweep;
 use super::terms::Terms;
 use super::token::token;
 use super::trace::TraceFile;
+use crate::client::Tls;
+use crate::client::address::is_secure;
 use crate::client::s3::{Lookup, S3Config};
 use crate::content::{Settings, Verify};
 use crate::flags::units::parse_duration;
@@ -32,11 +35,14 @@ const WORKERS_MAX: i64 = 1 << 16;
 /// A validated run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Config {
-    /// Authority (`host:port`) of the gateway, or of the S3 server.
+    /// Where the gateway is, or the S3 server: `host:port`, or with TLS `https://host:port`.
     pub gateway: String,
+    /// How TLS is spoken, here and where redirects lead. The files of certificates are each program's own, as keys are.
+    #[serde(skip)]
+    pub tls: Tls,
     /// The S3 server, when the run is about one.
     pub s3: Option<S3Config>,
-    /// Authorities of the gateways to choose from for each request; empty: only `gateway`.
+    /// The gateways to choose from for each request; empty: only `gateway`.
     pub gateways: Vec<String>,
     /// Each request goes to a random gateway of the cluster map.
     pub is_gateway_random: bool,
@@ -167,7 +173,7 @@ impl Config {
         Self::with_lookup(flags, env_endpoint, clock_seed, &Lookup::of_process())
     }
 
-    /// As [`Config::new`], with S3 credentials from where the caller says.
+    /// As [`Config::new`], with S3 credentials and what is said about TLS from where the caller says.
     ///
     /// # Errors
     /// The rule that is broken, with the flags and values that break it.
@@ -189,9 +195,10 @@ impl Config {
         let content = Settings::new(flags, seed, naming.loader.id)?;
         let config = Self {
             gateway: match &s3 {
-                Some(s3) => s3.endpoint.authority.clone(),
+                Some(s3) => s3.endpoint.address.clone(),
                 None => gateway(flags, env_endpoint)?,
             },
+            tls: Tls::of(lookup.variable),
             gateways: Vec::new(),
             is_gateway_random: flags.boolean("randomproxy"),
             token: token(flags)?,
@@ -239,6 +246,10 @@ impl Config {
 
     fn check_rules(&self, flags: &Parsed) -> Result<(), FlagError> {
         self.check_content(flags)?;
+        if is_secure(&self.gateway) {
+            // Files that cannot be read are a wrong command line, not a failure of the run.
+            self.tls.client_config().map_err(FlagError)?;
+        }
         if self.choices.training.is_some() && self.open.is_some() {
             return refuse(format!(
                 "-training={}: its accelerators decide when to read, so there is no rate",
@@ -364,32 +375,6 @@ fn bucket(flags: &Parsed, seed: u64) -> Result<BucketName, FlagError> {
         BucketName::parse(text, provider)
     };
     parsed.map_err(|why| FlagError(format!("-bucket: {text:?}: {why}")))
-}
-
-fn gateway(flags: &Parsed, env_endpoint: Option<&str>) -> Result<String, FlagError> {
-    let endpoint = env_endpoint.map(str::trim).filter(|text| !text.is_empty());
-    match endpoint {
-        Some(url) if flags.is_given("ip") || flags.is_given("port") => {
-            refuse(format!("AIS_ENDPOINT={url:?} and -ip or -port exclude each other"))
-        }
-        Some(url) if url.starts_with("https://") => {
-            refuse(format!("AIS_ENDPOINT={url:?}: this version speaks plain http only"))
-        }
-        Some(url) => {
-            let authority = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
-            let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            Ok(if has_port { authority.to_owned() } else { format!("{authority}:80") })
-        }
-        None => {
-            let port = flags.text("port");
-            let Ok(port) = port.parse::<u16>() else {
-                return refuse(format!("-port: {port:?} is not a port"));
-            };
-            let host = flags.text("ip").trim_start_matches("http://").trim_end_matches('/');
-            let is_bare_v6 = host.contains(':') && !host.starts_with('[');
-            Ok(if is_bare_v6 { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
-        }
-    }
 }
 
 fn bounds(flags: &Parsed, mix: &Mix) -> Result<Bounds, FlagError> {

@@ -1,8 +1,28 @@
 use super::*;
+use crate::client::s3::Lookup;
 
 fn config(line: &str, endpoint: Option<&str>) -> Result<Config, FlagError> {
     let words: Vec<&str> = line.split_whitespace().collect();
-    Config::new(&Parsed::parse(&words).unwrap(), endpoint, 42)
+    let lookup = Lookup {
+        variable: &|name| (name == "AIS_SKIP_VERIFY_CRT").then(|| "true".into()),
+        ..Lookup::of_process()
+    };
+    Config::with_lookup(&Parsed::parse(&words).unwrap(), endpoint, 42, &lookup)
+}
+
+#[test]
+fn certificates_matter_only_where_tls_is_spoken() {
+    let with = |endpoint| {
+        let lookup = Lookup {
+            variable: &|name| (name == "AIS_CLIENT_CA").then(|| "/nowhere/ca.pem".into()),
+            ..Lookup::of_process()
+        };
+        let flags = Parsed::parse(&["-cleanup=true"]).unwrap();
+        Config::with_lookup(&flags, Some(endpoint), 42, &lookup)
+    };
+    assert!(with("http://h").is_ok());
+    let error = with("https://h").unwrap_err();
+    assert!(error.0.contains("AIS_CLIENT_CA=\"/nowhere/ca.pem\": No such file"), "{error}");
 }
 
 #[test]
@@ -39,11 +59,18 @@ fn the_endpoint_comes_from_flags_or_from_the_environment() {
         ("", Some(""), "localhost:8080"),
         ("-ip=h -port=99", None, "h:99"),
         ("-ip=::1", None, "[::1]:8080"),
+        ("-ip=http://h/", None, "h:8080"),
+        ("", Some("https://10.0.0.5:51080/"), "https://10.0.0.5:51080"),
+        ("", Some("https://gateway"), "https://gateway:443"),
+        ("-ip=https://h -port=99", None, "https://h:99"),
+        ("-ip=https://::1", None, "https://[::1]:8080"),
     ];
     for (line, endpoint, want) in table {
         let got = config(&format!("-cleanup=true {line}"), endpoint).unwrap();
         assert_eq!(got.gateway, want, "{line} {endpoint:?}");
     }
+    let error = config("-cleanup=true", Some("ftp://x:1")).unwrap_err();
+    assert!(error.0.contains("is not http:// or https://host:port"), "{error}");
     let error = config("-cleanup=true -ip=h", Some("http://x:1")).unwrap_err();
     assert!(error.0.contains("exclude each other"), "{error}");
 }

@@ -11,6 +11,7 @@ mod bucket_props;
 pub mod choices;
 pub mod config;
 pub mod fleet;
+mod gateway;
 mod naming;
 mod range;
 mod secret;

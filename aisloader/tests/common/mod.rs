@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(crate) enum Manner {
     /// As a store does.
     Serve,
-    /// With a redirect to this `host:port`, without reading a body that is announced with an expectation.
+    /// With a redirect to this `host:port` or URL, without reading a body that is announced with an expectation.
     Redirect(String),
     /// With this status and text.
     Fail(u16, &'static str),
@@ -98,7 +98,11 @@ fn serve(store: &Store, mut stream: &TcpStream) -> Option<()> {
     let path = target.split('?').next()?.to_owned();
     store.heads.lock().unwrap().push(head.clone());
     let is_object = path.starts_with("/v1/objects/");
-    let manner = if is_object { store.manner.lock().unwrap().clone() } else { Manner::Serve };
+    let manner = match store.manner.lock().unwrap().clone() {
+        _ if !is_object => Manner::Serve,
+        Manner::Redirect(to) if !to.contains("://") => Manner::Redirect(format!("http://{to}")),
+        manner => manner,
+    };
     let is_asked = head.contains("100-continue");
     if is_object {
         store.object_requests.fetch_add(1, Ordering::Relaxed);
@@ -106,7 +110,7 @@ fn serve(store: &Store, mut stream: &TcpStream) -> Option<()> {
     if let (Manner::Redirect(to), true) = (&manner, is_asked) {
         let _ = write!(
             stream,
-            "HTTP/1.1 307 X\r\nLocation: http://{to}{target}&pid=p1&utm=1\r\nContent-Length: 0\r\n\r\n"
+            "HTTP/1.1 307 X\r\nLocation: {to}{target}&pid=p1&utm=1\r\nContent-Length: 0\r\n\r\n"
         );
         return None;
     }
@@ -121,7 +125,7 @@ fn serve(store: &Store, mut stream: &TcpStream) -> Option<()> {
             reply(
                 stream,
                 status,
-                &[("Location", format!("http://{to}{}", request.head.split(' ').nth(1)?))],
+                &[("Location", format!("{to}{}", request.head.split(' ').nth(1)?))],
                 if request.method == "HEAD" { b"".as_slice() } else { b"moved" },
             )
         }

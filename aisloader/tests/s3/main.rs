@@ -8,6 +8,8 @@
 
 mod server;
 mod signature;
+#[path = "../common/tls.rs"]
+mod tls;
 
 use aisloader::client::Detail;
 use aisloader::client::s3::{Endpoint, Lookup, S3Config};
@@ -25,7 +27,13 @@ use std::time::Duration;
 
 /// A run against the server, with the keys that it knows.
 fn config(server: &Server, line: &str) -> Config {
+    config_at(&format!("http://{}", server.authority), "", line)
+}
+
+/// The same at a URL, where those are trusted whose certificates are in a file.
+fn config_at(endpoint: &str, authorities: &str, line: &str) -> Config {
     let variable = |name: &str| match name {
+        "AIS_CLIENT_CA" => Some(authorities.to_owned()),
         "AWS_ACCESS_KEY_ID" => Some(ACCESS_KEY.to_owned()),
         "AWS_SECRET_ACCESS_KEY" => Some(SECRET_KEY.to_owned()),
         "AWS_REGION" => Some(REGION.to_owned()),
@@ -33,9 +41,7 @@ fn config(server: &Server, line: &str) -> Config {
     };
     let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
     let lookup = Lookup { profile: None, variable: &variable, read: &read };
-    let endpoint = &server.authority;
-    let line =
-        format!("-s3endpoint=http://{endpoint} -bucket=b -numworkers=4 -statsinterval=0 -seed=5 {line}");
+    let line = format!("-s3endpoint={endpoint} -bucket=b -numworkers=4 -statsinterval=0 -seed=5 {line}");
     let flags = Parsed::parse(&line.split_whitespace().collect::<Vec<_>>()).unwrap();
     Config::with_lookup(&flags, None, 1, &lookup).unwrap()
 }
@@ -48,7 +54,7 @@ fn control(config: &Config) -> Control {
 /// that is dialled stays.
 fn virtual_host(config: Config) -> Config {
     let s3 = config.s3.clone().unwrap();
-    let (_, port) = s3.endpoint.authority.rsplit_once(':').unwrap();
+    let (_, port) = s3.endpoint.address.rsplit_once(':').unwrap();
     let endpoint =
         Endpoint { host: format!("b.s3.test:{port}"), is_path_style: false, ..s3.endpoint.clone() };
     Config { s3: Some(S3Config { endpoint, ..s3 }), ..config }
@@ -224,6 +230,33 @@ fn names_are_listed_and_cleaned_up() {
     let state = server.state.lock().unwrap();
     assert_eq!(state.objects.keys().collect::<Vec<_>>(), ["é+ &<z"]);
     assert!(state.exists && state.refused.is_empty(), "{:?}", state.refused);
+}
+
+#[test]
+fn everything_goes_over_tls_too() {
+    let (server, authority) = (Server::start(), tls::Authority::new("a"));
+    let front = tls::Front::start(&server.authority, &authority, "localhost");
+    let line = "-s3-use-path-style -pctput=50 -pctmultipart=20 -multipart-chunks=3 -pctlist=10 -pcthead=10 -minsize=0 \
+                -maxsize=3M -maxops=200 -verify=content";
+    for payload in ["signed", "unsigned"] {
+        let line = format!("{line} -s3-payload={payload}");
+        let config = config_at(&front.url(), &authority.file(), &line);
+        let virtual_host = virtual_host(config.clone());
+        for config in [config, virtual_host] {
+            let end = load(config);
+            assert_eq!(
+                (end.stats.ops(), end.stats.error_count()),
+                (200, 0),
+                "{:?}",
+                end.stats.of(OpKind::Get).error_texts
+            );
+            assert!(end.stats.of(OpKind::Get).bytes > 0 && end.stats.of(OpKind::Mpu).ops > 0);
+        }
+    }
+    assert!(server.state.lock().unwrap().refused.is_empty());
+    let config = config_at(&front.url(), &authority.file(), "-s3-use-path-style");
+    control(&config).clean_up(&config, true).unwrap();
+    assert!(!server.state.lock().unwrap().exists);
 }
 
 #[test]

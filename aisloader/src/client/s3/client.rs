@@ -4,8 +4,9 @@ use super::config::S3Config;
 use super::request::{Head, list_query};
 use super::sigv4::{AmzTime, Signer, sha256_hex};
 use super::xml::{self, ErrorText};
-use crate::client::ClientError;
+use crate::client::address::url;
 use crate::client::http::{Connection, Response, explain};
+use crate::client::{ClientError, Tls};
 use crate::workload::names::NameList;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -31,6 +32,12 @@ impl S3Client {
     pub fn new(config: &S3Config, timeout: Option<Duration>) -> Self {
         let signer = Signer::new(Arc::clone(&config.credentials), &config.region);
         Self { config: config.clone(), signer, connection: Connection::new(timeout) }
+    }
+
+    /// The same client, speaking TLS as `tls` says.
+    #[must_use]
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { connection: self.connection.with_tls(tls), ..self }
     }
 
     /// Whether the bucket exists.
@@ -153,9 +160,8 @@ impl S3Client {
         let mut request = Vec::with_capacity(1024);
         head.write(&mut request, &self.signer, &AmzTime::now());
         request.extend_from_slice(body.as_bytes());
-        self.connection.exchange(&endpoint.authority, method, &request).map_err(|e| {
-            let authority = &endpoint.authority;
-            ClientError::new(format!("{method} http://{authority}{target}: {}", explain(&e)))
+        self.connection.exchange(&endpoint.address, method, &request).map_err(|e| {
+            ClientError::new(format!("{method} {}{target}: {}", url(&endpoint.address), explain(&e)))
         })
     }
 

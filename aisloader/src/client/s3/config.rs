@@ -126,6 +126,7 @@ mod tests {
             "AWS_ACCESS_KEY_ID" if !is_keyless => Some("AKID".to_owned()),
             "AWS_SECRET_ACCESS_KEY" if !is_keyless => Some("VERYSECRET".to_owned()),
             "AWS_REGION" => Some("eu-1".to_owned()),
+            "AIS_SKIP_VERIFY_CRT" => Some("true".to_owned()),
             _ => None,
         };
         let read = |_: &std::path::Path| Err(io::Error::from(io::ErrorKind::NotFound));
@@ -144,13 +145,14 @@ mod tests {
         let other = config("-s3endpoint=h -bucket=s3://b -s3region=us-2 -s3-payload=signed", false).unwrap();
         assert_eq!((other.gateway.as_str(), other.cksum.as_str()), ("b.h:80", "sha256"));
         assert_eq!(other.s3.unwrap().region, "us-2");
+        let secure = config("-s3endpoint=https://h -bucket=b", false);
+        assert_eq!(secure.unwrap().gateway, "https://b.h:443");
         assert!(config("-bucket=b -cleanup=true -provider=ais", true).unwrap().s3.is_none());
     }
 
     #[test]
     fn broken_rules_are_named() {
         let table = [
-            ("-s3endpoint=https://h -bucket=b", "TLS"),
             ("-s3endpoint=h -bucket=ais://b -cleanup=false", "not ais://b"),
             ("-s3endpoint=h -bucket=b -ip=x", "-s3endpoint and -ip exclude"),
             ("-s3endpoint=h -bucket=b -port=1", "-s3endpoint and -port exclude"),

@@ -2,6 +2,7 @@
 
 use super::encode::{push_path, query};
 use super::sigv4::{AmzTime, EMPTY_SHA256, Signable, Signer};
+use crate::client::address::with_scheme;
 use serde::Serialize;
 use std::net::IpAddr;
 use wire::http1::HeadWriter;
@@ -9,8 +10,8 @@ use wire::http1::HeadWriter;
 /// A bucket behind an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Endpoint {
-    /// `host:port` to connect to.
-    pub authority: String,
+    /// Where to connect to: `host:port`, or with TLS `https://host:port`.
+    pub address: String,
     /// What goes into the Host header and is signed: without the port that every client leaves out.
     pub host: String,
     /// The bucket stands in the path (`/bucket/name`), not in the host's name.
@@ -20,30 +21,27 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port]`. An address has no names before it, so it makes the style that of paths.
+    /// Reads `http://host[:port]` or `https://host[:port]`. An address has no names before it, so it makes the style that of paths.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(url: &str, bucket: &str, is_path_style: bool) -> Result<Self, String> {
-        if url.starts_with("https://") {
-            return Err(
-                "TLS is not in this version: give the server's plain address, http://host:port".to_owned()
-            );
-        }
-        let rest = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
+        let secure = url.strip_prefix("https://");
+        let usual_port = if secure.is_some() { 443 } else { 80 };
+        let rest = secure.or_else(|| url.strip_prefix("http://")).unwrap_or(url).trim_end_matches('/');
         if rest.is_empty()
             || !rest.bytes().all(|byte| byte.is_ascii_graphic())
             || rest.contains(['/', '?', '#', '@'])
         {
-            return Err("it is not http://host:port, without a path".to_owned());
+            return Err("it is not http://host:port or https://host:port, without a path".to_owned());
         }
-        let (host, port) = split_port(rest).ok_or("its port is not a number up to 65535")?;
+        let (host, port) = split_port(rest, usual_port).ok_or("its port is not a number up to 65535")?;
         let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
         let is_path_style = is_path_style || is_address;
         let host = if is_path_style { host.to_owned() } else { format!("{bucket}.{host}") };
         Ok(Self {
-            authority: format!("{host}:{port}"),
-            host: if port == 80 { host } else { format!("{host}:{port}") },
+            address: with_scheme(secure.is_some(), &format!("{host}:{port}")),
+            host: if port == usual_port { host } else { format!("{host}:{port}") },
             is_path_style,
             bucket: bucket.to_owned(),
         })
@@ -73,11 +71,11 @@ impl Endpoint {
     }
 }
 
-fn split_port(rest: &str) -> Option<(&str, u16)> {
+fn split_port(rest: &str, usual: u16) -> Option<(&str, u16)> {
     match rest.rsplit_once(':') {
         // A colon inside of brackets belongs to an IPv6 address.
         Some((host, port)) if !port.contains(']') => Some((host, port.parse().ok()?)),
-        _ => Some((rest, 80)),
+        _ => Some((rest, usual)),
     }
 }
 
@@ -188,10 +186,21 @@ mod tests {
             ("http://127.0.0.1:9000", false, "127.0.0.1:9000", "127.0.0.1:9000", "/b/x%20y", "/b?a=1"),
             ("http://[::1]:9000", false, "[::1]:9000", "[::1]:9000", "/b/x%20y", "/b?a=1"),
             ("http://[::1]", false, "[::1]:80", "[::1]", "/b/x%20y", "/b?a=1"),
+            (
+                "https://s3.amazonaws.com",
+                false,
+                "https://b.s3.amazonaws.com:443",
+                "b.s3.amazonaws.com",
+                "/x%20y",
+                "/?a=1",
+            ),
+            ("https://h:443/", true, "https://h:443", "h", "/b/x%20y", "/b?a=1"),
+            ("https://h:80", true, "https://h:80", "h:80", "/b/x%20y", "/b?a=1"),
+            ("https://[::1]:9000", false, "https://[::1]:9000", "[::1]:9000", "/b/x%20y", "/b?a=1"),
         ];
-        for (url, is_path_style, authority, host, object, bucket) in table {
+        for (url, is_path_style, address, host, object, bucket) in table {
             let endpoint = endpoint(url, is_path_style);
-            assert_eq!((endpoint.authority.as_str(), endpoint.host.as_str()), (authority, host), "{url}");
+            assert_eq!((endpoint.address.as_str(), endpoint.host.as_str()), (address, host), "{url}");
             let (mut of_object, mut of_bucket) = (String::new(), String::new());
             endpoint.push_object(&mut of_object, "x y");
             endpoint.push_bucket(&mut of_bucket, &[("a", "1")]);
@@ -202,7 +211,8 @@ mod tests {
     #[test]
     fn wrong_endpoints_say_what_is_wrong() {
         let table = [
-            ("https://h", "TLS"),
+            ("https://h/path", "without a path"),
+            ("https://", "https://host:port"),
             ("http://h/path", "without a path"),
             ("http://", "http://host:port"),
             ("http://u@h", "http://host:port"),

@@ -2,6 +2,7 @@
 
 use super::line::{Answer, Line};
 use super::sink::Sink;
+use super::tls::Session;
 use crate::recorder::OpError;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
@@ -30,7 +31,8 @@ impl Line<'_> {
             None => return Err(OpError::protocol("bytes follow the end of the answer")),
         };
         sink.take(self.bytes(answer.received.clone()))?;
-        if matches!(sink, Sink::Drop) {
+        // What the kernel dropped of TLS nobody could decrypt any more.
+        if matches!(sink, Sink::Drop) && self.conn.tls.is_none() {
             return self.drop_rest(left).await.map(|()| bytes);
         }
         let room = self.room.buf.as_deref().map_or(0, <[u8]>::len);
@@ -96,6 +98,10 @@ impl Line<'_> {
             sink.take(self.bytes(range.clone()))?;
             bytes = bytes.saturating_add(range.len() as u64);
             match self.recv(0, false).await? {
+                // Where TLS has not ended, somebody on the way may have cut the rest off.
+                0 if self.conn.tls.as_deref().is_some_and(Session::is_cut) => {
+                    return Err(OpError::ended(false));
+                }
                 0 => return Ok(bytes),
                 got => range = 0..got,
             }

@@ -7,10 +7,12 @@ use super::put_body::PutBody;
 use super::sink::Sink;
 use crate::recorder::OpError;
 use std::future::{Future, poll_fn};
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
-use uring::sock;
+use uring::{Driver, sock};
 use wire::cksum::{CksumType, Hasher};
 
 /// How long a PUT waits for `100 Continue` before it sends its body all the same (RFC 9110, 10.1.1).
@@ -68,6 +70,10 @@ impl Line<'_> {
             self.send_head().await?;
             return self.read_head(0).await;
         }
+        if let Some(session) = &mut self.conn.tls {
+            session.ask(self.driver, &self.room.head).await?;
+            return self.read_head(0).await;
+        }
         let head = std::mem::take(&mut self.room.head);
         let (len, buf) = (head.len(), self.take_buf()?);
         let room_bytes = buf.len().min(self.first_bytes_max);
@@ -91,6 +97,9 @@ impl Line<'_> {
     }
 
     async fn send_head(&mut self) -> Result<(), OpError> {
+        if let Some(session) = &mut self.conn.tls {
+            return session.write(self.driver, &self.room.head).await;
+        }
         let mut sent = 0;
         while sent < self.room.head.len() {
             let head = std::mem::take(&mut self.room.head);
@@ -108,6 +117,15 @@ impl Line<'_> {
             self.send_head().await?;
             return self.read_head(0).await;
         };
+        if let Some(session) = &mut self.conn.tls {
+            let sent = session.write_pair(self.driver, &self.room.head, first.slice()).await;
+            drop(first);
+            let outcome = match sent {
+                Ok(()) => self.send_pieces(body, 1).await,
+                Err(e) => Err(e),
+            };
+            return self.answer_after(outcome).await;
+        }
         let head = std::mem::take(&mut self.room.head);
         let whole = head.len().saturating_add(first.range.len());
         let (sent, head, bytes) =
@@ -125,14 +143,19 @@ impl Line<'_> {
     /// The pieces from `first` on. The memory of one is let go before the next is asked for, which may lie in the same.
     async fn send_pieces(&mut self, body: &PutBody, first: usize) -> Result<(), OpError> {
         let mut index = first;
-        while let Some(Piece { mut bytes, range: mut left }) = body.piece(index) {
+        while let Some(piece) = body.piece(index) {
+            index = index.saturating_add(1);
+            if let Some(session) = &mut self.conn.tls {
+                session.write(self.driver, piece.slice()).await?;
+                continue;
+            }
+            let Piece { mut bytes, range: mut left } = piece;
             while !left.is_empty() {
                 let (sent, back) = self.driver.send(&self.conn.socket, bytes, left.clone(), false).await;
                 bytes = back;
                 left.start = left.start.saturating_add(sent.map_err(|e| OpError::broken(&e, true))?);
             }
             drop(bytes);
-            index = index.saturating_add(1);
         }
         Ok(())
     }
@@ -171,16 +194,28 @@ impl Line<'_> {
         Ok((self.answer_after(outcome).await?, Some(learned)))
     }
 
-    /// Whether something can be received before the time is over.
-    async fn answers_within(&self, limit: Duration) -> Result<bool, OpError> {
-        let mut readable = self.driver.readable(&self.conn.socket);
-        let mut sleep = self.driver.sleep(limit);
-        poll_fn(|cx| {
-            if let Poll::Ready(result) = Pin::new(&mut readable).poll(cx) {
-                return Poll::Ready(result.map(|()| true).map_err(|e| OpError::broken(&e, true)));
-            }
-            Pin::new(&mut sleep).poll(cx).map(|()| Ok(false))
-        })
-        .await
+    /// Whether an answer comes before the time is over.
+    async fn answers_within(&mut self, limit: Duration) -> Result<bool, OpError> {
+        match &mut self.conn.tls {
+            Some(session) => session.answers_within(self.driver, limit).await,
+            None => readable_within(self.driver, &self.conn.socket, limit).await,
+        }
     }
+}
+
+/// Whether there are bytes on a socket, or its end, before the time is over.
+pub(super) async fn readable_within(
+    driver: &Driver,
+    socket: &Rc<OwnedFd>,
+    limit: Duration,
+) -> Result<bool, OpError> {
+    let mut readable = driver.readable(socket);
+    let mut sleep = driver.sleep(limit);
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = Pin::new(&mut readable).poll(cx) {
+            return Poll::Ready(result.map(|()| true).map_err(|e| OpError::broken(&e, true)));
+        }
+        Pin::new(&mut sleep).poll(cx).map(|()| Ok(false))
+    })
+    .await
 }

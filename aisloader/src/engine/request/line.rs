@@ -67,7 +67,7 @@ pub(crate) struct Answer {
 pub(crate) struct Line<'a> {
     pub(crate) driver: &'a Driver,
     pub(crate) slot: &'a Slot,
-    pub(crate) conn: &'a Conn,
+    pub(crate) conn: &'a mut Conn,
     pub(crate) room: &'a mut Room,
     pub(crate) limits: &'a HeadLimits,
     pub(crate) method: Method,
@@ -146,6 +146,10 @@ impl Line<'_> {
     pub(crate) async fn recv_range(&mut self, range: Range<usize>, all: bool) -> Result<usize, OpError> {
         if range.is_empty() {
             return Err(OpError::protocol("the answer's head does not fit its buffer"));
+        }
+        if let Some(session) = &mut self.conn.tls {
+            let buf = self.room.buf.as_deref_mut().and_then(|buf| buf.get_mut(range));
+            return session.read(self.driver, buf.unwrap_or_default(), all).await;
         }
         let buf = self.take_buf()?;
         let (got, buf) = self.driver.recv(&self.conn.socket, buf, range, all).await;

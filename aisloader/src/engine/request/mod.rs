@@ -1,6 +1,6 @@
 //! One request and its response: what is asked, with which bytes, in which words, and whether the answer is right.
 //!
-//! * [`peers`] keep connections, a [`mod@line`] is one in use, an [`exchange`] is a request and its response, with a [`body`]
+//! * [`peers`] keep connections, some with [`tls`] on them, a [`mod@line`] is one in use, an [`exchange`] is a request and its response, with a [`body`]
 //!   that goes to a [`sink`];
 //! * a [`call`] says what each kind asks for; its answer undergoes a [`check`];
 //! * a [`put_body`] is made from a core's [`stock`]: pieces of the [`payload`] ([`payload_file`] has been on a disk),
@@ -23,4 +23,5 @@ pub(super) mod shard_body;
 pub(super) mod sink;
 pub(super) mod stamped;
 pub(super) mod stock;
+pub(super) mod tls;
 pub(super) mod upload;

@@ -1,6 +1,9 @@
 //! Servers and the connections kept to them, per core.
 
-use crate::client::resolve;
+use super::tls::{Greeting, Session};
+use crate::client::Tls;
+use crate::client::address::{self, resolve};
+use crate::client::tls::server_name;
 use crate::recorder::{ErrorKind, OpError};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
@@ -30,40 +33,73 @@ pub(crate) enum PutManner {
 /// A connection, maybe still being made: the first send waits for it.
 pub(crate) struct Conn {
     pub(crate) socket: Rc<OwnedFd>,
+    /// What lies between the socket and the requests; `None`: nothing.
+    pub(crate) tls: Option<Box<Session>>,
     pub(crate) peer: PeerId,
     /// True when it has carried a request before, so that the peer may have closed it meanwhile.
     pub(crate) is_reused: bool,
 }
 
 struct Peer {
+    /// With the scheme where TLS is spoken.
+    address: Rc<str>,
+    /// Without it.
     authority: Rc<str>,
-    address: SocketAddr,
-    idle: Vec<Rc<OwnedFd>>,
+    socket_address: SocketAddr,
+    greeting: Option<Greeting>,
+    idle: Vec<Conn>,
     put_manner: PutManner,
 }
 
 /// All servers that a core talks to.
-#[derive(Default)]
 pub(crate) struct Peers {
+    tls: Tls,
     list: RefCell<Vec<Peer>>,
-    by_authority: RefCell<HashMap<Rc<str>, PeerId>>,
+    by_address: RefCell<HashMap<Rc<str>, PeerId>>,
 }
 
 impl Peers {
-    /// The server at `host:port`. A name is resolved when it is first seen, which holds up the core once.
-    pub(crate) fn find(&self, authority: &str) -> Result<PeerId, OpError> {
-        if let Some(known) = self.by_authority.borrow().get(authority) {
+    /// No servers yet; `tls` says how TLS is spoken with those that want it.
+    pub(crate) fn new(tls: Tls) -> Self {
+        Self { tls, list: RefCell::default(), by_address: RefCell::default() }
+    }
+
+    /// The server at an address. A name is resolved when it is first seen, which holds up the core once.
+    pub(crate) fn find(&self, address: &str) -> Result<PeerId, OpError> {
+        if let Some(known) = self.by_address.borrow().get(address) {
             return Ok(*known);
         }
-        let address =
-            resolve(authority).map_err(|e| OpError::new(ErrorKind::Connect, format!("{authority}: {e}")))?;
-        let authority: Rc<str> = Rc::from(authority);
+        let socket_address =
+            resolve(address).map_err(|e| OpError::new(ErrorKind::Connect, format!("{address}: {e}")))?;
+        let greeting = self.greeting(address)?;
+        let authority: Rc<str> = Rc::from(address::authority(address));
+        let address: Rc<str> = Rc::from(address);
         let mut list = self.list.borrow_mut();
         let id = PeerId(list.len());
-        let put_manner = PutManner::Unknown;
-        list.push(Peer { authority: Rc::clone(&authority), address, idle: Vec::new(), put_manner });
-        self.by_authority.borrow_mut().insert(authority, id);
+        list.push(Peer {
+            address: Rc::clone(&address),
+            authority,
+            socket_address,
+            greeting,
+            idle: Vec::new(),
+            put_manner: PutManner::Unknown,
+        });
+        self.by_address.borrow_mut().insert(address, id);
         Ok(id)
+    }
+
+    fn greeting(&self, address: &str) -> Result<Option<Greeting>, OpError> {
+        if !address::is_secure(address) {
+            return Ok(None);
+        }
+        let failed = |why| OpError::new(ErrorKind::Tls, format!("{address}: TLS: {why}"));
+        let config = self.tls.client_config().map_err(failed)?;
+        Ok(Some(Greeting { config, name: server_name(address).map_err(failed)? }))
+    }
+
+    /// The server's address.
+    pub(crate) fn address(&self, peer: PeerId) -> Rc<str> {
+        self.list.borrow().get(peer.0).map_or_else(|| Rc::from(""), |peer| Rc::clone(&peer.address))
     }
 
     /// What goes into the Host header.
@@ -85,7 +121,7 @@ impl Peers {
     pub(crate) fn take(&self, peer: PeerId) -> Result<Conn, OpError> {
         let kept = self.list.borrow_mut().get_mut(peer.0).and_then(|peer| peer.idle.pop());
         match kept {
-            Some(socket) => Ok(Conn { socket, peer, is_reused: true }),
+            Some(conn) => Ok(conn),
             None => self.dial(peer),
         }
     }
@@ -96,15 +132,20 @@ impl Peers {
         let Some(known) = list.get(peer.0) else {
             return Err(OpError::new(ErrorKind::Connect, "unknown peer"));
         };
-        let socket = begin_connect(known.address)
+        let socket = begin_connect(known.socket_address)
             .map_err(|e| OpError::new(ErrorKind::Connect, format!("{}: {e}", known.authority)))?;
-        Ok(Conn { socket: Rc::new(socket), peer, is_reused: false })
+        let socket = Rc::new(socket);
+        let tls = match &known.greeting {
+            None => None,
+            Some(greeting) => Some(Box::new(Session::new(greeting, &socket, &known.address)?)),
+        };
+        Ok(Conn { socket, tls, peer, is_reused: false })
     }
 
     /// Keeps a connection for the next request. There are never more than workers of this core.
     pub(crate) fn keep(&self, conn: Conn) {
         if let Some(peer) = self.list.borrow_mut().get_mut(conn.peer.0) {
-            peer.idle.push(conn.socket);
+            peer.idle.push(Conn { is_reused: true, ..conn });
         }
     }
 }

@@ -47,7 +47,7 @@ impl Core {
     /// Sets a core up; nothing is connected yet.
     pub(crate) fn new(shard: Shard, run: Arc<Run>, note: Option<TraceNote>) -> Result<Self, OpError> {
         let config = &run.config;
-        let peers = Peers::default();
+        let peers = Peers::new(config.tls.clone());
         let all = if config.gateways.is_empty() {
             std::slice::from_ref(&config.gateway)
         } else {
@@ -55,8 +55,8 @@ impl Core {
         };
         let gateways: Result<Vec<PeerId>, OpError> = all.iter().map(|one| peers.find(one)).collect();
         let mut direct_peers = Vec::new();
-        for authorities in run.direct.iter().flat_map(|map| map.authorities()) {
-            let found: Result<Vec<PeerId>, OpError> = authorities.iter().map(|one| peers.find(one)).collect();
+        for addresses in run.direct.iter().flat_map(|map| map.addresses()) {
+            let found: Result<Vec<PeerId>, OpError> = addresses.iter().map(|one| peers.find(one)).collect();
             direct_peers.push(found?);
         }
         let stock = Stock::new(config)?;

@@ -1,7 +1,7 @@
 //! One operation: a request, the redirects that it is sent along, and the judgement of the answer.
 
 use super::core::Core;
-use crate::client::authority_of;
+use crate::client::address::{follow, is_secure};
 use crate::engine::request::call::Call;
 use crate::engine::request::check::Check;
 use crate::engine::request::line::{Answer, Line, Room};
@@ -61,7 +61,7 @@ impl Operator {
         let core = Rc::clone(&self.core);
         let mut conn = core.peers.take(peer)?;
         loop {
-            match self.exchange(&conn, call, check).await {
+            match self.exchange(&mut conn, call, check).await {
                 Ok((answer, learned, body_bytes)) => {
                     if let Some(manner) = learned {
                         core.peers.learn(peer, manner);
@@ -81,7 +81,7 @@ impl Operator {
 
     async fn exchange(
         &mut self,
-        conn: &Conn,
+        conn: &mut Conn,
         call: &Call,
         check: &mut Check,
     ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
@@ -141,16 +141,9 @@ impl Operator {
     /// Turns to where the answer points.
     fn redirected(&mut self, from: PeerId) -> Result<PeerId, OpError> {
         let location = self.room.facts.location.as_str();
-        let bad = || OpError::new(ErrorKind::Redirect, format!("a redirect to {location:?}"));
-        if location.starts_with('/') {
-            self.room.target.clear();
-            self.room.target.push_str(location);
-            return Ok(from);
-        }
-        let authority = authority_of(location).ok_or_else(bad)?;
-        let path_at = location.get("http://".len()..).and_then(|rest| rest.find('/')).ok_or_else(bad)?;
-        let target = location.get(path_at.saturating_add("http://".len())..).ok_or_else(bad)?;
-        let peer = self.core.peers.find(&authority)?;
+        let (address, target) = follow(is_secure(&self.core.peers.address(from)), location)
+            .map_err(|why| OpError::new(ErrorKind::Redirect, why))?;
+        let peer = address.map_or(Ok(from), |address| self.core.peers.find(&address))?;
         self.room.target.clear();
         self.room.target.push_str(target);
         Ok(peer)

@@ -17,7 +17,7 @@ impl Core {
         let latency = span.end.saturating_duration_since(span.begin);
         let bytes = result.as_ref().ok().map(|moved| moved.bytes);
         let mut stats = self.stats.borrow_mut();
-        stats.targets.record(&self.peers.authority(peer), latency, bytes);
+        stats.targets.record(&self.peers.address(peer), latency, bytes);
         let bucket = self.run.config.bucket.as_placement();
         let mountpath =
             name.zip(self.run.direct.as_ref()).and_then(|(name, map)| map.mountpath(bucket, name));

@@ -2,6 +2,7 @@
 
 use super::quantile::{SAMPLES_SOUND, beyond, quantile};
 use super::{open, reading};
+use crate::client::address::{is_secure, url};
 use crate::content::Verify;
 use crate::flags::units::{show_duration_ns, show_size};
 use crate::recorder::cpu::{per_gib, us_per_op};
@@ -24,15 +25,18 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
         .map(|kind| format!("{}% {}", mix.share(kind), kind.label()))
         .collect();
     let mut out = format!(
-        "aisloader {} on http://{}, {}: {}, {}, seed {}\n",
+        "aisloader {} on {}, {}: {}, {}, seed {}\n",
         env!("CARGO_PKG_VERSION"),
-        config.gateway,
+        url(&config.gateway),
         config.bucket.uri(),
         model(config),
         shares.join(", "),
         mix.seed,
     );
     // Writing to a string cannot fail.
+    if is_secure(&config.gateway) {
+        let _ = writeln!(out, "TLS: {}", config.tls.describe());
+    }
     if mix.has(OpKind::sends_object) {
         let _ = writeln!(out, "PUT: {}, checksum {}", mix.sizes.describe(), config.cksum.as_str());
     }
@@ -42,6 +46,8 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
             "GET: {names} objects, {}{}",
             config.choices.describe(mix.popularity()),
             match config.content.verify {
+                Verify::None if config.is_dropped && is_secure(&config.gateway) =>
+                    ", bodies decrypted and dropped",
                 Verify::None if config.is_dropped => ", bodies dropped by the kernel",
                 Verify::None => ", bodies copied",
                 Verify::Checksum => ", checksum verified",
