@@ -132,7 +132,7 @@ impl Cost {
         let (x, y) = (mean(points().map(|(x, _)| x)), mean(points().map(|(x, cost)| x * cost)));
         let spread: f64 = points().map(|(rate, _)| (rate - x).powi(2)).sum();
         let slope = points().map(|(rate, cost)| (rate - x) * (rate * cost - y)).sum::<f64>() / spread;
-        slope.is_finite().then(|| Self { standing_cpus: y - slope * x, cpu_s_per_gib: slope })
+        slope.is_finite().then_some(Self { standing_cpus: y - slope * x, cpu_s_per_gib: slope })
     }
 }
 
