@@ -209,7 +209,10 @@ mod tests {
             row.cpu_s_per_gib = 0.5 + 0.1 / (row.bytes_per_s / GIB);
         }
         let cost = Cost::of(&rows).unwrap();
-        assert!((cost.standing_cpus - 0.1).abs() < 1e-9 && (cost.cpu_s_per_gib - 0.5).abs() < 1e-9, "{cost:?}");
+        assert!(
+            (cost.standing_cpus - 0.1).abs() < 1e-9 && (cost.cpu_s_per_gib - 0.5).abs() < 1e-9,
+            "{cost:?}"
+        );
     }
 
     #[test]
