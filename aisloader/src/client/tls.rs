@@ -192,8 +192,9 @@ fn refusal(why: &CertificateError) -> String {
         CertificateError::UnknownIssuer => format!(
             "no authority that is trusted here has signed it ({AUTHORITIES} names more of them, {SKIP}=true takes any certificate)"
         ),
-        // Authorities that were made anew keep their names.
-        CertificateError::BadSignature => format!(
+        // Authorities that were made anew keep their names, if not their kind of key.
+        CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => format!(
             "an authority of the right name is trusted here, but it is another one: it has not signed it ({AUTHORITIES})"
         ),
         // Many make their first certificate so, and other libraries let it pass.

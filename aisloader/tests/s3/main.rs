@@ -289,9 +289,11 @@ fn refusals_say_what_to_do() {
     let wrong = Config { s3: Some(S3Config { credentials: Arc::new(wrong), ..s3 }), ..config.clone() };
     let error = control(&wrong).list(&wrong, Detail::Sizes).unwrap_err().to_string();
     assert!(error.contains("listing the bucket: status 403: SignatureDoesNotMatch"), "{error}");
+    let error = control(&wrong).bucket_exists(&wrong).unwrap_err().to_string();
+    assert!(error.contains("status 403: the server does not know the key"), "{error}");
     assert_eq!(
         server.state.lock().unwrap().refused,
-        ["AuthorizationHeaderMalformed", "SignatureDoesNotMatch"]
+        ["AuthorizationHeaderMalformed", "SignatureDoesNotMatch", "SignatureDoesNotMatch"]
     );
     let moved =
         "<Error><Code>PermanentRedirect</Code><Message>m</Message><Endpoint>b.s3.eu.test</Endpoint></Error>";

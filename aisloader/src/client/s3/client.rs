@@ -49,7 +49,11 @@ impl S3Client {
         match response.status {
             200..300 => Ok(true),
             404 => Ok(false),
-            _ => Err(self.refused("looking for the bucket", &response)),
+            status => Err(ClientError::new(format!(
+                "{}{}",
+                self.refused("looking for the bucket", &response),
+                untold(status)
+            ))),
         }
     }
 
@@ -161,7 +165,11 @@ impl S3Client {
         head.write(&mut request, &self.signer, &AmzTime::now());
         request.extend_from_slice(body.as_bytes());
         self.connection.exchange(&endpoint.address, method, &request).map_err(|e| {
-            ClientError::new(format!("{method} {}{target}: {}", url(&endpoint.address), explain(&e)))
+            // Neither the name service nor a certificate need know the bucket as a host.
+            let is_hosted = !endpoint.is_path_style && e.raw_os_error().is_none();
+            let hint =
+                if is_hosted { " (-s3-use-path-style puts the bucket into the path instead)" } else { "" };
+            ClientError::new(format!("{method} {}{target}: {}{hint}", url(&endpoint.address), explain(&e)))
         })
     }
 
@@ -174,6 +182,15 @@ impl S3Client {
             response.status,
             told(&response.body, error, &self.config.region, region, location)
         ))
+    }
+}
+
+/// What an answer to HEAD, which has no text, may mean.
+fn untold(status: u16) -> &'static str {
+    match status {
+        400 => "the name is none for a bucket, or the request is signed for another region (-s3region)",
+        403 => "the server does not know the key or its secret, or the key may not see the bucket",
+        _ => "",
     }
 }
 
