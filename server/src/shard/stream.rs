@@ -12,8 +12,8 @@ use std::rc::Rc;
 use uring::{Buf, Driver, ZcVerdict};
 use wire::http1::{HeadError, HeadLimits, parse_request};
 
-/// Room for the first bytes of a request; larger heads get more.
-const FIRST_RECV_BYTES: usize = 4 << 10;
+/// Room for the first bytes of a request, so that one receive takes a PUT of 4 KiB whole; larger heads get more.
+const FIRST_RECV_BYTES: usize = 8 << 10;
 /// A kept buffer larger than this is given back between requests.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
