@@ -15,6 +15,8 @@ const BUCKET: &str = "cold";
 /// How many times the caches, those of the index included, the set is.
 const TIMES: u64 = 20;
 const DEPTHS: [usize; 2] = [64, 16];
+/// So many that the processors are never idle: what the rate is then is theirs.
+const CONNECTIONS_FULL: usize = 256;
 const JOBS: usize = 2;
 
 /// Prepares both data sets, then measures.
@@ -64,32 +66,18 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
     let device = device.as_ref();
     let [disk, disk_few] = DEPTHS.map(|depth| fio(context, depth));
     let [ours, ours_few] = DEPTHS.map(|workers| Loader { workers, ..loader.clone() });
-    let through = |is_cached, loader: &Loader<'_>| {
-        node.set_read_cache(BUCKET, is_cached)?;
-        with_reads(device, SIZE, || loader.round())
-    };
+    let direct = Loader { is_direct: true, ..ours.clone() };
+    let full = Loader { workers: CONNECTIONS_FULL, ..direct.clone() };
+    let raw = |name, fio| served_by_fio(name, fio, device);
+    let served = |name, loader, is_cached| served_by_node(name, loader, node, is_cached, device);
     let contenders = vec![
-        Contender {
-            name: "fio, 64",
-            command: disk.line(),
-            round: Box::new(|| with_reads(device, SIZE, || disk.round())),
-        },
-        Contender { name: "aisnode, 64", command: ours.line(), round: Box::new(|| through(true, &ours)) },
-        Contender {
-            name: "aisnode, 64, read_cache off",
-            command: ours.line(),
-            round: Box::new(|| through(false, &ours)),
-        },
-        Contender {
-            name: "fio, 16",
-            command: disk_few.line(),
-            round: Box::new(|| with_reads(device, SIZE, || disk_few.round())),
-        },
-        Contender {
-            name: "aisnode, 16",
-            command: ours_few.line(),
-            round: Box::new(|| through(true, &ours_few)),
-        },
+        raw("fio, 64", &disk),
+        served("aisnode, 64", &ours, true),
+        served("aisnode, 64, read_cache off", &ours, false),
+        served("aisnode, 64, -direct", &direct, true),
+        served("aisnode, 256, -direct", &full, true),
+        raw("fio, 16", &disk_few),
+        served("aisnode, 16", &ours_few, true),
     ];
     let series = alternate(contenders, context.options.rounds)?;
     let compared = ["ops_per_s", "p99_us", "machine_cpu_us_per_op"];
@@ -102,6 +90,8 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
             &[
                 ("aisnode, 64", "fio, 64"),
                 ("aisnode, 64", "aisnode, 64, read_cache off"),
+                ("aisnode, 64, -direct", "fio, 64"),
+                ("aisnode, 256, -direct", "fio, 64"),
                 ("aisnode, 16", "fio, 16"),
             ],
             &compared,
@@ -118,4 +108,22 @@ fn measure(context: &Context, node: &Node, loader: &Loader<'_>, what: String) ->
             "device_bytes_per_byte",
         ],
     })
+}
+
+fn served_by_fio<'r>(name: &'static str, fio: &'r Fio<'_>, device: Option<&'r Device>) -> Contender<'r> {
+    Contender { name, command: fio.line(), round: Box::new(move || with_reads(device, SIZE, || fio.round())) }
+}
+
+fn served_by_node<'r>(
+    name: &'static str,
+    loader: &'r Loader<'_>,
+    node: &'r Node,
+    is_cached: bool,
+    device: Option<&'r Device>,
+) -> Contender<'r> {
+    let round = move || {
+        node.set_read_cache(BUCKET, is_cached)?;
+        with_reads(device, SIZE, || loader.round())
+    };
+    Contender { name, command: loader.line(), round: Box::new(round) }
 }

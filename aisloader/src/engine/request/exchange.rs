@@ -4,15 +4,11 @@ use super::line::{Answer, Line};
 use super::payload::Piece;
 use super::peers::PutManner;
 use super::put_body::PutBody;
+use super::ready::readable_within;
 use super::sink::Sink;
 use crate::recorder::OpError;
-use std::future::{Future, poll_fn};
-use std::os::fd::OwnedFd;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::Poll;
 use std::time::Duration;
-use uring::{Driver, sock};
+use uring::sock;
 use wire::cksum::{CksumType, Hasher};
 
 /// How long a PUT waits for `100 Continue` before it sends its body all the same (RFC 9110, 10.1.1).
@@ -201,21 +197,4 @@ impl Line<'_> {
             None => readable_within(self.driver, &self.conn.socket, limit).await,
         }
     }
-}
-
-/// Whether there are bytes on a socket, or its end, before the time is over.
-pub(super) async fn readable_within(
-    driver: &Driver,
-    socket: &Rc<OwnedFd>,
-    limit: Duration,
-) -> Result<bool, OpError> {
-    let mut readable = driver.readable(socket);
-    let mut sleep = driver.sleep(limit);
-    poll_fn(|cx| {
-        if let Poll::Ready(result) = Pin::new(&mut readable).poll(cx) {
-            return Poll::Ready(result.map(|()| true).map_err(|e| OpError::broken(&e, true)));
-        }
-        Pin::new(&mut sleep).poll(cx).map(|()| Ok(false))
-    })
-    .await
 }

@@ -4,7 +4,7 @@
 //! behind what is not yet understood, and decrypted record by record into the caller's memory; what is sent is encrypted
 //! piece by piece into memory that is used again. The handshake is part of the first send.
 
-use super::exchange::readable_within;
+use super::ready::readable_within;
 use crate::client::tls::told;
 use crate::recorder::{ErrorKind, OpError};
 use rustls::ClientConfig;

@@ -1,6 +1,6 @@
 //! Objects that are plain files: verified whole, and looked for on the disk.
 
-use super::lane::{TRIES, readable};
+use super::look::{TRIES, readable};
 use super::{Check, Finding, digest_of};
 use crate::error::{Error, Result};
 use crate::store::BLOCK_BYTES;

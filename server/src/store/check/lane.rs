@@ -4,8 +4,9 @@
 //! kept as a position and a digest, 24 bytes an object; a record then finds its entry without a look-up.
 
 use super::files::Stray;
+use super::look::TRIES;
 use super::{Check, Class, digest_of, leftovers};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::store::entry::{Entry, index_key, parse_index_key};
 use crate::store::lane::{Found, Lane, SegmentReader, extent_of, file_name};
 use crate::store::place::{Extent, Place};
@@ -14,9 +15,6 @@ use lsm::Step;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use wire::segment::Record;
-
-/// How often something that moves while it is looked at is looked at again.
-pub(super) const TRIES: usize = 5;
 
 /// Segment and byte of an object's data.
 pub(super) type At = (u64, u64);
@@ -264,14 +262,5 @@ impl LaneCheck<'_> {
             });
         }
         Ok(())
-    }
-}
-
-/// An error that is a finding about what was read, in words.
-pub(super) fn readable<T>(outcome: Result<T>) -> Result<Result<T, String>> {
-    match outcome {
-        Ok(value) => Ok(Ok(value)),
-        Err(Error { kind: Kind::Io | Kind::Corrupt, text, .. }) => Ok(Err(text)),
-        Err(e) => Err(e),
     }
 }

@@ -1,6 +1,7 @@
 //! The segments of a lane: every record from front to back, held against the index.
 
-use super::lane::{At, LaneCheck, Unknown, readable};
+use super::lane::{At, LaneCheck, Unknown};
+use super::look::readable;
 use super::{Class, Finding, digest_of};
 use crate::error::Result;
 use crate::store::entry::{Entry, index_key};

@@ -5,13 +5,14 @@
 //!
 //! * [`lane`] goes through one lane: its index, then its [`log`].
 //! * [`files`] are verified whole, and looked for on the disk; [`mod@leftovers`] is what nobody names.
-//! * [`finding`] is what is said of it.
+//! * [`look`] is how they look, [`finding`] what is said of it.
 
 mod files;
 mod finding;
 mod lane;
 mod leftovers;
 mod log;
+mod look;
 
 pub(crate) use finding::{CheckCounts, Class, Finding, Observer};
 pub(crate) use leftovers::{leftovers, sidecars_there};

@@ -3,6 +3,7 @@
 //! The log is the truth and the index is made from it: an object's record is appended, the index learns where it is,
 //! and from time to time the index is written out together with the position up to which it is complete.
 
+mod adopt;
 mod buffers;
 mod inspect;
 mod ledger;

@@ -4,10 +4,10 @@
 //! crash tore is dropped: it was never acknowledged, because batches are written one after another and acknowledged
 //! in order. Damage further up is not torn but decayed, and shows as an error when its object is read.
 
+use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
 use super::open::{OpenedLane, encode_checkpoint};
 use super::reader::{Found, SegmentReader};
-use super::walk::read_object;
 use super::{BATCH_BYTES_MAX, Lane};
 use crate::error::{Error, Result};
 use crate::store::after::After;
@@ -291,18 +291,6 @@ impl Replay<'_> {
         let cut = file.and_then(|file| sys::truncate(file.fd().as_fd(), end));
         cut.map_err(|e| Error::disk(&format!("cut segment {name}"), &e))
     }
-}
-
-/// Puts a file's metadata into the index, unless something newer is there.
-pub(crate) async fn adopt_file(lane: &Lane, meta: &ObjectMeta) -> Result<()> {
-    let key = index_key(meta.bucket_id, &meta.name);
-    let old = lane.lookup(&key).await?;
-    if old.as_ref().is_none_or(|old| old.generation <= meta.generation) {
-        let has_sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. });
-        let entry = Entry::from_meta(meta, lane.mountpath_index, Place::File { has_sidecar });
-        lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
-    }
-    Ok(())
 }
 
 /// Where the data of an object's record are.

@@ -4,20 +4,17 @@
 //! listing, for an operator to look at.
 
 use super::Lane;
-use super::replay::adopt_file;
+use super::adopt::{adopt_file, read_object};
 use crate::error::{Error, Result};
 use crate::store::entry::BucketRef;
 use crate::store::mountpath::Mountpath;
-use crate::store::{META_XATTR, names};
+use crate::store::names;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::sys;
-use wire::lom::ObjectMeta;
 
 /// Lanes of one mountpath that have no index, by their numbers.
 pub(crate) type Lanes = HashMap<u16, Rc<Lane>>;
@@ -107,19 +104,4 @@ async fn adopt(
         lane.index.flush(&[]).await?;
     }
     Ok(0)
-}
-
-/// The metadata of an object's file.
-pub(crate) fn read_object(path: &Path, name: &str, bucket: &BucketRef) -> Result<ObjectMeta, String> {
-    let file = fs::File::open(path).map_err(|e| e.to_string())?;
-    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
-    let meta = ObjectMeta::decode(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())?;
-    if meta.bucket_id != bucket.id || meta.name != name {
-        return Err(format!("its metadata is that of {:?} in bucket {}", meta.name, meta.bucket_id));
-    }
-    let size = file.metadata().map_err(|e| e.to_string())?.len();
-    if size != meta.size {
-        return Err(format!("it has {size} bytes, its metadata says {}", meta.size));
-    }
-    Ok(meta)
 }

@@ -10,7 +10,6 @@ use super::cluster_sections::{
 use super::node::{
     DiskConf, DownloaderConf, FshcConf, GetBatchConf, LogConf, LsoConf, MemsysConf, SpaceConf,
 };
-use super::validate::validate;
 use crate::api::merge::{merge, tree_of};
 use crate::api::num::{quoted_i64, quoted_u64};
 use crate::api::sections::{
@@ -119,7 +118,7 @@ impl ClusterConfig {
         tree.extend(kept.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         let next: ClusterConfig =
             serde_json::from_value(Value::Object(tree)).map_err(|e| format!("configuration update: {e}"))?;
-        validate(&next)?;
+        next.validate()?;
         *self = next;
         Ok(())
     }

@@ -4,24 +4,26 @@ use super::cluster::ClusterConfig;
 use crate::api::section_rules;
 use crate::api::units::GoDuration;
 
-/// Checks a whole configuration.
-pub(super) fn validate(config: &ClusterConfig) -> Result<(), String> {
-    section_rules::checksum(&config.checksum)?;
-    section_rules::versioning(&config.versioning)?;
-    section_rules::mirror(&config.mirror)?;
-    section_rules::ec(&config.ec)?;
-    section_rules::chunks(&config.chunks)?;
-    section_rules::write_policy(&config.write_policy)?;
-    section_rules::rate_limit(&config.rate_limit)?;
-    watermarks(config)?;
-    durations(config)?;
-    if config.net.l4.proto != "tcp" {
-        return Err(format!("net.l4.proto: {:?} is not supported, expected \"tcp\"", config.net.l4.proto));
+impl ClusterConfig {
+    /// Checks a whole configuration.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        section_rules::checksum(&self.checksum)?;
+        section_rules::versioning(&self.versioning)?;
+        section_rules::mirror(&self.mirror)?;
+        section_rules::ec(&self.ec)?;
+        section_rules::chunks(&self.chunks)?;
+        section_rules::write_policy(&self.write_policy)?;
+        section_rules::rate_limit(&self.rate_limit)?;
+        watermarks(self)?;
+        durations(self)?;
+        if self.net.l4.proto != "tcp" {
+            return Err(format!("net.l4.proto: {:?} is not supported, expected \"tcp\"", self.net.l4.proto));
+        }
+        if !matches!(self.log.level.parse(), Ok(0..=5)) {
+            return Err(format!("log.level: {:?} is not one of 0 to 5", self.log.level));
+        }
+        Ok(())
     }
-    if !matches!(config.log.level.parse(), Ok(0..=5)) {
-        return Err(format!("log.level: {:?} is not one of 0 to 5", config.log.level));
-    }
-    Ok(())
 }
 
 fn watermarks(config: &ClusterConfig) -> Result<(), String> {

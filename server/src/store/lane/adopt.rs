@@ -1,0 +1,39 @@
+//! The file of an object, taken over into the index as it lies there.
+
+use super::Lane;
+use crate::error::Result;
+use crate::store::META_XATTR;
+use crate::store::entry::{BucketRef, Entry, index_key};
+use crate::store::place::Place;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use uring::sys;
+use wire::lom::{BlockCrcs, ObjectMeta};
+
+/// The metadata of an object's file.
+pub(crate) fn read_object(path: &Path, name: &str, bucket: &BucketRef) -> Result<ObjectMeta, String> {
+    let file = fs::File::open(path).map_err(|e| e.to_string())?;
+    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
+    let meta = ObjectMeta::decode(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())?;
+    if meta.bucket_id != bucket.id || meta.name != name {
+        return Err(format!("its metadata is that of {:?} in bucket {}", meta.name, meta.bucket_id));
+    }
+    let size = file.metadata().map_err(|e| e.to_string())?.len();
+    if size != meta.size {
+        return Err(format!("it has {size} bytes, its metadata says {}", meta.size));
+    }
+    Ok(meta)
+}
+
+/// Puts a file's metadata into the index, unless something newer is there.
+pub(crate) async fn adopt_file(lane: &Lane, meta: &ObjectMeta) -> Result<()> {
+    let key = index_key(meta.bucket_id, &meta.name);
+    let old = lane.lookup(&key).await?;
+    if old.as_ref().is_none_or(|old| old.generation <= meta.generation) {
+        let has_sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. });
+        let entry = Entry::from_meta(meta, lane.mountpath_index, Place::File { has_sidecar });
+        lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
+    }
+    Ok(())
+}
