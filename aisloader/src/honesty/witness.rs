@@ -8,7 +8,7 @@ use super::series::Series;
 use super::server::{ServerState, ServerUse, is_on_this_machine};
 use super::steady::{Finding, SECONDS_LEAST, Steadiness, find, judge as judge_steady};
 use crate::client::Tls;
-use crate::recorder::cpu::CpuSample;
+use crate::recorder::cpu::{CpuSample, machine_cores};
 use crate::recorder::{INTERVAL, Interval, RunEnd, Stats};
 use crate::settings::{Bounds, Config, Warmup};
 use crate::workload::OpKind;
@@ -66,7 +66,7 @@ impl Witness {
             verification_errors: verification_errors(&end.stats),
             loader_cores: end.cores,
             own_cpu_s: end.cpu.own_s,
-            machine_cores: std::thread::available_parallelism().map_or(end.cores, usize::from),
+            machine_cores: machine_cores(),
             machine_cpu_s: end.cpu.machine_s,
             stolen_s: end.cpu.stolen_s,
             clock_step_s: self.clock.largest_step_s(),

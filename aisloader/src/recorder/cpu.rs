@@ -83,6 +83,20 @@ impl CpuSample {
     }
 }
 
+/// Processors of the whole machine, however few of them this process may use.
+#[must_use]
+pub fn machine_cores() -> usize {
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let told = count_cores(&text);
+    if told > 0 { told } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+/// The lines of single processors.
+fn count_cores(text: &str) -> usize {
+    let numbers = text.lines().filter_map(|line| line.strip_prefix("cpu"));
+    numbers.filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).count()
+}
+
 /// Seconds for each GiB of payload; `None` without payload.
 #[must_use]
 pub fn per_gib(seconds: f64, bytes: f64) -> Option<f64> {
@@ -109,6 +123,13 @@ fn parse_stat(text: &str) -> Option<Machine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_are_counted_by_their_lines() {
+        assert_eq!(count_cores("cpu  1 2 3\ncpu0 1 2 3\ncpu11 1 2 3\nintr 5\n"), 2);
+        assert_eq!(count_cores(""), 0);
+        assert!(machine_cores() >= std::thread::available_parallelism().map_or(1, usize::from));
+    }
 
     #[test]
     fn idle_waiting_and_stolen_time_are_not_busy() {

@@ -12,7 +12,7 @@ use super::model::{Experiment, Level, LoadRound};
 use super::options::Options;
 use super::server::Server;
 use super::throttle::{Controllers, Group, require};
-use crate::recorder::cpu::CpuSample;
+use crate::recorder::cpu::{CpuSample, machine_cores};
 use crate::workload::random::permute;
 use std::fs;
 use std::rc::Rc;
@@ -299,7 +299,7 @@ impl Look {
         let moved = |now: &[f64], then: &[f64]| now.iter().zip(then).map(|(now, then)| now - then).collect();
         let span_s = self.at.duration_since(before.at).as_secs_f64().max(1e-9);
         let used = self.cpu.since(&before.cpu);
-        let processors = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        let processors = machine_cores() as f64;
         let share = |seconds: Option<f64>| seconds.unwrap_or(0.0) / span_s / processors;
         LoadRound {
             device_bytes: moved(&self.device, &before.device),

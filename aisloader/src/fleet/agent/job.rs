@@ -5,7 +5,7 @@ use super::super::protocol::{Ending, HANDSHAKE_MAX, Order, Readiness, SILENCE_MA
 use crate::engine::{Plan, prepare, run_when};
 use crate::flags::Parsed;
 use crate::honesty::clock::ClockWatch;
-use crate::recorder::cpu::{CpuSample, CpuUse};
+use crate::recorder::cpu::{CpuSample, CpuUse, machine_cores};
 use crate::recorder::{Interval, RunEnd};
 use crate::settings::Config;
 use crate::settings::whose::check_words;
@@ -130,8 +130,7 @@ fn work(
     begins: &mpsc::Receiver<Instant>,
 ) -> Result<Ending, String> {
     let plan = plan(desk, hearing, order)?;
-    let machine_cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let readiness = Readiness { names: plan.names.len(), machine_cores };
+    let readiness = Readiness { names: plan.names.len(), machine_cores: machine_cores() };
     let began: Cell<Option<Instant>> = Cell::new(None);
     let is_told = Cell::new(false);
     // Not before the run has begun: telling takes time.
