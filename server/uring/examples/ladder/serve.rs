@@ -20,7 +20,7 @@ const DROP_BYTES: u32 = 1 << 20;
 pub(crate) enum Work {
     Read,
     ReadAndCheck,
-    /// Of what is in memory: different memory each time, more than the processor's caches hold.
+    /// From a buffer that the pool has at hand, perhaps still in the processor's caches: the least that sending can cost.
     Send,
 }
 
