@@ -5,7 +5,8 @@ use crate::config::Config;
 use crate::durable;
 use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
-use crate::limits::{Budget, HEAD_LIMITS};
+use crate::limits::{Budget, Descriptors, HEAD_LIMITS};
+use crate::message_budget::MessageBudget;
 use crate::node::Node;
 use crate::shard::{CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core};
 use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, refuse_growth};
@@ -24,8 +25,6 @@ use uring::{Features, MailReceiver, MailSender, Mailbox, PoolConfig, sock};
 
 /// Entries of each core's submission queue.
 const RING_ENTRIES: u32 = 1024;
-/// Files that each core keeps open for reading.
-const OPEN_FILES_CORE: usize = 2048;
 /// How long the kernel keeps the address of an ended connection, and a little more.
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
@@ -39,6 +38,8 @@ pub(crate) struct RunningNode {
     pub(crate) config: Config,
     pub(crate) features: Features,
     pub(crate) recovery: RecoveryReport,
+    /// For the operator: what was asked for and cannot be had.
+    pub(crate) warnings: Vec<String>,
     cores: Vec<JoinHandle<io::Result<()>>>,
     mail: Vec<MailSender<Letter>>,
     control: JoinHandle<()>,
@@ -63,10 +64,14 @@ struct Listeners {
 ///
 /// # Errors
 /// Whatever keeps it from serving, in words for the operator.
-pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
-    let budget = Budget::divide(config.memory_bytes, config.cores, config.connections_max)
+pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
+    let (descriptors, warnings) = raise_file_limit(&config)?;
+    config.connections_max = descriptors.connections_max;
+    let budget = Budget::divide(config.memory.total_bytes, config.cores, config.connections_max)
         .map_err(io::Error::other)?;
-    raise_file_limit(&config)?;
+    for warning in config.memory.warning.iter().chain(&warnings) {
+        tracing::warn!("{warning}");
+    }
     let (identity, lock) = Identity::load_or_create(&config.data_dir)?;
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
@@ -93,11 +98,14 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
         control,
         jobs: Jobs::default(),
         budget,
+        memory_limit_bytes: config.memory.limit_bytes,
+        messages: MessageBudget::new(budget.messages_bytes),
     });
-    let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known)?;
+    let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known, descriptors)?;
     let features = ready.features;
     let recovery = RecoveryReport { swept, ..ready.recovery };
-    Ok(RunningNode { node, config, features, recovery, cores, mail, control: control_thread, _lock: lock })
+    let control = control_thread;
+    Ok(RunningNode { node, config, features, recovery, warnings, cores, mail, control, _lock: lock })
 }
 
 impl RunningNode {
@@ -127,19 +135,31 @@ impl RunningNode {
     }
 }
 
-fn raise_file_limit(config: &Config) -> io::Result<()> {
+/// Raises the limit of open files as far as it goes. Where that is too little there are fewer files kept open, and then
+/// fewer connections, because a connection that finds no descriptor would wait in the kernel without an answer.
+fn raise_file_limit(config: &Config) -> io::Result<(Descriptors, Vec<String>)> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = (config.connections_max + config.cores * (OPEN_FILES_CORE + 64) + 256) as u64;
+    let lanes = config.mountpaths.len() * usize::from(config.lanes);
+    let wanted = Descriptors::wanted(config.cores, lanes, config.connections_max);
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
+    let maximum = limit.maximum.map_or(usize::MAX, |maximum| usize::try_from(maximum).unwrap_or(usize::MAX));
+    let mut allowed = limit.current.map_or(usize::MAX, |now| usize::try_from(now).unwrap_or(usize::MAX));
+    if allowed < wanted.needed && allowed < maximum {
+        let raised = wanted.needed.min(maximum);
+        match setrlimit(Resource::Nofile, Rlimit { current: Some(raised as u64), maximum: limit.maximum }) {
+            Ok(()) => allowed = raised,
+            Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+        }
     }
-    let raised = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
-    setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum })?;
-    if raised < wanted {
-        tracing::warn!(raised, wanted, "fewer file descriptors than the settings need: raise LimitNOFILE");
-    }
-    Ok(())
+    let got = wanted.within(allowed, config.cores, lanes).map_err(io::Error::other)?;
+    let fewer = (got.connections_max < config.connections_max).then(|| {
+        format!(
+            "{} connections instead of {}: a limit of {allowed} open files allows no more, {} are needed; raise \
+             LimitNOFILE (ulimit -Hn)",
+            got.connections_max, config.connections_max, wanted.needed
+        )
+    });
+    Ok((got, fewer.into_iter().collect()))
 }
 
 fn listen(config: &Config) -> io::Result<Listeners> {
@@ -282,6 +302,7 @@ fn start_cores(
     node: &Arc<Node>,
     listeners: Vec<Vec<OwnedFd>>,
     known: &KnownBuckets,
+    descriptors: Descriptors,
 ) -> io::Result<Cores> {
     let capacity = mailbox_capacity(config.cores, config.connections_max);
     let boxes: Vec<(MailSender<Letter>, MailReceiver<Letter>)> =
@@ -298,7 +319,7 @@ fn start_cores(
             cpu,
             ring_entries: RING_ENTRIES,
             pool: PoolConfig { size_bytes_max: node.budget.pool_bytes_core() },
-            store: store_config(config, &node.budget),
+            store: store_config(config, &node.budget, descriptors),
             limits: stream_limits(config),
             seats: Arc::clone(&seats),
             node: Arc::clone(node),
@@ -322,11 +343,11 @@ fn start_cores(
     Ok((threads, mail, ready))
 }
 
-fn store_config(config: &Config, budget: &Budget) -> StoreConfig {
+fn store_config(config: &Config, budget: &Budget, descriptors: Descriptors) -> StoreConfig {
     StoreConfig {
         cache_bytes: budget.cache_bytes_core,
         segment_bytes: config.segment_bytes,
-        open_files: OPEN_FILES_CORE,
+        open_files: descriptors.open_files_core,
         index_bytes: budget.index_bytes_core,
     }
 }
@@ -342,7 +363,7 @@ fn stream_limits(config: &Config) -> StreamLimits {
 }
 
 /// CPUs that this process may run on.
-fn allowed_cpus() -> io::Result<Vec<usize>> {
+pub(crate) fn allowed_cpus() -> io::Result<Vec<usize>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }

@@ -3,6 +3,7 @@
 use crate::cluster::{Control, View};
 use crate::jobs::Jobs;
 use crate::limits::Budget;
+use crate::message_budget::MessageBudget;
 use crate::store::Mountpath;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
@@ -27,6 +28,9 @@ pub(crate) struct Node {
     pub(crate) control: Control,
     pub(crate) jobs: Jobs,
     pub(crate) budget: Budget,
+    /// The memory that this process could use, with all limits that enclose it.
+    pub(crate) memory_limit_bytes: u64,
+    pub(crate) messages: Arc<MessageBudget>,
 }
 
 impl Node {

@@ -1,6 +1,6 @@
 //! Errors the way AIStore's clients read them.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, clip};
 use crate::reply::{Payload, Reply};
 use crate::shard::Shard;
 use std::net::SocketAddr;
@@ -21,10 +21,11 @@ pub(crate) fn error_reply(
 ) -> Reply {
     let status = error.status();
     if status >= 500 && status != 501 {
-        tracing::warn!(status, source = ?error.source, text = %error.text, "request failed");
+        tracing::warn!(status, source = ?error.source, text = %clip(&error.text), "request failed");
     }
     if error.kind == Kind::MethodNotAllowed {
-        let reply = Reply::bytes(405, "text/plain; charset=utf-8", format!("{}\n", error.text).into_bytes());
+        let reply =
+            Reply::bytes(405, "text/plain; charset=utf-8", format!("{}\n", clip(&error.text)).into_bytes());
         return reply.with("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     }
     let mut reply = Reply::empty(status);
@@ -54,7 +55,7 @@ fn details(
 ) -> ErrorBody {
     ErrorBody {
         tcode: error.tcode().to_owned(),
-        message: error.text.clone(),
+        message: clip(&error.text).to_owned(),
         method: method_text.to_owned(),
         url_path: path.to_owned(),
         remote_addr: peer.to_string(),

@@ -8,6 +8,7 @@ use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
 use super::workers::Workers;
+use crate::jobs;
 use crate::metrics::Counters;
 use crate::node::Node;
 use crate::object::AppendSessions;
@@ -133,6 +134,7 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         counters: Counters::default(),
         appends: AppendSessions::default(),
         limits: setup.limits,
+        job_turns: jobs::Turns::new(jobs::AT_ONCE_CORE),
         mail: setup.mail,
         seats: setup.seats,
         watch: Rc::new(Watch::default()),

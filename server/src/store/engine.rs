@@ -10,7 +10,7 @@ use super::mountpath::Mountpath;
 use super::open::OpenObject;
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
-use super::room::Room;
+use super::room::{Files, Room};
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
 use futures_util::future::try_join_all;
@@ -332,10 +332,11 @@ impl Store {
         Ok(mountpath)
     }
 
-    /// Has room on a mountpath for so many bytes of an object.
-    pub(super) fn take_room(&self, mountpath: usize, size_bytes: u64) -> Result<()> {
+    /// Has room on a mountpath for so many bytes of an object, and files.
+    pub(super) fn take_room(&self, mountpath: usize, size_bytes: u64, files: Files) -> Result<()> {
         let room = self.rooms.get(mountpath);
-        room.ok_or_else(|| Error::internal(format!("there is no mountpath {mountpath}")))?.take(size_bytes)
+        let room = room.ok_or_else(|| Error::internal(format!("there is no mountpath {mountpath}")))?;
+        room.take(size_bytes, files)
     }
 
     pub(super) fn committer(&self, mountpath: usize) -> Result<&Rc<Committer>> {

@@ -313,7 +313,7 @@ async fn names(store: &Store, query: &ScanQuery) -> Vec<String> {
     let scanned = store.scan_lines(query, |line| {
         let (ScanLine::Object(name, _) | ScanLine::Directory(name)) = line;
         names.push(name.to_owned());
-        Ok(())
+        Ok(true)
     });
     scanned.await.unwrap();
     names

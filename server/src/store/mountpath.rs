@@ -101,7 +101,12 @@ impl Mountpath {
 
     /// Bytes that may be written before the file system is full.
     pub(crate) fn available_bytes(&self) -> io::Result<u64> {
-        Ok(sys::file_system(self.dir.as_fd())?.available_bytes)
+        Ok(self.space()?.available_bytes)
+    }
+
+    /// The file system as it is now.
+    pub(crate) fn space(&self) -> io::Result<sys::FileSystem> {
+        sys::file_system(self.dir.as_fd())
     }
 
     /// Opens a mountpath of a cluster for a tool. Unlike a start, this makes none and changes nothing.

@@ -62,17 +62,18 @@ impl Store {
             if let ScanLine::Object(name, entry) = line {
                 objects.push((name.to_owned(), entry.decode()?));
             }
-            Ok(())
+            Ok(true)
         })
         .await?;
         Ok(objects)
     }
 
-    /// Hands up to `limit` lines behind `after` to `take`, in byte order; false when there are no more behind them.
+    /// Hands up to `limit` lines behind `after` to `take`, in byte order, until it says that it has enough; false when
+    /// there are no more behind them.
     pub(crate) async fn scan_lines(
         &self,
         query: &ScanQuery,
-        mut take: impl FnMut(ScanLine<'_>) -> Result<()>,
+        mut take: impl FnMut(ScanLine<'_>) -> Result<bool>,
     ) -> Result<bool> {
         let mut left = query.limit;
         let mut merge = LaneMerge::new(self.lanes(), query.bucket_id, &query.start()).await?;
@@ -84,13 +85,17 @@ impl Store {
             let dir = query.shallow.then(|| directory_of(name, &query.prefix)).flatten();
             if let Some(dir) = dir {
                 let next = behind_directory(dir);
-                take(ScanLine::Directory(dir))?;
+                if !take(ScanLine::Directory(dir))? {
+                    return Ok(true);
+                }
                 left -= 1;
                 merge = LaneMerge::new(self.lanes(), query.bucket_id, &next).await?;
                 continue;
             }
             if name > query.after.as_str() || query.after.is_empty() {
-                take(ScanLine::Object(name, entry))?;
+                if !take(ScanLine::Object(name, entry))? {
+                    return Ok(true);
+                }
                 left -= 1;
             }
             merge.advance().await?;

@@ -10,6 +10,7 @@ use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
+use super::room::Files;
 use super::{BLOCK_BYTES, CHUNK_BYTES, open, sidecar};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
@@ -102,7 +103,8 @@ impl Writer {
     /// it has announced.
     fn make_file(&mut self) -> Result<DirectFile> {
         // Of unknown length it takes room as it grows.
-        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0))?;
+        let files = Files::of_object(&self.key.name);
+        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0), files)?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
         let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::CreateNew)
             .map_err(|e| Error::disk("create work file", &e))?;
@@ -185,7 +187,7 @@ impl Writer {
             None => self.make_file()?,
         };
         if self.new.size_hint.is_none() {
-            self.store.take_room(self.key.mountpath, padded as u64)?;
+            self.store.take_room(self.key.mountpath, padded as u64, Files::NONE)?;
         }
         let write = self.store.driver.write_at(file.fd(), buf, padded, self.written);
         self.pending = Some((Box::pin(write), padded));
@@ -230,7 +232,7 @@ impl Writer {
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
-        store.take_room(key.mountpath, data.len() as u64)?;
+        store.take_room(key.mountpath, data.len() as u64, Files::Shared)?;
         let held = store.hold(&key).await?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();
