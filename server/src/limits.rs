@@ -16,7 +16,7 @@ const BASE_SHARE: usize = 8;
 /// Of each core: its thread and its helper, glommio's rings and ours, the allocator's pages.
 const CORE_BYTES: usize = 6 * MIB;
 /// Messages, their parsed form and answers that are made in memory; see `message_budget`.
-const MESSAGES_BYTES: RangeInclusive<usize> = 4 * MIB..=1024 * MIB;
+const MESSAGES_BYTES: RangeInclusive<usize> = 4 * MIB..=128 * MIB;
 const MESSAGES_SHARE: usize = 16;
 /// Per connection: its buffers (see `Stream`), its task, its tables.
 const CONNECTION_BYTES: usize = 24 << 10;
@@ -286,7 +286,7 @@ mod tests {
     fn a_large_machine_has_what_it_had() {
         let budget = Budget::divide(6 << 30, 2, default_connections(6 << 30)).unwrap();
         assert_eq!(budget.connections_max, 4096);
-        assert!(budget.cache_bytes_core > 1600 * MIB && budget.io_bytes_core > 1600 * MIB, "{budget}");
+        assert!(budget.cache_bytes_core > 880 * MIB && budget.io_bytes_core > 880 * MIB, "{budget}");
     }
 
     #[test]

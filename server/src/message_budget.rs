@@ -1,8 +1,9 @@
 //! Memory of messages: bodies of requests that are no objects, their parsed form, and answers that are made in memory.
 //!
 //! All cores take from one sum, as bytes arrive and not as they are announced. Nobody waits for it, because whoever
-//! waits may hold a part himself: what does not fit now is refused with 503, and what can never fit with 413. The last
-//! quarter is for small holders only, so that a few large messages keep nobody from asking for something small.
+//! waits may hold a part himself: what does not fit now is refused with 503, and what can never fit with 413. Three fifths
+//! are for all, the fourth for small holders only, so that a few large messages keep nobody from asking for something
+//! small, and the last for small answers, so that metrics and the state of the node can be had when nothing else can.
 
 use crate::error::{Error, Kind, Result};
 use std::ops::Deref;
@@ -11,8 +12,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// A connection's own share covers so much of a message: what is small never depends on what others hold.
 pub(crate) const FREE_BYTES: usize = 8 << 10;
-/// Holders of up to this much may use the last quarter.
+/// Holders of up to this much are small.
 const SMALL_BYTES: usize = 64 << 10;
+const FIFTHS_LARGE: usize = 3;
+const FIFTHS_SMALL: usize = 4;
 /// A message's buffer grows by its own size, and by at most this.
 const GROWTH_BYTES: std::ops::RangeInclusive<usize> = 4 << 10..=1 << 20;
 /// For each part of a JSON document, what trees, texts and lists of it take while it is read: measured 40 to 110.
@@ -80,8 +83,7 @@ impl MessageBudget {
     }
 
     fn has_room(&self, bytes: usize) -> bool {
-        let most = if bytes <= SMALL_BYTES { self.limit_bytes } else { self.large_max() };
-        self.used_bytes().saturating_add(bytes) <= most
+        self.used_bytes().saturating_add(bytes) <= self.most_for(bytes)
     }
 
     /// Bytes of an answer that is there already. One that is larger than all there is goes out as long as no other
@@ -90,12 +92,22 @@ impl MessageBudget {
     /// # Errors
     /// `Busy`.
     pub(crate) fn hold_answer(self: &Arc<Self>, bytes: usize) -> Result<Held> {
-        self.hold(bytes.min(self.large_max()))
+        if bytes > SMALL_BYTES {
+            return self.hold(bytes.min(self.large_max()));
+        }
+        let mut held = self.nothing();
+        held.grow(bytes, self.limit_bytes)?;
+        Ok(held)
     }
 
     /// What one holder may have at most.
     pub(crate) fn large_max(&self) -> usize {
-        self.limit_bytes / 4 * 3
+        self.limit_bytes / 5 * FIFTHS_LARGE
+    }
+
+    /// Up to where a holder of so many bytes may fill the whole.
+    fn most_for(&self, bytes: usize) -> usize {
+        if bytes <= SMALL_BYTES { self.limit_bytes / 5 * FIFTHS_SMALL } else { self.large_max() }
     }
 
     fn take(&self, more: usize, most: usize) -> bool {
@@ -116,8 +128,11 @@ impl Held {
             self.bytes = bytes;
             return Ok(());
         }
+        self.grow(bytes, self.budget.most_for(bytes))
+    }
+
+    fn grow(&mut self, bytes: usize, most: usize) -> Result<()> {
         let large_max = self.budget.large_max();
-        let most = if bytes <= SMALL_BYTES { self.budget.limit_bytes } else { large_max };
         if self.budget.take(bytes - self.bytes, most) {
             self.bytes = bytes;
             return Ok(());
@@ -209,7 +224,7 @@ mod tests {
         let mut held = budget.hold(300 * KIB).unwrap();
         held.resize(100 * KIB).unwrap();
         assert_eq!(budget.used_bytes(), 100 * KIB);
-        let other = budget.hold(600 * KIB).unwrap();
+        let other = budget.hold(450 * KIB).unwrap();
         assert_eq!(held.resize(200 * KIB).unwrap_err().kind, Kind::Busy);
         assert_eq!((held.bytes(), budget.refused()), (100 * KIB, 1));
         drop((held, other));
@@ -217,19 +232,22 @@ mod tests {
     }
 
     #[test]
-    fn the_last_quarter_is_for_small_ones() {
+    fn a_part_is_for_small_ones_and_one_for_small_answers() {
         let budget = MessageBudget::new(1000 * KIB);
-        let _large = budget.hold(750 * KIB).unwrap();
+        let _large = budget.hold(600 * KIB).unwrap();
         assert_eq!(budget.hold(65 * KIB).unwrap_err().kind, Kind::Busy);
         let small: Vec<Held> = std::iter::from_fn(|| budget.hold(50 * KIB).ok()).collect();
-        assert_eq!(small.len(), 5);
+        assert_eq!(small.len(), 4);
         assert_eq!(budget.hold(KIB).unwrap_err().kind, Kind::Busy);
+        assert_eq!(budget.hold_answer(65 * KIB).unwrap_err().kind, Kind::Busy);
+        let answers: Vec<Held> = std::iter::from_fn(|| budget.hold_answer(50 * KIB).ok()).collect();
+        assert_eq!(answers.len(), 4);
     }
 
     #[test]
     fn what_can_never_fit_is_not_asked_to_come_back() {
         let budget = MessageBudget::new(1000 * KIB);
-        assert_eq!(budget.hold(751 * KIB).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(budget.hold(601 * KIB).unwrap_err().kind, Kind::TooLarge);
         let answer = budget.hold_answer(5000 * KIB).unwrap();
         assert_eq!(budget.hold_answer(5000 * KIB).unwrap_err().kind, Kind::Busy);
         drop(answer);
@@ -239,8 +257,8 @@ mod tests {
     #[test]
     fn less_is_held_where_there_is_less() {
         let budget = MessageBudget::new(1000 * KIB);
-        assert_eq!(budget.hold_some(5000 * KIB, KIB).unwrap().bytes(), 750 * KIB);
-        let _other = budget.hold(600 * KIB).unwrap();
+        assert_eq!(budget.hold_some(5000 * KIB, KIB).unwrap().bytes(), 600 * KIB);
+        let _other = budget.hold(450 * KIB).unwrap();
         assert_eq!(budget.hold_some(400 * KIB, KIB).unwrap().bytes(), 100 * KIB);
         let _rest = budget.hold(150 * KIB).unwrap();
         assert_eq!(budget.hold_some(400 * KIB, 100 * KIB).unwrap_err().kind, Kind::Busy);
@@ -262,7 +280,7 @@ mod tests {
         assert!(before < 250 * KIB, "{before}");
         let outcome = std::iter::repeat_with(|| message.add(&[b'x'; KIB])).find_map(Result::err).unwrap();
         assert_eq!(outcome.kind, Kind::TooLarge);
-        assert!(budget.used_bytes() <= 750 * KIB);
+        assert!(budget.used_bytes() <= 600 * KIB);
         drop(message);
         assert_eq!(budget.used_bytes(), 0);
     }

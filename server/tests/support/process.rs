@@ -48,6 +48,10 @@ pub(crate) struct Site {
     /// Lines of the settings file beyond those that every test needs.
     pub(crate) settings: String,
     pub(crate) connections_max: usize,
+    /// Neither memory nor connections are set: the node finds out what it may use.
+    pub(crate) is_by_default: bool,
+    /// Words before the program's name, that start it in some special place.
+    pub(crate) launcher: Vec<String>,
 }
 
 impl Site {
@@ -64,6 +68,8 @@ impl Site {
             mountpath: root.path().join("mp"),
             settings: String::new(),
             connections_max: 512,
+            is_by_default: false,
+            launcher: Vec::new(),
             root,
         }
     }
@@ -137,14 +143,20 @@ impl Site {
 
     fn start_on(&self, port: u16, log_name: &str, environment: &[(&str, &str)]) -> Result<Node, String> {
         let config = self.root().join(format!("{log_name}.toml"));
+        let limits = match self.is_by_default {
+            true => String::new(),
+            false => format!("memory = \"768MiB\"\nconnections_max = {}\n", self.connections_max),
+        };
         let text = format!(
-            "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\nmemory = \"768MiB\"\nconnections_max = {}\n{}\n",
-            self.data_dir, self.mountpath, self.connections_max, self.settings,
+            "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\n{limits}{}\n",
+            self.data_dir, self.mountpath, self.settings,
         );
         fs::write(&config, text).unwrap();
         let out = self.root().join(format!("{log_name}.out"));
         let log = self.root().join(format!("{log_name}.err"));
-        let child = Command::new(env!("CARGO_BIN_EXE_aisnode"))
+        let mut words = self.launcher.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_aisnode")]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .arg("--config")
             .arg(&config)
             .envs(environment.iter().copied())
