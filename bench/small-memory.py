@@ -17,7 +17,8 @@ import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RESULT = ROOT / "bench/results/small-memory.json"
+RESULT = pathlib.Path(os.environ.get("RESULT", ROOT / "bench/results/small-memory.json"))
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "target/release"))
 LIMIT = int(os.environ.get("LIMIT_MIB", "512")) << 20
 DURATION_S = int(os.environ.get("DURATION", "1800"))
 PORT = int(os.environ.get("PORT", "51080"))
@@ -64,7 +65,7 @@ def wait_until_it_serves(node):
 
 def load(seconds, *words):
     """Starts the loader, outside of the group."""
-    base = [ROOT / "target/release/aisloader", "-ip", "127.0.0.1", "-port", str(PORT), "-bucket", "ais://demo",
+    base = [BUILD / "aisloader", "-ip", "127.0.0.1", "-port", str(PORT), "-bucket", "ais://demo",
             "-minsize", "1MiB", "-maxsize", "1MiB", "-statsinterval", "30", "-duration", f"{seconds}s",
             "-allow", "not-steady,too-short,client-saturated,clock-step,steal,cache"]
     return [str(word) for word in base] + list(words)
@@ -96,7 +97,7 @@ def main():
     group, peak, events = make_group()
     data = tempfile.mkdtemp(prefix="straightline-small.", dir=ROOT)
     script = f'echo $$ > {group}/cgroup.procs && exec "$@"'
-    node_words = [str(ROOT / "target/release/aisnode"), "--data-dir", data, "--port", str(PORT)]
+    node_words = [str(BUILD / "aisnode"), "--data-dir", data, "--port", str(PORT)]
     banner = tempfile.TemporaryFile("w+")
     node = subprocess.Popen(["sh", "-c", script, "sh", *node_words], stdout=banner)
     begun = time.monotonic()
@@ -131,6 +132,7 @@ def main():
                         and result["resident_bytes_max"] <= result["resident_allowed_bytes"]
                         and result["ran_s"] >= DURATION_S)
     uname = os.uname()
+    result["build"] = BUILD.name
     result["host"] = {"kernel": f"{uname.sysname} {uname.release}", "cpus": os.cpu_count()}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps({k: v for k, v in result.items() if k not in ("banner", "phases")}, indent=1))

@@ -115,7 +115,7 @@ impl Config {
         let connections_max = args.connections_max.or(file.connections_max);
         let connections_max =
             connections_max.unwrap_or_else(|| limits::default_connections(memory.total_bytes));
-        // What a quota of processor time leaves of them counts too, unless it is set otherwise.
+        // A quota of processor time lowers this number, unless cores are set.
         let usable_cores = std::thread::available_parallelism().map_or(1, usize::from);
         let cores = || limits::default_cores(memory.total_bytes, connections_max, usable_cores);
         let config = Self {

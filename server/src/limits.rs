@@ -160,7 +160,7 @@ const DESCRIPTORS_LANE: usize = 16;
 const DESCRIPTORS_NODE: usize = 128;
 const CONNECTIONS_MIN: usize = 16;
 
-/// What the node may keep open.
+/// Files and connections that the node may keep open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptors {
     pub(crate) open_files_core: usize,
@@ -170,7 +170,7 @@ pub(crate) struct Descriptors {
 }
 
 impl Descriptors {
-    /// What a node would like to have.
+    /// The number of descriptors that a node would like to have.
     pub(crate) fn wanted(cores: usize, lanes: usize, connections_max: usize) -> Self {
         Self::with(*OPEN_FILES_CORE.end(), cores, lanes, connections_max)
     }
@@ -239,7 +239,7 @@ mod tests {
             let budget = Budget::divide(total, cores, connections).unwrap();
             assert_sound(&budget);
             prop_assert!(cores >= 1 && cores <= most && connections >= 64);
-            // What is set and does not fit is an error, which these never are.
+            // One core more would not fit.
             prop_assert!(cores == most || Budget::divide(total, cores + 1, connections).is_err());
         }
 

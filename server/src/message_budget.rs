@@ -49,7 +49,7 @@ impl MessageBudget {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
-    /// How often there was not enough.
+    /// The number of times that there was not enough.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
@@ -100,7 +100,7 @@ impl MessageBudget {
         Ok(held)
     }
 
-    /// What one holder may have at most.
+    /// The most that one holder may have.
     pub(crate) fn large_max(&self) -> usize {
         self.limit_bytes / 5 * FIFTHS_LARGE
     }

@@ -1,4 +1,4 @@
-//! What one request, or many, can command: messages, lists, templates, pages, jobs. All of it stays inside the budget.
+//! Messages, lists, templates, pages and jobs of hostile clients stay inside the budget.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -114,7 +114,7 @@ fn deletions_work_when_there_is_no_inode_left() {
     // Directories are inodes too, and what is overwritten needs a file before the old one goes.
     let reply = client.put(&B.object("a/b/c/d/e"), &large);
     assert_eq!(reply.status, 507, "{}", reply.text());
-    // What goes into segments that are there needs none.
+    // Small objects go into segments that are there already.
     assert_eq!(client.put(&B.object("small"), b"small").status, 200);
     assert_eq!(client.delete(&B.object("large-0")).status, 200);
     assert_eq!(client.get(&B.object("large-0")).status, 404);

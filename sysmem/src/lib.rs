@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What says how much memory there is.
+/// The origin of an upper bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The machine has no more.
@@ -29,7 +29,7 @@ pub struct Limit {
     pub source: Source,
 }
 
-/// What a control group and the machine say of memory in use.
+/// Memory in use, of a control group or of the machine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Use {
     /// All there is.

@@ -104,7 +104,7 @@ impl Witness {
             device_bytes: server.device_read_bytes,
             cache: server.cache,
             dataset_bytes: objects_known.saturating_mul(mean_bytes),
-            // What confines a server that does not say so is taken to be what confines its neighbour.
+            // A server that does not tell its limit is taken to have this process's own.
             server_memory_bytes: server.memory_bytes.or_else(|| is_local.then(|| sysmem::limit().bytes)),
         }
     }

@@ -25,7 +25,7 @@ struct PageQuery {
     without_directories: bool,
 }
 
-/// What a line takes while a page is made and written down, its texts apart: in a core's share, and in the page.
+/// Bytes of a line without its texts, counted twice: it lies in a core's share first and then in the page.
 const LINE_BYTES: usize = 2 * size_of::<LsoEntry>();
 /// Bytes for the texts of a usual line, with little and with much asked for: in a share or the page, and in the answer.
 const TEXTS_BYTES_PLAIN: usize = 192;
@@ -136,7 +136,7 @@ struct Page {
     bytes_max: usize,
 }
 
-/// What a line takes until it is sent.
+/// Bytes that a line takes until it is sent.
 fn line_bytes(line: &LsoEntry) -> usize {
     let texts = [&line.name, &line.checksum, &line.atime, &line.version, &line.location, &line.custom];
     LINE_BYTES + 2 * texts.into_iter().map(String::len).sum::<usize>()

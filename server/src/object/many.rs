@@ -1,6 +1,6 @@
 //! Jobs over many objects: they run in the background, in steps, and are asked about by id.
 //!
-//! What a request names is never spread out in memory: templates make their names one batch at a time, prefixes and
+//! Names that a request selects are never all in memory: templates make theirs one batch at a time, prefixes and
 //! buckets are walked a page at a time.
 
 use super::list::names_page;
@@ -23,7 +23,7 @@ use wire::api::multiobj::TcbMsg;
 const BATCH: usize = 64;
 /// Of a template that makes more names than this, those are looked for that exist.
 const TEMPLATE_NAMES_MAX: u64 = 1 << 20;
-/// How often and how long a step waits for a core that has too much to do.
+/// A step waits so many times, and each time so long, for a core that has too much to do.
 const BUSY_TRIES: u32 = 600;
 const BUSY_REST: Duration = Duration::from_millis(50);
 

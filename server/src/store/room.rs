@@ -37,15 +37,15 @@ pub(crate) enum Files {
 impl Files {
     pub(crate) const NONE: Self = Self::Own(0);
 
-    /// Those of a large object: its work file, which becomes the object, checksums aside, and directories that may have to
-    /// be made: one for each part of the name, more for long parts, and the bucket's.
+    /// The files of a large object: its work file, which becomes the object, a side file for checksums, and directories
+    /// that may have to be made: one for each part of the name, more for long parts, and the bucket's.
     pub(crate) fn of_object(name: &str) -> Self {
         let parts = name.bytes().filter(|byte| *byte == b'/').count() + name.len() / 240;
         Self::Own(parts as u64 + 4)
     }
 }
 
-/// What may be taken and what must stay.
+/// The part of a file system that may be taken, and the part that must stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Free {
     bytes: u64,
@@ -71,7 +71,7 @@ impl Free {
         Self { bytes, inodes: now.available_inodes.saturating_sub(kept_inodes / 2), kept_inodes }
     }
 
-    /// What is left when a change has taken its part; `None` when it may not.
+    /// The rest when a change has taken its part; `None` when it may not.
     fn less(self, size_bytes: u64, files: Files) -> Option<Self> {
         let bytes = self.bytes.checked_sub(size_bytes)?;
         let inodes = match files {
@@ -169,7 +169,7 @@ mod tests {
         assert!(free(200).less(1 << 20, Files::Own(3)).is_some());
         assert!(free(114).less(1 << 20, Files::Own(3)).is_none());
         assert!(free(115).less(1 << 20, Files::Own(3)).is_some());
-        // What goes into segments may go on for a while, and then no more either.
+        // Small objects go on for a while, and then they stop too.
         assert!(free(114).less(4096, Files::Shared).is_some());
         assert!(free(57).less(4096, Files::Shared).is_some());
         assert!(free(56).less(4096, Files::Shared).is_none());

@@ -48,7 +48,7 @@ impl Cgroup {
         fs::read_to_string(self.dir.join(file)).map_or(0, |text| text.trim().parse().unwrap())
     }
 
-    /// How many processes the kernel has killed in it for want of memory.
+    /// The number of processes in it that the kernel has killed for want of memory.
     pub(crate) fn killed(&self) -> u64 {
         let file = if self.is_v2 { "memory.events" } else { "memory.oom_control" };
         let text = fs::read_to_string(self.dir.join(file)).unwrap();

@@ -204,7 +204,7 @@ pub struct FileSystem {
     pub available_bytes: u64,
     /// Files and directories in all; 0 where they are not counted.
     pub total_inodes: u64,
-    /// Those that may still be made.
+    /// Files and directories that may still be made.
     pub available_inodes: u64,
     /// File-system id.
     pub id: [i32; 2],

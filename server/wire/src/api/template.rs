@@ -44,7 +44,7 @@ impl Range {
         (self.end - self.start) / self.step + 1
     }
 
-    /// What can be left of a text behind one of the numbers and the gap.
+    /// Everything that can be left of a text behind one of the numbers and the gap.
     fn ends<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count().min(MAX_DIGITS);
         (1..=digits).filter_map(move |len| {
@@ -95,7 +95,7 @@ impl Template {
         &self.prefix
     }
 
-    /// Whether it makes this name.
+    /// True when it makes this name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let Some(rest) = name.strip_prefix(&self.prefix) else { return false };
