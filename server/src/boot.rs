@@ -7,7 +7,9 @@ use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, HEAD_LIMITS};
 use crate::node::Node;
-use crate::shard::{CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core};
+use crate::shard::{
+    CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core, watch_cores,
+};
 use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, refuse_growth};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Features, MailReceiver, MailSender, Mailbox, PoolConfig, sock};
+use uring::{Features, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse, sock};
 
 /// Entries of each core's submission queue.
 const RING_ENTRIES: u32 = 1024;
@@ -30,6 +32,8 @@ const OPEN_FILES_CORE: usize = 2048;
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
+/// How long a stop may take. A service manager that waits for 20 s does not have to kill the node.
+const STOP_MAX: Duration = Duration::from_secs(18);
 /// The cluster's state in the data directory.
 pub(crate) const STATE_FILE: &str = "cluster.json";
 
@@ -93,38 +97,51 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
         control,
         jobs: Jobs::default(),
         budget,
+        watchdog: Arc::default(),
     });
     let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known)?;
     let features = ready.features;
     let recovery = RecoveryReport { swept, ..ready.recovery };
+    watch_cores(ready.pulses, Arc::clone(&node.watchdog))?;
     Ok(RunningNode { node, config, features, recovery, cores, mail, control: control_thread, _lock: lock })
 }
 
 impl RunningNode {
-    /// Finishes requests, flushes and ends all threads.
+    /// Finishes requests, flushes and ends all threads. What has not ended after [`STOP_MAX`] is left behind: the process
+    /// ends in any case, and the next start reads from the logs what an index lacks.
     ///
     /// # Errors
-    /// When a core failed or a file system could not be flushed.
+    /// When a core failed, did not end in time, or a file system could not be flushed.
     pub(crate) fn stop(self) -> io::Result<()> {
+        let deadline = Instant::now() + STOP_MAX;
         for mailbox in &self.mail {
             // A core that has stopped already needs no order.
             let _ = mailbox.send(Letter::Stop);
         }
         let mut outcome = Ok(());
-        for core in self.cores {
-            let ended = core.join().unwrap_or_else(|_| Err(io::Error::other("a core panicked")));
-            outcome = outcome.and(ended);
+        for (number, core) in self.cores.into_iter().enumerate() {
+            outcome = outcome.and(join_by(deadline, core, &format!("core {number}")).flatten());
         }
         self.node.control.stop();
-        if self.control.join().is_err() {
-            outcome = outcome.and(Err(io::Error::other("the control thread panicked")));
-        }
-        for mountpath in self.node.mountpaths.iter() {
-            // What buckets with durability "none" have not flushed.
-            outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
-        }
-        outcome
+        outcome = outcome.and(join_by(deadline, self.control, "the control thread"));
+        let mountpaths = Arc::clone(&self.node.mountpaths);
+        // What buckets with durability "none" have not flushed. On a thread: a disk may never answer.
+        let flushing = std::thread::spawn(move || {
+            mountpaths.iter().try_for_each(|mountpath| Ok(rustix::fs::syncfs(mountpath.dir())?))
+        });
+        outcome.and(join_by(deadline, flushing, "the last flush").flatten())
     }
+}
+
+/// Waits for a thread's end, but not for ever.
+fn join_by<T>(deadline: Instant, thread: JoinHandle<T>, name: &str) -> io::Result<T> {
+    while !thread.is_finished() {
+        if Instant::now() >= deadline {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} did not end in time")));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    thread.join().map_err(|_| io::Error::other(format!("{name} panicked")))
 }
 
 fn raise_file_limit(config: &Config) -> io::Result<()> {
@@ -275,7 +292,14 @@ fn sweep(mountpaths: &[Arc<Mountpath>]) -> io::Result<usize> {
     mountpaths.iter().map(|mountpath| mountpath.sweep()).sum()
 }
 
-type Cores = (Vec<JoinHandle<io::Result<()>>>, Vec<MailSender<Letter>>, CoreReady);
+type Cores = (Vec<JoinHandle<io::Result<()>>>, Vec<MailSender<Letter>>, AllReady);
+
+/// All cores listen.
+struct AllReady {
+    features: Features,
+    recovery: RecoveryReport,
+    pulses: Vec<Pulse>,
+}
 
 fn start_cores(
     config: &Config,
@@ -312,14 +336,16 @@ fn start_cores(
         })?);
     }
     drop(ready);
-    let mut all: Option<CoreReady> = None;
-    for _ in 0..config.cores {
-        let ready = started.recv().map_err(|_| io::Error::other("a core ended while starting"))??;
-        let so_far = all.map(|all| all.recovery).unwrap_or_default();
-        all = Some(CoreReady { recovery: so_far.plus(ready.recovery), ..ready });
-    }
-    let ready = all.ok_or_else(|| io::Error::other("there is no core"))?;
-    Ok((threads, mail, ready))
+    let ready = (0..config.cores)
+        .map(|_| started.recv().map_err(|_| io::Error::other("a core ended while starting")).flatten());
+    let ready: Vec<CoreReady> = ready.collect::<io::Result<_>>()?;
+    let features = ready.first().map(|core| core.features);
+    let all = AllReady {
+        features: features.ok_or_else(|| io::Error::other("there is no core"))?,
+        recovery: ready.iter().fold(RecoveryReport::default(), |all, core| all.plus(core.recovery)),
+        pulses: ready.into_iter().map(|core| core.pulse).collect(),
+    };
+    Ok((threads, mail, all))
 }
 
 fn store_config(config: &Config, budget: &Budget) -> StoreConfig {

@@ -8,7 +8,7 @@ use wire::http1::HeadLimits;
 
 const MIB: usize = 1 << 20;
 
-/// Program, stacks, allocator slack, control plane and glommio's rings.
+/// Program, stacks, allocator slack, control plane.
 const BASE_BYTES: usize = 96 * MIB;
 /// Per connection: its buffers (see `Stream`), its task, its tables.
 const CONNECTION_BYTES: usize = 24 << 10;

@@ -3,6 +3,7 @@
 use crate::cluster::{Control, View};
 use crate::jobs::Jobs;
 use crate::limits::Budget;
+use crate::shard::WatchdogCounts;
 use crate::store::Mountpath;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(crate) struct Node {
     pub(crate) control: Control,
     pub(crate) jobs: Jobs,
     pub(crate) budget: Budget,
+    pub(crate) watchdog: Arc<WatchdogCounts>,
 }
 
 impl Node {

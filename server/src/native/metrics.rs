@@ -8,7 +8,8 @@ use crate::shard::Shard;
 use crate::store::StoreStats;
 use std::fmt::Write;
 use std::rc::Rc;
-use uring::PoolStats;
+use std::sync::atomic::Ordering;
+use uring::{LoopStats, PoolStats};
 use wire::api::stats::metric_kind;
 
 /// One core's state, as it travels to the core that was asked.
@@ -18,6 +19,7 @@ pub(super) struct CoreReport {
     pub(super) store: StoreStats,
     pub(super) pool: PoolStats,
     pub(super) connections: usize,
+    pub(super) loop_stats: LoopStats,
 }
 
 /// Asks every core.
@@ -29,6 +31,7 @@ pub(super) async fn collect(shard: &Rc<Shard>) -> Result<Vec<CoreReport>> {
                 store: core.store.stats(),
                 pool: core.driver.pool().stats(),
                 connections: core.connections(),
+                loop_stats: uring::loop_stats(),
             }
         })
         .await
@@ -47,10 +50,15 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
         for (name, kind, value) in core_values(report) {
             line(&mut text, &format!("straightline_{name}"), kind, &label, value);
         }
+        loop_lines(&mut text, &label, &report.loop_stats);
     }
     for mountpath in node.mountpaths.iter() {
         let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
+    }
+    for (name, count) in [("wakeups", &node.watchdog.wakeups), ("stalls", &node.watchdog.stalls)] {
+        let name = format!("straightline_watchdog_{name}_total");
+        line(&mut text, &name, "counter", &label, count.load(Ordering::Relaxed));
     }
     line(&mut text, "straightline_memory_budget_bytes", "gauge", &label, node.budget.total_bytes as u64);
     line(&mut text, "straightline_uptime_seconds", "gauge", &label, node.uptime_ns() / 1_000_000_000);
@@ -82,6 +90,24 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 21] {
         ("pool_waiting", "gauge", pool.waiting as u64),
         ("connections", "gauge", report.connections as u64),
     ]
+}
+
+/// The histogram of a core's steps: what its thread does between two looks at the clock, while everything else waits.
+fn loop_lines(text: &mut String, label: &str, stats: &LoopStats) {
+    const NAME: &str = "straightline_core_step_seconds";
+    if !text.contains(&format!("# TYPE {NAME} ")) {
+        let _ = writeln!(text, "# TYPE {NAME} histogram");
+    }
+    let mut so_far = 0;
+    for (bucket, count) in stats.steps.iter().enumerate() {
+        so_far += count;
+        let end = uring::step_bucket_ns(bucket).map_or("+Inf".to_owned(), |ns| (ns as f64 / 1e9).to_string());
+        let _ = writeln!(text, "{NAME}_bucket{{{label},le=\"{end}\"}} {so_far}");
+    }
+    let _ = writeln!(text, "{NAME}_sum{{{label}}} {}", stats.steps_ns as f64 / 1e9);
+    let _ = writeln!(text, "{NAME}_count{{{label}}} {so_far}");
+    let max = stats.step_ns_max as f64 / 1e9;
+    let _ = writeln!(text, "# TYPE {NAME}_max gauge\n{NAME}_max{{{label}}} {max}");
 }
 
 /// AIStore's rule for Prometheus names: `get.n` is `ais_target_get_count`.

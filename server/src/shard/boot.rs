@@ -3,7 +3,7 @@
 use super::call::{Letter, OpenCalls};
 use super::connection::serve;
 use super::context::Shard;
-use super::runtime::{drive, spawn_core, spawn_local, tick};
+use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Driver, DriverConfig, Features, MailReceiver, MailSender, Mailbox, PoolConfig};
+use uring::{Driver, DriverConfig, Executor, Features, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse};
 
 /// Deadlines are looked at every so many ticks.
 const TICKS_PER_SWEEP: u32 = 5;
@@ -48,48 +48,34 @@ pub(crate) struct CoreSetup {
 }
 
 /// What a core says when it listens.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct CoreReady {
     pub(crate) features: Features,
     pub(crate) recovery: RecoveryReport,
+    pub(crate) pulse: Pulse,
 }
 
 /// Starts the thread of a core.
 pub(crate) fn start_core(setup: CoreSetup) -> io::Result<JoinHandle<io::Result<()>>> {
-    let cpu = setup.cpu;
-    spawn_core(cpu, move || run(setup))
+    spawn_core(setup.core, setup.cpu, move || run(setup))
 }
 
-async fn run(setup: CoreSetup) -> io::Result<()> {
+/// A core's life, on its thread.
+fn run(setup: CoreSetup) -> io::Result<()> {
     let ready = setup.ready.clone();
-    let driver = match open_ring(&setup) {
+    let opened = open_ring(&setup).and_then(|driver| Ok((Executor::new(&driver)?, driver)));
+    let (executor, driver) = match opened {
         Ok(opened) => opened,
-        Err(e) => {
-            let text = e.to_string();
-            let _ = ready.send(Err(e));
-            return Err(io::Error::other(text));
-        }
+        Err(e) => return Err(tell(&ready, e)),
     };
-    let stopped = Rc::new(Cell::new(false));
-    let failed = Rc::new(Cell::new(None));
-    // As a task of its own: opening the store needs the ring, which is driven from here.
-    spawn_local(start(driver.clone(), setup, Rc::clone(&stopped), Rc::clone(&failed)));
-    drive(&driver, || stopped.get()).await?;
-    failed.take().map_or(Ok(()), Err)
+    let pulse = executor.pulse();
+    executor.run(live(driver, setup, pulse))?
 }
 
-/// Why a core has stopped, if that was not what was asked of it.
-type Failure = Rc<Cell<Option<io::Error>>>;
-
-async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed: Failure) {
+async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> {
     let (ready, features) = (setup.ready.clone(), driver.features());
     let (shard, mailbox, listeners, recovery) = match assemble(driver, setup).await {
         Ok(assembled) => assembled,
-        Err(e) => {
-            failed.set(Some(io::Error::other(e.to_string())));
-            let _ = ready.send(Err(e));
-            return stopped.set(true);
-        }
+        Err(e) => return Err(tell(&ready, e)),
     };
     for commit in shard.store.commit_loops() {
         spawn_local(commit);
@@ -100,8 +86,18 @@ async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed
         spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
     }
     spawn_local(keep_time(Rc::clone(&shard)));
-    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, stopped, failed));
-    let _ = ready.send(Ok(CoreReady { features, recovery }));
+    let ending = Ending::default();
+    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, ending.clone()));
+    let _ = ready.send(Ok(CoreReady { features, recovery, pulse }));
+    ending.wait().await
+}
+
+/// Tells whoever starts the node why this core does not serve; returns the same for the core's own end.
+fn tell(ready: &Sender<io::Result<CoreReady>>, error: io::Error) -> io::Error {
+    let text = error.to_string();
+    // Nobody listens any more when another core has failed before.
+    let _ = ready.send(Err(error));
+    io::Error::other(text)
 }
 
 fn open_ring(setup: &CoreSetup) -> io::Result<Driver> {
@@ -183,36 +179,31 @@ async fn read_mail(
     shard: Rc<Shard>,
     mut mailbox: Mailbox<Letter>,
     accepting: Rc<Cell<bool>>,
-    stopped: Rc<Cell<bool>>,
-    failed: Failure,
+    ending: Ending,
 ) {
     loop {
         let letter = match mailbox.next(&shard.driver).await {
             Ok(letter) => letter,
             Err(e) => {
-                tracing::error!(core = shard.core, error = %e, "the mailbox failed: the core stops");
-                return stopped.set(true);
+                return ending.end(Err(io::Error::other(format!("the mailbox: {e}"))));
             }
         };
         if !shard.open_letter(letter) {
             // The order to stop: drain in a task of its own, because the mail must go on meanwhile.
             accepting.set(false);
             shard.stopping.set(true);
-            spawn_local(drain(Rc::clone(&shard), Rc::clone(&stopped), Rc::clone(&failed)));
+            spawn_local(drain(Rc::clone(&shard), ending.clone()));
         }
     }
 }
 
 /// Lets requests in progress finish, writes the indexes out, then stops the core. It waits for those of all cores: a
 /// connection on its way here with a request is on none.
-async fn drain(shard: Rc<Shard>, stopped: Rc<Cell<bool>>, failed: Failure) {
+async fn drain(shard: Rc<Shard>, ending: Ending) {
     let deadline = Instant::now() + DRAIN;
     while shard.seats.taken() > 0 && Instant::now() < deadline {
         shard.watch.shutdown_idle();
         shard.driver.sleep(Duration::from_millis(20)).await;
     }
-    if let Err(e) = shard.store.close().await {
-        failed.set(Some(io::Error::other(e.text)));
-    }
-    stopped.set(true);
+    ending.end(shard.store.close().await.map_err(|e| io::Error::other(e.text)));
 }
