@@ -59,7 +59,7 @@ fn list_buckets(request: &Request<'_, '_>, message: &ActMsg) -> Result<Reply> {
         return Reply::json(&[0u8; 0]);
     }
     let view = request.shard.node.view();
-    let names = view.buckets().into_iter().map(|bucket| bucket.bucket.name.clone());
+    let names = view.buckets().map(|bucket| bucket.bucket.name.clone());
     let wanted: Vec<Bck> = names
         .filter(|name| message.name.is_empty() || *name == message.name)
         .map(|name| Bck::ais(&name))

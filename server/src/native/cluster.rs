@@ -36,8 +36,8 @@ async fn get(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
     let node = &request.shard.node;
     let view = node.view();
     match request.query.text("what") {
-        "cluster_config" => Reply::json(&view.config),
-        "smap" => Reply::json(&view.smap),
+        "cluster_config" => Reply::json(&*view.config),
+        "smap" => Reply::json(&*view.smap),
         "bmd" => Reply::json(&view.bmd),
         "snode" => Reply::json(&node_info::snode(node, Role::Proxy)?),
         "backends" => Reply::json(&[0u8; 0]),

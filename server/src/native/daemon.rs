@@ -48,7 +48,7 @@ fn role_of(request: &Request<'_, '_>, node_id: Option<&str>) -> Result<Role> {
 async fn get(request: &Request<'_, '_>, role: Role, body: &[u8]) -> Result<Reply> {
     let node = &request.shard.node;
     match request.query.text("what") {
-        "smap" => Reply::json(&node.view().smap),
+        "smap" => Reply::json(&*node.view().smap),
         "bmd" => Reply::json(&node.view().bmd),
         "config" => Reply::json(&node_info::node_config(node)),
         "snode" => Reply::json(&node_info::snode(node, role)?),

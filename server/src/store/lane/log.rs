@@ -149,16 +149,18 @@ impl Log {
     pub(crate) fn append_deletion(&self, deletion: Deletion) -> Result<()> {
         let mut state = self.state.borrow_mut();
         let batch = state.batch.as_mut().ok_or_else(unreserved)?;
-        let (start, deletions) = &mut batch.deletions;
+        let (mut start, mut deletions) = std::mem::take(&mut batch.deletions);
         if deletions.is_empty() || deletions.len() >= DELETIONS_MAX {
-            *start = batch.filled;
+            start = batch.filled;
             deletions.clear();
         }
         deletions.push(deletion);
         let mut record = Vec::new();
-        segment::delete_records(&mut record, deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
-        batch.filled = *start;
-        batch.push(&record)
+        segment::delete_records(&mut record, &deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
+        // What is refused leaves the records before as they are.
+        batch.put_at(start, &record)?;
+        batch.deletions = (start, deletions);
+        Ok(())
     }
 
     /// Where the next record will be.
@@ -329,8 +331,13 @@ impl OpenSegment {
 
 impl Batch {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        let end = self.filled + bytes.len();
-        let room = self.buf.get_mut(self.filled..end).ok_or_else(unreserved)?;
+        self.put_at(self.filled, bytes)
+    }
+
+    /// Puts bytes where others may be, and ends behind them.
+    fn put_at(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
+        let end = start + bytes.len();
+        let room = self.buf.get_mut(start..end).ok_or_else(unreserved)?;
         room.copy_from_slice(bytes);
         self.filled = end;
         Ok(())
