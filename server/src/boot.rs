@@ -7,7 +7,9 @@ use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, HEAD_LIMITS};
 use crate::node::Node;
 use crate::shard::{CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core};
-use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, holds_objects, refuse_growth};
+use crate::store::{
+    BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, holds_objects, refuse_growth,
+};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
 use placement::{NodeLayout, Smap};
@@ -74,8 +76,7 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
         first_new: state.first_new_bucket_id(),
     };
     let swept = sweep(&mountpaths)?;
-    let (control, control_thread) =
-        Control::start(state, journal, layout, Arc::clone(&view))?;
+    let (control, control_thread) = Control::start(state, journal, layout, Arc::clone(&view))?;
     let node = Arc::new(Node {
         proxy_id: identity.proxy_id,
         target_id: identity.target_id,

@@ -46,7 +46,11 @@ fn put(client: &mut Client, number: usize, name: &str) {
 }
 
 /// Does something for every number, many at a time; returns how long all took, and the slowest.
-fn for_all(node: &Node, numbers: std::ops::Range<usize>, work: impl Fn(&mut Client, usize) + Sync) -> [f64; 2] {
+fn for_all(
+    node: &Node,
+    numbers: std::ops::Range<usize>,
+    work: impl Fn(&mut Client, usize) + Sync,
+) -> [f64; 2] {
     let (begun, next) = (Instant::now(), AtomicUsize::new(numbers.start));
     let slowest = std::thread::scope(|scope| {
         let one = || {
@@ -141,7 +145,10 @@ fn live_with(site: &Site, buckets: usize) -> Value {
     note("metrics_s", seconds(|| drop(node.client().get("/metrics"))));
     note("resident_mib", node.resident_bytes() as f64 / 1048576.0);
     note("stop_s", seconds(|| node.stop()));
-    note("checkpoint_bytes_all", checkpoints(site).iter().map(|path| path.metadata().unwrap().len()).sum::<u64>() as f64);
+    note(
+        "checkpoint_bytes_all",
+        checkpoints(site).iter().map(|path| path.metadata().unwrap().len()).sum::<u64>() as f64,
+    );
 
     let begun = Instant::now();
     let node = site.start();
@@ -163,10 +170,13 @@ fn live_with(site: &Site, buckets: usize) -> Value {
     let name = file.file_name().unwrap().to_str().unwrap();
     assert!(code != 0 && said.contains(name), "{code}: {said}");
     fs::write(&file, good).unwrap();
-    note("rebuild_index_s", seconds(|| {
-        let (code, said) = tool(site, &["rebuild-index"]);
-        assert!(code == 0 && said.contains(&format!("{objects} objects")), "{code}: {said}");
-    }));
+    note(
+        "rebuild_index_s",
+        seconds(|| {
+            let (code, said) = tool(site, &["rebuild-index"]);
+            assert!(code == 0 && said.contains(&format!("{objects} objects")), "{code}: {said}");
+        }),
+    );
     assert_clean(site, objects);
 
     let node = site.start();

@@ -87,7 +87,6 @@ fn every_part_of_the_checkpoint() {
     expect_corrupt(&lane.run(right_or_corrupt(&lane, &model)), "missing");
 }
 
-
 #[test]
 fn a_checkpoint_of_any_length_comes_back() {
     let lane = Lane::new(1 << 20);
@@ -161,7 +160,8 @@ fn blocks_that_changed_places_are_noticed() {
 fn what_a_crash_leaves_is_swept() {
     let (lane, model, file) = lane_with_runs();
     // A run that was written before the manifest was; runs that were merged and not yet removed; a manifest aside.
-    let orphans = ["run-00000000000000ff", "run-0000000000000000", "checkpoint-00000000000000fe"].map(|name| lane.path().join(name));
+    let orphans = ["run-00000000000000ff", "run-0000000000000000", "checkpoint-00000000000000fe"]
+        .map(|name| lane.path().join(name));
     for orphan in &orphans {
         fs::copy(&file, orphan).unwrap();
     }

@@ -202,7 +202,9 @@ mod tests {
     #[test]
     fn names_of_numbered_files() {
         assert!(is_numbered(&run_name(0xabc)) && is_numbered(&checkpoint_name(u64::MAX)));
-        for other in ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "checkpoint-0"] {
+        for other in
+            ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "checkpoint-0"]
+        {
             assert!(!is_numbered(other), "{other}");
         }
     }

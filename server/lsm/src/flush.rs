@@ -28,7 +28,8 @@ impl LaneIndex {
             _ => None,
         };
         let (run, file) = fresh.unzip();
-        let (checkpoint, checkpoint_file) = checkpoint::write(&self.home, self.take_seq(), checkpoint).await?;
+        let (checkpoint, checkpoint_file) =
+            checkpoint::write(&self.home, self.take_seq(), checkpoint).await?;
         let files = file.into_iter().chain([checkpoint_file]).collect();
         let pass = self.manifest.enter().await?;
         let runs: Rc<[Rc<Run>]> = run.into_iter().chain(self.runs.borrow().iter().cloned()).collect();

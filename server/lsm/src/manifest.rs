@@ -54,7 +54,8 @@ impl Manifest {
         // The number of no file stands for none.
         let none = CheckpointRecord { seq: 0, bytes: 0, crc: 0 };
         let checkpoint = self.checkpoint.unwrap_or(none);
-        bytes.extend([self.next_seq, checkpoint.seq, checkpoint.bytes].into_iter().flat_map(u64::to_le_bytes));
+        bytes
+            .extend([self.next_seq, checkpoint.seq, checkpoint.bytes].into_iter().flat_map(u64::to_le_bytes));
         bytes.extend_from_slice(&checkpoint.crc.to_le_bytes());
         for run in &self.runs {
             bytes.extend([run.seq, run.bytes, run.entries].into_iter().flat_map(u64::to_le_bytes));

@@ -156,7 +156,8 @@ mod tests {
         let before = map.clone();
         map.insert("a", Bprops::default());
         assert!(map.remove("b").is_some() && map.remove("b").is_none());
-        let names = |map: &BucketMap| -> Vec<String> { map.all().map(|view| view.bucket.name.clone()).collect() };
+        let names =
+            |map: &BucketMap| -> Vec<String> { map.all().map(|view| view.bucket.name.clone()).collect() };
         assert_eq!((names(&before), names(&map)), (vec!["b".to_owned()], vec!["a".to_owned()]));
         assert_eq!((before.version, map.version), (2, 4));
     }

@@ -107,10 +107,13 @@ fn apply(
     for (command, done) in commands {
         let line = serde_json::to_string(&command).map_err(|e| Error::internal(format!("JSON: {e}")));
         let outcome = line.and_then(|line| Ok((line, next.apply(command)?)));
-        answers.push((done, outcome.map(|(line, outcome)| {
-            lines.push(line);
-            outcome
-        })));
+        answers.push((
+            done,
+            outcome.map(|(line, outcome)| {
+                lines.push(line);
+                outcome
+            }),
+        ));
     }
     if lines.is_empty() {
         return answers;

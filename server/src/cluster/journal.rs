@@ -75,10 +75,13 @@ pub(crate) fn read_state(dir: &Path) -> io::Result<Option<Found>> {
             return Err(damaged(torn, "its end is missing"));
         }
         let end = replay(&file, &bytes, &mut state)?;
+        // Behind one that is torn only such can follow as were begun after a failure and never used.
+        if torn.is_none() {
+            last = Some((number, end));
+        }
         if end < bytes.len() as u64 {
             torn = Some(file);
         }
-        last = Some((number, end));
     }
     Ok(Some(Found { state, last, snapshot_bytes: bytes.len() as u64 }))
 }
@@ -139,7 +142,7 @@ impl Journal {
     /// What the disk says.
     pub(crate) fn create(dir: &Path, state: &ClusterState) -> io::Result<Self> {
         let file = begin(dir, 1)?;
-        let snapshot_bytes = durable::write_json(&dir.join(STATE_FILE), &state.written(1))?;
+        let snapshot_bytes = durable::write_large_json(&dir.join(STATE_FILE), &state.written(1))?;
         Ok(Self::new(dir, 1, file, 0, snapshot_bytes))
     }
 
@@ -171,7 +174,7 @@ impl Journal {
         self.wait();
         let next = self.number + 1;
         let file = begin(&self.dir, next)?;
-        let bytes = durable::write_json(&self.dir.join(STATE_FILE), &state.written(next))?;
+        let bytes = durable::write_large_json(&self.dir.join(STATE_FILE), &state.written(next))?;
         self.snapshot_bytes.store(bytes, Ordering::Relaxed);
         remove_before(&self.dir, next);
         (self.file, self.number, self.bytes, self.broken) = (file, next, 0, false);
@@ -192,12 +195,14 @@ impl Journal {
         let file = begin(&self.dir, next)?;
         (self.file, self.number, self.bytes) = (file, next, 0);
         let (dir, state, written) = (self.dir.clone(), state.clone(), Arc::clone(&self.snapshot_bytes));
-        let write = move || match durable::write_json(&dir.join(STATE_FILE), &state.written(next)) {
+        let write = move || match durable::write_large_json(&dir.join(STATE_FILE), &state.written(next)) {
             Ok(bytes) => {
                 written.store(bytes, Ordering::Relaxed);
                 remove_before(&dir, next);
             }
-            Err(error) => tracing::error!(%error, "the cluster's state was not written as a whole: its journals stay"),
+            Err(error) => {
+                tracing::error!(%error, "the cluster's state was not written as a whole: its journals stay")
+            }
         };
         self.snapshot = Some(std::thread::Builder::new().name("snapshot".to_owned()).spawn(write)?);
         Ok(())

@@ -8,10 +8,7 @@ use wire::api::bprops::BpropsToSet;
 
 fn fresh() -> ClusterState {
     let net = NetInfo::http("127.0.0.1", 51080);
-    ClusterState::new(
-        Smap::single_node("Uuid123456", "now", "pAAAAAAA", "tBBBBBBB", &net),
-        "now".to_owned(),
-    )
+    ClusterState::new(Smap::single_node("Uuid123456", "now", "pAAAAAAA", "tBBBBBBB", &net), "now".to_owned())
 }
 
 fn create(number: usize) -> Command {
@@ -116,7 +113,8 @@ fn a_snapshot_takes_the_place_of_older_journals() {
     let mut appended = 0;
     for batch in 0..35 {
         let commands: Vec<Command> = (0..500).map(|at| create(batch * 500 + at)).collect();
-        appended += commands.iter().map(|command| serde_json::to_string(command).unwrap().len() as u64).sum::<u64>();
+        appended +=
+            commands.iter().map(|command| serde_json::to_string(command).unwrap().len() as u64).sum::<u64>();
         take(&mut journal, &mut state, commands);
         let before = journal.number;
         journal.snapshot_if_due(&state).unwrap();
@@ -149,6 +147,28 @@ fn after_a_failure_it_starts_over() {
     let found = read_state(dir.path()).unwrap().unwrap();
     assert_eq!((json(&found.state), found.last.map(|last| last.0)), (json(&state), Some(2)));
     assert_eq!(journals(dir.path()).len(), 1);
+}
+
+#[test]
+fn a_crash_while_it_starts_over_is_no_damage() {
+    let (dir, states) = written(2);
+    let file = journal_path(dir.path(), 1);
+    fs::write(&file, [&fs::read(&file).unwrap()[..], b"0123"].concat()).unwrap();
+    fs::write(journal_path(dir.path(), 2), b"").unwrap();
+    let found = read_state(dir.path()).unwrap().unwrap();
+    assert_eq!(json(&found.state), states[2]);
+    let mut state = found.state.clone();
+    let mut journal = Journal::open(dir.path(), &found).unwrap();
+    for number in [50, 51] {
+        take(&mut journal, &mut state, vec![create(number)]);
+        let found = read_state(dir.path()).unwrap().unwrap();
+        assert_eq!(json(&found.state), json(&state));
+        journal = Journal::open(dir.path(), &found).unwrap();
+    }
+    // With something behind it, what is torn was acknowledged once.
+    fs::write(&file, [&fs::read(&file).unwrap()[..], b"0123"].concat()).unwrap();
+    let error = read_state(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("cluster.journal.1 is damaged"), "{error}");
 }
 
 #[test]

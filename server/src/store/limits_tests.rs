@@ -133,7 +133,8 @@ fn checkpoint_bytes(lane: &Path) -> u64 {
 /// The longest names, each of a kind that some format makes longer.
 fn longest_names() -> Vec<String> {
     let fill = |unit: &str| unit.repeat(MAX_OBJECT_NAME / unit.len());
-    let mut names: Vec<String> = ["x", "/", "%", "é", "a/", "%/", "\u{1}", "\u{1F600}", "\n"].map(fill).into();
+    let mut names: Vec<String> =
+        ["x", "/", "%", "é", "a/", "%/", "\u{1}", "\u{1F600}", "\n"].map(fill).into();
     // So many of nearly one name that their deletions share records.
     names.extend((0..40).map(|at| format!("{at:04}{}", "n".repeat(MAX_OBJECT_NAME - 4))));
     assert!(names.iter().all(|name| name.len() == MAX_OBJECT_NAME));
@@ -145,7 +146,8 @@ fn the_longest_names_with_the_most_metadata() {
     let world = World::new(1);
     let names = longest_names();
     let custom = vec![("k".repeat(48), "v".repeat(MAX_CUSTOM - 48 - 4))];
-    let many: Vec<(String, String)> = (0..MAX_CUSTOM / 8).map(|at| (format!("{at:03}"), "v".to_owned())).collect();
+    let many: Vec<(String, String)> =
+        (0..MAX_CUSTOM / 8).map(|at| (format!("{at:03}"), "v".to_owned())).collect();
     // Small, the largest of a segment, and files: with their checksums beside the metadata, and apart.
     let sizes = [0, 1, (128 << 10) - 1, 128 << 10, 9 << 20];
     let size_of = |at: usize| sizes[at % sizes.len()];

@@ -130,10 +130,14 @@ mod tests {
 
     #[test]
     fn no_name_is_too_long_for_a_path() {
-        let longest = ["/".repeat(1024), "%".repeat(1024), "é".repeat(512), "a/".repeat(512), "x".repeat(1024)];
+        let longest =
+            ["/".repeat(1024), "%".repeat(1024), "é".repeat(512), "a/".repeat(512), "x".repeat(1024)];
         let paths: Vec<String> = longest.iter().map(|name| encode(name)).collect();
         assert!(paths.iter().all(|path| path.len() <= PATH_BYTES_MAX));
-        assert_eq!(paths.iter().map(|path| is_digest(path)).collect::<Vec<_>>(), [true, true, false, false, false]);
+        assert_eq!(
+            paths.iter().map(|path| is_digest(path)).collect::<Vec<_>>(),
+            [true, true, false, false, false]
+        );
         assert!(paths.iter().filter(|path| is_digest(path)).all(|path| decode(path).is_none()));
         assert!(!is_digest(&encode("%~x")) && encode(&"/".repeat(1023)) != paths[0]);
     }

@@ -112,7 +112,11 @@ impl Ledger {
         self.all = self.all.minus(one);
         let left = totals.minus(one);
         let Some(part) = self.part(bucket_id) else { return };
-        if left.objects > 0 { part.insert(bucket_id, left) } else { part.remove(&bucket_id) };
+        if left.objects > 0 {
+            part.insert(bucket_id, left)
+        } else {
+            part.remove(&bucket_id)
+        };
     }
 
     /// Bytes of a segment are no longer in use.

@@ -5,7 +5,7 @@
 //! starts and ends on a page, filled up with a padding record. Batches of a lane are written one after another; what
 //! was acknowledged therefore never lies behind a gap.
 
-use super::buffers::BatchBuffers;
+use super::buffers::{BATCH_BYTES_MAX, BatchBuffers};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use futures_channel::oneshot;
@@ -14,12 +14,19 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
+use wire::api::bprops::SEGMENT_OBJECT_SIZE;
 use wire::segment::{self, Deletion};
 
 /// A segment is allocated in steps that double from this one on.
 const STEP_BYTES_MIN: u64 = 64 << 10;
 /// Room kept for the padding record of a batch.
 const PADDING_BYTES_MAX: usize = LEAF_BYTES + segment::BLOCK_BYTES;
+// A batch holds any record: of the largest object of a segment, or of the longest name.
+const _: () = assert!(
+    segment::MAX_OBJECT_HEAD + SEGMENT_OBJECT_SIZE.0 as usize + segment::BLOCK_BYTES + PADDING_BYTES_MAX
+        <= BATCH_BYTES_MAX
+);
+const _: () = assert!(segment::MAX_DELETION + PADDING_BYTES_MAX <= BATCH_BYTES_MAX);
 /// Deletions that share one record at most.
 const DELETIONS_MAX: usize = 32;
 

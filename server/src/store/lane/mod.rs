@@ -52,7 +52,7 @@ pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
 #[derive(Clone)]
 struct Unfinished {
     position: Position,
-    ledger: Rc<Ledger>,
+    ledger: Ledger,
     /// Buckets whose sweep becomes durable with it.
     swept: HashSet<u64>,
 }

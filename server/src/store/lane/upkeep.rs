@@ -132,7 +132,7 @@ impl Lane {
             if !self.index.freeze() {
                 return Err(Error::internal("an index has been frozen and not written out"));
             }
-            let ledger = Rc::new(self.ledger.borrow().clone());
+            let ledger = self.ledger.borrow().clone();
             let swept = self.swept.borrow().clone();
             *self.unfinished.borrow_mut() = Some(Unfinished { position, ledger, swept });
         }
