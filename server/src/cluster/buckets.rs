@@ -69,11 +69,15 @@ impl BucketMap {
         Ok(map)
     }
 
+    pub(crate) fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<BucketView>> {
         self.by_name.get(name)
     }
 
-    /// Those from this name on, in the order of their names.
+    /// All, in the order of their names.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<BucketView>> {
         self.by_name.values()
     }

@@ -165,9 +165,9 @@ fn the_longest_names_with_the_most_metadata() {
     world.live(async |store, _| {
         for (at, name) in names.iter().enumerate() {
             let key = key(&world.buckets[0], name);
-            let custom = if at % 3 == 0 { Vec::new() } else { custom.clone() };
+            let first = if at % 3 == 0 { Vec::new() } else { custom.clone() };
             // Its value is the longest there is.
-            put(store, &key, bytes_of(at), CksumType::Sha512, custom).await;
+            put(store, &key, bytes_of(at), CksumType::Sha512, first).await;
             let wanted = if at % 2 == 0 { &custom } else { &many };
             store.set_custom(&key, wanted.clone(), Durability::None).await.unwrap();
         }
