@@ -48,20 +48,40 @@ pub(crate) struct Journal {
     snapshot: Option<JoinHandle<()>>,
 }
 
-/// The state in a data directory; `None` when there is none. Nothing is changed.
+/// The state in a data directory; `None` when there is none. Nothing is changed, and a node may be at work there.
 ///
 /// # Errors
 /// When it is damaged or cannot be read; the text names the file.
 pub(crate) fn read_state(dir: &Path) -> io::Result<Option<Found>> {
+    let mut before = None;
+    loop {
+        let Some((saved, bytes)) = read_snapshot(dir)? else { return Ok(None) };
+        let first = saved.journal;
+        match follow(dir, saved, bytes) {
+            // The node has just written the next snapshot and removed the journals before it.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && before != Some(first) => before = Some(first),
+            outcome => return outcome.map(Some),
+        }
+    }
+}
+
+/// What the snapshot says, and its length.
+fn read_snapshot(dir: &Path) -> io::Result<Option<(Saved, u64)>> {
     let file = dir.join(STATE_FILE);
-    let bytes = match fs::read(&file) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(about(&file, e)),
-    };
-    let saved: Saved = serde_json::from_slice(&bytes).map_err(|e| damaged(&file, e))?;
+    match fs::read(&file) {
+        Ok(bytes) => {
+            let saved = serde_json::from_slice(&bytes).map_err(|e| damaged(&file, e))?;
+            Ok(Some((saved, bytes.len() as u64)))
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(about(&file, e)),
+    }
+}
+
+/// Goes on from a snapshot through its journals.
+fn follow(dir: &Path, saved: Saved, snapshot_bytes: u64) -> io::Result<Found> {
     let first = saved.journal;
-    let mut state = ClusterState::from_saved(saved).map_err(|why| damaged(&file, why))?;
+    let mut state = ClusterState::from_saved(saved).map_err(|why| damaged(&dir.join(STATE_FILE), why))?;
     let mut last = None;
     let mut torn: Option<PathBuf> = None;
     for number in first.into_iter().flat_map(|first| first..) {
@@ -83,7 +103,7 @@ pub(crate) fn read_state(dir: &Path) -> io::Result<Option<Found>> {
             torn = Some(file);
         }
     }
-    Ok(Some(Found { state, last, snapshot_bytes: bytes.len() as u64 }))
+    Ok(Found { state, last, snapshot_bytes })
 }
 
 /// Applies the commands of a journal; returns where the last whole line ends.
