@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long scaling scaling-quick scaling-faults campaign packages bench-packages python clean
+.PHONY: run test check bench bench-long scaling scaling-quick scaling-faults campaign campaign-buckets packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -64,6 +64,11 @@ campaign: packages
 	POWER_CUTS=100 FLIPS=2000 CHURN=200000 $(CARGO) test --release --locked -p aisnode \
 	  --test power_cut --test tools --test limits -- --nocapture
 	FAULT_DEATHS=20 $(CARGO) test --locked -p aisnode --test fault_points -- --nocapture
+
+## 100,000 buckets with objects: start, slowest PUT, truth of the check; figures in bench/results/buckets.json
+campaign-buckets:
+	BUCKETS=$${BUCKETS:-100000} BUCKETS_OUT=$(CURDIR)/bench/results/buckets.json $(CARGO) test --release --locked -p aisnode \
+	  --test many_buckets -- --nocapture campaign
 
 packages:
 	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \

@@ -1,8 +1,7 @@
 //! From settings to a running node, and back.
 
-use crate::cluster::{ClusterState, Command, Control, View};
+use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
 use crate::config::Config;
-use crate::durable;
 use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, HEAD_LIMITS};
@@ -10,14 +9,15 @@ use crate::node::Node;
 use crate::shard::{
     CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core, watch_cores,
 };
-use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, refuse_growth};
+use crate::store::{
+    BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, holds_objects, refuse_growth,
+};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
 use placement::{NodeLayout, Smap};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
@@ -34,8 +34,6 @@ const TIME_WAIT: Duration = Duration::from_secs(65);
 const KILLED: Duration = Duration::from_secs(3);
 /// How long a stop may take. A service manager that waits for 20 s does not have to kill the node.
 const STOP_MAX: Duration = Duration::from_secs(18);
-/// The cluster's state in the data directory.
-pub(crate) const STATE_FILE: &str = "cluster.json";
 
 /// A node that serves.
 pub(crate) struct RunningNode {
@@ -74,16 +72,15 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
     let (identity, lock) = Identity::load_or_create(&config.data_dir)?;
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
-    let layout = layout(&mountpaths, &listeners, config.lanes)?;
-    let state = load_state(&config, &identity, &listeners, &layout)?;
+    let layout = Arc::new(layout(&mountpaths, &listeners, config.lanes)?);
+    let (state, journal) = load_state(&config, &identity, &listeners, &layout)?;
     let view = Arc::new(ArcSwap::from_pointee(View::new(&state, &layout)));
     let known = KnownBuckets {
-        buckets: view.load().buckets().iter().map(|b| Arc::clone(&b.bucket)).collect(),
+        buckets: view.load().buckets().map(|b| Arc::clone(&b.bucket)).collect(),
         first_new: state.first_new_bucket_id(),
     };
     let swept = sweep(&mountpaths)?;
-    let (control, control_thread) =
-        Control::start(state, config.data_dir.join(STATE_FILE), layout, Arc::clone(&view))?;
+    let (control, control_thread) = Control::start(state, journal, layout, Arc::clone(&view))?;
     let node = Arc::new(Node {
         proxy_id: identity.proxy_id,
         target_id: identity.target_id,
@@ -235,8 +232,7 @@ fn load_state(
     identity: &Identity,
     listeners: &Listeners,
     layout: &NodeLayout,
-) -> io::Result<ClusterState> {
-    let file = config.data_dir.join(STATE_FILE);
+) -> io::Result<(ClusterState, Journal)> {
     let mut smap = Smap::single_node(
         &identity.cluster_id,
         &identity.created,
@@ -247,34 +243,41 @@ fn load_state(
     if let Some(target) = smap.tmap.get_mut(&identity.target_id) {
         target.layout = Some(layout.clone());
     }
-    let mut state = match read_state(&file)? {
-        Some(state) => state,
-        None => ClusterState::new(smap.clone(), identity.created.clone()),
+    let Some(found) = read_state(&config.data_dir)? else {
+        refuse_lost_state(config)?;
+        let state = ClusterState::new(smap, identity.created.clone());
+        let journal = Journal::create(&config.data_dir, &state)?;
+        return Ok((state, journal));
     };
+    let mut journal = Journal::open(&config.data_dir, &found)?;
+    let Found { mut state, .. } = found;
     smap.version = state.smap.version + 1;
-    state.smap = smap;
-    bury_doomed(&mut state, config)?;
-    durable::write_json(&file, &state)?;
-    Ok(state)
+    let mut commands = vec![Command::NodeStarted { smap: Box::new(smap) }];
+    commands.extend(bury_doomed(&state, config)?);
+    let before = state.clone();
+    let mut lines = Vec::with_capacity(commands.len());
+    for command in commands {
+        lines.push(serde_json::to_string(&command)?);
+        state.apply(command).map_err(|e| io::Error::other(e.text))?;
+    }
+    journal.append(&lines, &before)?;
+    Ok((state, journal))
 }
 
-/// The state in a file; `None` when there is no such file.
-///
-/// # Errors
-/// When it is damaged or cannot be read.
-pub(crate) fn read_state(file: &Path) -> io::Result<Option<ClusterState>> {
-    match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| io::Error::other(format!("{} is damaged: {e}", file.display()))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
+/// Without the state, nobody knows the buckets of what lies on a mountpath: that is no new cluster.
+fn refuse_lost_state(config: &Config) -> io::Result<()> {
+    let Some(used) = config.mountpaths.iter().find(|path| holds_objects(path)) else { return Ok(()) };
+    Err(io::Error::other(format!(
+        "{} is gone: the names and numbers of the buckets were in it, and mountpath {} holds objects",
+        config.data_dir.join(STATE_FILE).display(),
+        used.display()
+    )))
 }
 
 /// A crash may have come between the end of a bucket and the end of its directories.
-fn bury_doomed(state: &mut ClusterState, config: &Config) -> io::Result<()> {
-    for doomed in state.doomed.clone() {
+fn bury_doomed(state: &ClusterState, config: &Config) -> io::Result<Vec<Command>> {
+    let mut buried = Vec::new();
+    for doomed in state.doomed() {
         for path in &config.mountpaths {
             let dir = path.join(doomed.bucket().dir());
             match std::fs::remove_dir_all(&dir) {
@@ -282,9 +285,9 @@ fn bury_doomed(state: &mut ClusterState, config: &Config) -> io::Result<()> {
                 _ => {}
             }
         }
-        state.apply(Command::BucketBuried { id: doomed.id }).map_err(|e| io::Error::other(e.text))?;
+        buried.push(Command::BucketBuried { id: doomed.id });
     }
-    Ok(())
+    Ok(buried)
 }
 
 /// Removes what a crash may have left; returns how much there was.

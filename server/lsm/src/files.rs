@@ -11,6 +11,7 @@ use uring::{DirectFile, Driver, OpenMode, sys};
 pub(super) const MANIFEST: &str = "index.manifest";
 const MANIFEST_ASIDE: &str = "index.manifest.tmp";
 const RUN_PREFIX: &str = "run-";
+const CHECKPOINT_PREFIX: &str = "checkpoint-";
 /// Asked for to see whether the file system still works. It is never set; any name would do.
 const PROBE_XATTR: &str = "user.straightline";
 
@@ -19,9 +20,17 @@ pub(super) fn run_name(seq: u64) -> String {
     format!("{RUN_PREFIX}{seq:016x}")
 }
 
-fn run_seq(name: &str) -> Option<u64> {
-    let seq = u64::from_str_radix(name.strip_prefix(RUN_PREFIX)?, 16).ok()?;
-    (run_name(seq) == name).then_some(seq)
+/// Name of a checkpoint's file.
+pub(super) fn checkpoint_name(seq: u64) -> String {
+    format!("{CHECKPOINT_PREFIX}{seq:016x}")
+}
+
+/// Whether this is the name of a run or of a checkpoint.
+fn is_numbered(name: &str) -> bool {
+    [RUN_PREFIX, CHECKPOINT_PREFIX].into_iter().any(|prefix| {
+        let seq = name.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        seq.is_some_and(|seq| format!("{prefix}{seq:016x}") == name)
+    })
 }
 
 /// What the index works with: the ring, its directory, what its core shares.
@@ -33,15 +42,16 @@ pub(super) struct Home {
 }
 
 impl Home {
-    /// The runs whose files are there, named by the manifest or not.
-    pub(super) fn run_seqs(&self) -> Result<Vec<u64>> {
+    /// The files of runs and checkpoints that are there, named by the manifest or not.
+    pub(super) fn numbered_files(&self) -> Result<Vec<String>> {
         let fail = |e: rustix::io::Errno| Error::disk("list the index", e.into());
-        let mut seqs = Vec::new();
+        let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&*self.dir).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            seqs.extend(entry.file_name().to_str().ok().and_then(run_seq));
+            let name = entry.file_name().to_str().ok().filter(|name| is_numbered(name));
+            names.extend(name.map(str::to_owned));
         }
-        Ok(seqs)
+        Ok(names)
     }
 
     /// Opens a file to read it; `None` when it is not there.
@@ -88,19 +98,17 @@ impl Home {
         outcome.map_err(|e| Error::disk("flush the index", e))
     }
 
-    /// Makes these bytes the manifest, all or nothing, and keeps the file that it is the first to name; durable on
-    /// return. After an error the old manifest may be in place or the new one; a file that the new one names is kept if
+    /// Makes these bytes the manifest, all or nothing, and keeps the files that it is the first to name; durable on
+    /// return. After an error the old manifest may be in place or the new one; files that the new one names are kept if
     /// so.
-    pub(super) async fn replace_manifest(&self, bytes: Vec<u8>, named: Option<NewFile>) -> Result<()> {
+    pub(super) async fn replace_manifest(&self, bytes: Vec<u8>, named: Vec<NewFile>) -> Result<()> {
         self.remove(MANIFEST_ASIDE)?;
         let mut aside = NewFile::create(self, MANIFEST_ASIDE)?;
         aside.pending = bytes;
         aside.seal().await?;
-        // The name of a new run must not come into being later than the manifest that holds it.
+        // The name of a new file must not come into being later than the manifest that holds it.
         self.flush(&self.dir).await?;
-        if let Some(file) = named {
-            file.keep();
-        }
+        named.into_iter().for_each(NewFile::keep);
         let renamed = sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST);
         renamed.map_err(|e| Error::disk("replace the manifest", e))?;
         aside.keep();
@@ -192,10 +200,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_runs() {
-        assert_eq!(run_seq(&run_name(0xabc)), Some(0xabc));
-        for other in ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "seg-0"] {
-            assert_eq!(run_seq(other), None, "{other}");
+    fn names_of_numbered_files() {
+        assert!(is_numbered(&run_name(0xabc)) && is_numbered(&checkpoint_name(u64::MAX)));
+        for other in
+            ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "checkpoint-0"]
+        {
+            assert!(!is_numbered(other), "{other}");
         }
     }
 }

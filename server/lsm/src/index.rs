@@ -1,5 +1,6 @@
 //! The index of one lane: memtables in front, runs behind.
 
+use super::checkpoint::CheckpointRecord;
 use super::cursor::Cursor;
 use super::files::Home;
 use super::filter::hash;
@@ -22,7 +23,7 @@ pub struct LaneIndex {
     /// The newest first.
     pub(super) runs: RefCell<Rc<[Rc<Run>]>>,
     /// The last durable one.
-    pub(super) checkpoint: RefCell<Vec<u8>>,
+    pub(super) checkpoint: Cell<Option<CheckpointRecord>>,
     pub(super) next_seq: Cell<u64>,
     pub(super) flushing: Gate,
     pub(super) merging: Gate,
@@ -62,7 +63,7 @@ impl LaneIndex {
             active: RefCell::default(),
             frozen: RefCell::default(),
             runs: RefCell::new(runs.into()),
-            checkpoint: RefCell::new(manifest.checkpoint),
+            checkpoint: Cell::new(manifest.checkpoint),
             next_seq: Cell::new(manifest.next_seq),
             flushing: Gate::new(),
             merging: Gate::new(),

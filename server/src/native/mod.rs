@@ -11,6 +11,7 @@ mod headers;
 mod health;
 mod jobs;
 mod listing;
+mod long;
 mod metrics;
 mod named;
 mod node_info;

@@ -9,7 +9,7 @@ use crate::node::{AIS_VERSION, Node};
 use crate::store::Mountpath;
 use std::collections::BTreeMap;
 use wire::api::capacity::{Cdf, FsInfo, LoadAvg, MemCpuInfo, MountpathList, TargetSysInfo, Tcdf};
-use wire::api::config::{HostNet, LocalConfig, NodeConfig};
+use wire::api::config::{ClusterConfig, HostNet, LocalConfig, NodeConfig};
 use wire::api::smap::{Role, Snode};
 use wire::api::stats::{NodeStats, NodeStatus};
 
@@ -126,5 +126,5 @@ pub(super) fn node_config(node: &Node) -> NodeConfig {
         fspaths: paths.collect(),
         ..LocalConfig::default()
     };
-    NodeConfig { cluster: node.view().config.clone(), local }
+    NodeConfig { cluster: ClusterConfig::clone(&node.view().config), local }
 }

@@ -35,6 +35,9 @@ fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
     for mountpath in shard.node.mountpaths.iter() {
         trash.extend(mountpath.trash_bucket(bucket).map_err(|e| Error::disk("move a bucket away", &e))?);
     }
+    if trash.is_empty() {
+        return Ok(());
+    }
     let remove = move || {
         for dir in trash {
             if let Err(e) = std::fs::remove_dir_all(&dir) {

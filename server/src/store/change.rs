@@ -98,6 +98,9 @@ impl Store {
             // that fails has failed for them too.
             let _ = committer.join(lane, After::Nothing, Durability::None).await;
         }
+        for lane in self.lanes() {
+            lane.ledger.borrow_mut().bucket_is_still(bucket.id);
+        }
         // Its entries and bodies are never asked for again and leave the caches as they age.
     }
 

@@ -1,10 +1,11 @@
 //! Random histories of one core's store against a model, with ends of all kinds in between.
 
+use super::check::{CheckPlan, Class, Finding, Observer};
 use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::mountpath::{FormatRequest, Mountpath};
 use super::scan::{ScanLine, ScanQuery};
-use super::start::{RecoveryReport, StoreSetup};
+use super::start::StoreSetup;
 use super::writer::{ByteSource, NewObject};
 use crate::error::Result;
 use futures_util::future::{join_all, select};
@@ -47,7 +48,7 @@ struct Thing {
 
 type Model = BTreeMap<(u64, String), Thing>;
 
-struct Bytes(Vec<u8>, usize);
+pub(super) struct Bytes(pub(super) Vec<u8>, pub(super) usize);
 
 impl ByteSource for Bytes {
     async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
@@ -77,7 +78,7 @@ struct World {
     next_bucket: u64,
 }
 
-fn driver() -> Driver {
+pub(super) fn driver() -> Driver {
     let pool = PoolConfig { size_bytes_max: 48 << 20 };
     Driver::new(DriverConfig { entries: 128, pool }).unwrap()
 }
@@ -91,7 +92,7 @@ impl World {
         Self { dir, dice: Dice(seed | 1), model: Model::new(), buckets, next_bucket: BUCKETS + 1 }
     }
 
-    async fn open(&self, driver: &Driver) -> (Rc<Store>, RecoveryReport) {
+    fn setup(&self, driver: &Driver) -> StoreSetup {
         let request =
             FormatRequest { mountpath_id: "mp".to_owned(), target_id: "t", cluster_id: "c", lanes: LANES };
         let mountpath = Arc::new(Mountpath::open(self.dir.path(), &request).unwrap());
@@ -103,7 +104,7 @@ impl World {
             // Small, so that indexes are written out and merged all the time.
             index_bytes: 1 << 20,
         };
-        let setup = StoreSetup {
+        StoreSetup {
             driver: driver.clone(),
             core: 0,
             cores: 1,
@@ -111,8 +112,14 @@ impl World {
             config,
             buckets: self.buckets.clone(),
             first_new_bucket: self.next_bucket,
-        };
-        setup.open().await.unwrap()
+        }
+    }
+
+    /// Nothing on the disk contradicts anything else, counts included.
+    fn verify(&self) {
+        let driver = driver();
+        let verifying = verify(self.setup(&driver));
+        uring::block_on_within(&driver, DEADLINE, verifying).unwrap();
     }
 
     /// One life of the store: opened, used for some rounds, ended in one way or another.
@@ -121,7 +128,7 @@ impl World {
         let mut life = Life::default();
         let driving = driver.clone();
         let using = async {
-            let (store, report) = self.open(&driver).await;
+            let (store, report) = self.setup(&driver).open().await.unwrap();
             assert_eq!((report.unusable, report.torn_bytes), (0, 0), "{report:?}");
             (life.replayed, life.rebuilt) = (report.replayed, report.rebuilt);
             let tasks = FuturesUnordered::new();
@@ -145,6 +152,8 @@ impl World {
             select(work, tasks).await;
         };
         uring::block_on_within(&driving, DEADLINE, using).unwrap();
+        drop(driving);
+        self.verify();
         if self.dice.roll(6) == 0 {
             self.lose_an_index();
         }
@@ -292,7 +301,7 @@ impl World {
     }
 }
 
-async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<u8>> {
+pub(super) async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<u8>> {
     if entry.size_bytes == 0 {
         return Ok(Vec::new());
     }
@@ -308,6 +317,25 @@ async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<
     Ok(bytes)
 }
 
+/// Checks a store that nobody uses: there must be no damage. What was under way at its end may have left files.
+pub(super) async fn verify(setup: StoreSetup) {
+    struct NoDamage;
+    impl Observer for NoDamage {
+        fn found(&self, finding: Finding) {
+            assert_eq!(finding.class, Class::Leftover, "{finding}");
+        }
+        fn expect(&self, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn is_cancelled(&self) -> bool {
+            false
+        }
+    }
+    let buckets = setup.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
+    let (store, lost) = setup.open_as_is().await.unwrap();
+    let plan = CheckPlan { buckets, lost, share: None, lanes_at_once: 2 };
+    store.check(&plan, &NoDamage).await.unwrap();
+}
+
 async fn names(store: &Store, query: &ScanQuery) -> Vec<String> {
     let mut names = Vec::new();
     let scanned = store.scan_lines(query, |line| {
@@ -319,7 +347,7 @@ async fn names(store: &Store, query: &ScanQuery) -> Vec<String> {
     names
 }
 
-fn bucket(id: u64) -> Arc<BucketRef> {
+pub(super) fn bucket(id: u64) -> Arc<BucketRef> {
     Arc::new(BucketRef { id, name: format!("b{id}") })
 }
 

@@ -34,12 +34,14 @@ mod writer;
 
 #[cfg(test)]
 mod history_tests;
+#[cfg(test)]
+mod limits_tests;
 
 pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
 pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use lane::Share;
-pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, refuse_growth};
+pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, holds_objects, refuse_growth};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};

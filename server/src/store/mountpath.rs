@@ -201,7 +201,8 @@ pub(crate) fn refuse_growth(paths: &[PathBuf]) -> io::Result<()> {
     )))
 }
 
-fn holds_objects(path: &Path) -> bool {
+/// Whether there is anything on a mountpath that was acknowledged once.
+pub(crate) fn holds_objects(path: &Path) -> bool {
     let files = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
     files(path.join("@ais")).next().is_some()

@@ -5,7 +5,7 @@
 //! starts and ends on a page, filled up with a padding record. Batches of a lane are written one after another; what
 //! was acknowledged therefore never lies behind a gap.
 
-use super::buffers::BatchBuffers;
+use super::buffers::{BATCH_BYTES_MAX, BatchBuffers};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use futures_channel::oneshot;
@@ -14,12 +14,19 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
+use wire::api::bprops::SEGMENT_OBJECT_SIZE;
 use wire::segment::{self, Deletion};
 
 /// A segment is allocated in steps that double from this one on.
 const STEP_BYTES_MIN: u64 = 64 << 10;
 /// Room kept for the padding record of a batch.
 const PADDING_BYTES_MAX: usize = LEAF_BYTES + segment::BLOCK_BYTES;
+// A batch holds any record: of the largest object of a segment, or of the longest name.
+const _: () = assert!(
+    segment::MAX_OBJECT_HEAD + SEGMENT_OBJECT_SIZE.0 as usize + segment::BLOCK_BYTES + PADDING_BYTES_MAX
+        <= BATCH_BYTES_MAX
+);
+const _: () = assert!(segment::MAX_DELETION + PADDING_BYTES_MAX <= BATCH_BYTES_MAX);
 /// Deletions that share one record at most.
 const DELETIONS_MAX: usize = 32;
 
@@ -149,16 +156,18 @@ impl Log {
     pub(crate) fn append_deletion(&self, deletion: Deletion) -> Result<()> {
         let mut state = self.state.borrow_mut();
         let batch = state.batch.as_mut().ok_or_else(unreserved)?;
-        let (start, deletions) = &mut batch.deletions;
+        let (mut start, mut deletions) = std::mem::take(&mut batch.deletions);
         if deletions.is_empty() || deletions.len() >= DELETIONS_MAX {
-            *start = batch.filled;
+            start = batch.filled;
             deletions.clear();
         }
         deletions.push(deletion);
         let mut record = Vec::new();
-        segment::delete_records(&mut record, deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
-        batch.filled = *start;
-        batch.push(&record)
+        segment::delete_records(&mut record, &deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
+        // What is refused leaves the records before as they are.
+        batch.put_at(start, &record)?;
+        batch.deletions = (start, deletions);
+        Ok(())
     }
 
     /// Where the next record will be.
@@ -329,8 +338,13 @@ impl OpenSegment {
 
 impl Batch {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        let end = self.filled + bytes.len();
-        let room = self.buf.get_mut(self.filled..end).ok_or_else(unreserved)?;
+        self.put_at(self.filled, bytes)
+    }
+
+    /// Puts bytes where others may be, and ends behind them.
+    fn put_at(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
+        let end = start + bytes.len();
+        let room = self.buf.get_mut(start..end).ok_or_else(unreserved)?;
         room.copy_from_slice(bytes);
         self.filled = end;
         Ok(())

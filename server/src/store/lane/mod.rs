@@ -12,9 +12,11 @@ mod open;
 mod reader;
 mod replay;
 mod segments;
+mod sweep;
 mod upkeep;
 mod walk;
 
+pub(crate) use adopt::name_of;
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
 pub(crate) use ledger::Ledger;
 use log::Log;
@@ -43,8 +45,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use uring::Driver;
 
-/// Room that one more deletion takes at most: its name in hexadecimal, and a record of its own.
-pub(crate) const DELETION_BYTES_MAX: usize = 4096;
+/// Room that one more deletion takes at most.
+pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
+
+/// What a checkpoint will say.
+#[derive(Clone)]
+struct Unfinished {
+    position: Position,
+    ledger: Ledger,
+    /// Buckets whose sweep becomes durable with it.
+    swept: HashSet<u64>,
+}
 
 /// One lane, on the core that owns it.
 pub(crate) struct Lane {
@@ -63,7 +74,9 @@ pub(crate) struct Lane {
     /// The log up to here is in the durable index.
     checkpoint: Cell<Position>,
     /// A checkpoint whose index is frozen and not durable yet.
-    unfinished: RefCell<Option<(Position, Vec<u8>)>>,
+    unfinished: RefCell<Option<Unfinished>>,
+    /// Destroyed buckets whose sweep is not durable yet.
+    swept: RefCell<HashSet<u64>>,
     /// Segments that cannot be reclaimed, because something in them is damaged.
     kept: RefCell<HashSet<u64>>,
     reclaimed: Cell<u64>,

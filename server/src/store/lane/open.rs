@@ -99,6 +99,7 @@ impl LaneSetup {
             changes: Cell::new(0),
             checkpoint: Cell::new(from.unwrap_or_default()),
             unfinished: RefCell::default(),
+            swept: RefCell::default(),
             kept: RefCell::default(),
             reclaimed: Cell::new(0),
         });
@@ -144,15 +145,17 @@ pub(crate) fn list_segments(lane_dir: &std::path::Path) -> std::io::Result<Vec<u
 }
 
 /// What a checkpoint of this form begins with; one of another form is none, and the index is made anew.
-const CHECKPOINT: u64 = 0x534c_4302;
+const CHECKPOINT: u64 = 0x534c_4303;
 
-/// What is saved with the index: how far it is complete, and the counts.
-pub(super) fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
+/// What is saved with the index: how far it is complete, and the counts. Others go first now and then.
+pub(super) async fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     put_number(CHECKPOINT, &mut bytes);
     put_number(position.segment, &mut bytes);
     put_number(position.offset, &mut bytes);
-    ledger.encode(&mut bytes);
+    for () in ledger.encode(&mut bytes) {
+        uring::yield_now().await;
+    }
     bytes
 }
 

@@ -269,7 +269,8 @@ impl Replay<'_> {
         if self.lane.index.memtable_bytes() < self.memtable_bytes_max || !self.lane.index.freeze() {
             return Ok(());
         }
-        let bytes = encode_checkpoint(position, &self.lane.ledger.borrow());
+        let ledger = self.lane.ledger.borrow().clone();
+        let bytes = encode_checkpoint(position, &ledger).await;
         self.lane.index.flush(&bytes).await?;
         self.lane.checkpoint.set(position);
         while self.lane.index.merge_step(&|_| true, &|| false).await? {}

@@ -4,11 +4,11 @@
 //! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
 //! older segments exist: an index made anew from those would otherwise bring back what was deleted.
 
-use super::Lane;
 use super::log::{Position, file_name};
 use super::open::encode_checkpoint;
 use super::reader::{Found, SegmentReader};
 use super::replay::extent_of;
+use super::{Lane, Unfinished};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use crate::store::after::After;
@@ -91,7 +91,13 @@ impl Lane {
             self.checkpoint_now(upkeep.committer).await?;
             return Ok(true);
         }
-        let keep = |key: &[u8]| parse_index_key(key).is_none_or(|(bucket, _)| (upkeep.is_alive)(bucket));
+        if self.sweep(upkeep).await? {
+            return Ok(true);
+        }
+        let keep = |key: &[u8]| {
+            let bucket = parse_index_key(key).map(|(bucket, _)| bucket);
+            bucket.is_none_or(|bucket| (upkeep.is_alive)(bucket) || self.needs_entries_of(bucket))
+        };
         if self.index.merge_step(&keep, upkeep.is_closing).await? {
             return Ok(true);
         }
@@ -126,19 +132,20 @@ impl Lane {
             if !self.index.freeze() {
                 return Err(Error::internal("an index has been frozen and not written out"));
             }
-            let bytes = encode_checkpoint(position, &self.ledger.borrow());
-            *self.unfinished.borrow_mut() = Some((position, bytes));
+            let ledger = self.ledger.borrow().clone();
+            let swept = self.swept.borrow().clone();
+            *self.unfinished.borrow_mut() = Some(Unfinished { position, ledger, swept });
         }
         // The index must not know of records that a power cut may still take away.
         committer.join(self, After::Nothing, Durability::Group).await?;
-        let Some((position, bytes)) = self.unfinished.take() else { return Ok(()) };
+        let Some(checkpoint) = self.unfinished.borrow().clone() else { return Ok(()) };
         fault::point("checkpoint-begun");
-        if let Err(e) = self.index.flush(&bytes).await {
-            *self.unfinished.borrow_mut() = Some((position, bytes));
-            return Err(e.into());
-        }
+        let bytes = encode_checkpoint(checkpoint.position, &checkpoint.ledger).await;
+        self.index.flush(&bytes).await?;
         fault::point("checkpoint-durable");
-        self.checkpoint.set(position);
+        self.unfinished.take();
+        self.checkpoint.set(checkpoint.position);
+        self.swept.borrow_mut().retain(|bucket| !checkpoint.swept.contains(bucket));
         Ok(())
     }
 
@@ -146,7 +153,8 @@ impl Lane {
     pub(crate) async fn first_checkpoint(&self) -> Result<()> {
         let position = self.log.position();
         self.index.freeze();
-        let bytes = encode_checkpoint(position, &self.ledger.borrow());
+        let ledger = self.ledger.borrow().clone();
+        let bytes = encode_checkpoint(position, &ledger).await;
         self.index.flush(&bytes).await?;
         self.checkpoint.set(position);
         Ok(())
@@ -295,6 +303,10 @@ impl Lane {
 
     async fn remove_segment(&self, victim: u64, name: String) -> Result<()> {
         let left = self.ledger.borrow_mut().segment(victim).live_bytes();
+        if left > 0 && self.ledger.borrow().has_doomed() {
+            // A bucket was destroyed meanwhile: tried again when it has been swept.
+            return Ok(());
+        }
         if left > 0 {
             tracing::error!(segment = %name, bytes = left, "kept: it holds objects that cannot be read");
             self.kept.borrow_mut().insert(victim);

@@ -4,11 +4,10 @@
 //! listing, for an operator to look at.
 
 use super::Lane;
-use super::adopt::{adopt_file, read_object};
+use super::adopt::{adopt_file, name_of, read_object};
 use crate::error::{Error, Result};
 use crate::store::entry::BucketRef;
 use crate::store::mountpath::Mountpath;
-use crate::store::names;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
@@ -87,8 +86,7 @@ async fn adopt(
         tracing::warn!(path = %path.display(), why, "not a usable object: left in place");
         Ok(1)
     };
-    let relative = path.strip_prefix(root).ok().and_then(Path::to_str);
-    let Some(name) = relative.and_then(names::decode) else {
+    let Some(name) = name_of(root, path) else {
         // Each core would say so; the first lane speaks for all.
         return if lanes.contains_key(&0) { unusable("the path is no encoded name") } else { Ok(0) };
     };
