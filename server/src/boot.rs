@@ -30,6 +30,10 @@ const OPEN_FILES_CORE: usize = 2048;
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
+/// How long a stop may take in all; the parts of it have shorter limits of their own.
+const STOP: Duration = Duration::from_secs(25);
+/// Exit code of a process that could not be stopped in order.
+const EXIT_WITHOUT_ORDER: i32 = 3;
 /// The cluster's state in the data directory.
 pub(crate) const STATE_FILE: &str = "cluster.json";
 
@@ -106,6 +110,7 @@ impl RunningNode {
     /// # Errors
     /// When a core failed or a file system could not be flushed.
     pub(crate) fn stop(self) -> io::Result<()> {
+        end_anyway_after(STOP);
         for mailbox in &self.mail {
             // A core that has stopped already needs no order.
             let _ = mailbox.send(Letter::Stop);
@@ -120,10 +125,27 @@ impl RunningNode {
             outcome = outcome.and(Err(io::Error::other("the control thread panicked")));
         }
         for mountpath in self.node.mountpaths.iter() {
+            if mountpath.is_suspect() {
+                outcome = outcome.and(Err(io::Error::other(mountpath.refusal().text)));
+                continue;
+            }
             // What buckets with durability "none" have not flushed.
             outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
         }
         outcome
+    }
+}
+
+/// Ends the process when it has not ended by itself: whatever a core or a disk does, an order to stop is followed.
+fn end_anyway_after(patience: Duration) {
+    let end = move || {
+        std::thread::sleep(patience);
+        eprintln!("aisnode: not stopped within {} s: ended without order", patience.as_secs());
+        std::process::exit(EXIT_WITHOUT_ORDER);
+    };
+    let watching = std::thread::Builder::new().name("stop-watch".to_owned()).spawn(end);
+    if let Err(e) = watching {
+        tracing::warn!(error = %e, "nothing watches over the stop");
     }
 }
 

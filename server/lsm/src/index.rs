@@ -24,6 +24,8 @@ pub struct LaneIndex {
     /// The last durable one.
     pub(super) checkpoint: RefCell<Vec<u8>>,
     pub(super) next_seq: Cell<u64>,
+    /// Memtables that have been set aside so far.
+    freezes: Cell<u64>,
     pub(super) flushing: Gate,
     pub(super) merging: Gate,
     pub(super) manifest: Gate,
@@ -64,6 +66,7 @@ impl LaneIndex {
             runs: RefCell::new(runs.into()),
             checkpoint: RefCell::new(manifest.checkpoint),
             next_seq: Cell::new(manifest.next_seq),
+            freezes: Cell::new(0),
             flushing: Gate::new(),
             merging: Gate::new(),
             manifest: Gate::new(),
@@ -74,6 +77,26 @@ impl LaneIndex {
     /// together stay far below 128 KiB, or flushes fail.
     pub fn put(&self, key: &[u8], value: Option<&[u8]>) {
         self.active.borrow().put(key, value);
+    }
+
+    /// Memtables that have been set aside so far: tells which one a put went to.
+    pub fn freezes(&self) -> u64 {
+        self.freezes.get()
+    }
+
+    /// Replaces what a put has set when [`Self::freezes`] said `freezes`, in the memtable that took it, and, if it is the
+    /// `latest` of its key, what a later one that was replaced as well has left on top of it. A memtable that was set
+    /// aside must not have begun to be flushed.
+    pub fn put_back(&self, freezes: u64, latest: bool, key: &[u8], value: Option<&[u8]>) {
+        let active = self.active.borrow();
+        let frozen = self.frozen.borrow();
+        let set_aside = frozen.as_ref().filter(|_| freezes < self.freezes.get());
+        if let Some(frozen) = set_aside {
+            frozen.put(key, value);
+        }
+        if set_aside.is_none() || (latest && active.get(key).is_some()) {
+            active.put(key, value);
+        }
     }
 
     /// Looks a key up in what is in memory.
@@ -146,6 +169,7 @@ impl LaneIndex {
             return false;
         }
         *frozen = Some(self.active.take());
+        self.freezes.set(self.freezes.get() + 1);
         true
     }
 

@@ -51,6 +51,7 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     for mountpath in node.mountpaths.iter() {
         let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
+        line(&mut text, "straightline_mountpath_errors_total", "counter", &label, mountpath.errors());
     }
     line(&mut text, "straightline_memory_budget_bytes", "gauge", &label, node.budget.total_bytes as u64);
     line(&mut text, "straightline_uptime_seconds", "gauge", &label, node.uptime_ns() / 1_000_000_000);

@@ -27,6 +27,9 @@ const TICKS_PER_SWEEP: u32 = 5;
 /// How long requests being served may take after the order to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
+const CLOSE: Duration = Duration::from_secs(8);
+
 /// Everything a core needs, made before it starts.
 pub(crate) struct CoreSetup {
     pub(crate) core: usize,
@@ -72,10 +75,30 @@ async fn run(setup: CoreSetup) -> io::Result<()> {
     };
     let stopped = Rc::new(Cell::new(false));
     let failed = Rc::new(Cell::new(None));
+    let _whole = WholeNode { stopped: Rc::clone(&stopped) };
     // As a task of its own: opening the store needs the ring, which is driven from here.
     spawn_local(start(driver.clone(), setup, Rc::clone(&stopped), Rc::clone(&failed)));
     drive(&driver, || stopped.get()).await?;
     failed.take().map_or(Ok(()), Err)
+}
+
+/// Ends the whole node when its core ends without order: a part of it would leave requests without an answer.
+struct WholeNode {
+    stopped: Rc<Cell<bool>>,
+}
+
+impl Drop for WholeNode {
+    fn drop(&mut self) {
+        if !self.stopped.get() || std::thread::panicking() {
+            tracing::error!("a core has ended without order: the node stops");
+            stop_node();
+        }
+    }
+}
+
+/// Has the main thread stop the node, as the operator would.
+fn stop_node() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
 }
 
 /// Why a core has stopped, if that was not what was asked of it.
@@ -94,7 +117,9 @@ async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed
     for commit in shard.store.commit_loops() {
         spawn_local(commit);
     }
-    spawn_local(Rc::clone(&shard.store).upkeep_loop());
+    for upkeep in shard.store.upkeep_loops() {
+        spawn_local(upkeep);
+    }
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
         spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
@@ -190,7 +215,9 @@ async fn read_mail(
         let letter = match mailbox.next(&shard.driver).await {
             Ok(letter) => letter,
             Err(e) => {
-                tracing::error!(core = shard.core, error = %e, "the mailbox failed: the core stops");
+                tracing::error!(core = shard.core, error = %e, "the mailbox failed: the node stops");
+                failed.set(Some(e));
+                stop_node();
                 return stopped.set(true);
             }
         };
@@ -211,7 +238,7 @@ async fn drain(shard: Rc<Shard>, stopped: Rc<Cell<bool>>, failed: Failure) {
         shard.watch.shutdown_idle();
         shard.driver.sleep(Duration::from_millis(20)).await;
     }
-    if let Err(e) = shard.store.close().await {
+    if let Err(e) = shard.store.close(CLOSE).await {
         failed.set(Some(io::Error::other(e.text)));
     }
     stopped.set(true);

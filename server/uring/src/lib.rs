@@ -13,12 +13,14 @@
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
 //! * [`pump()`] is the loop that an executor of any kind runs to drive the ring.
 //! * [`block_on()`] is an executor for a thread that has none: a tool's or a test's.
+//! * [`fault`] has steps fail that a test names.
 //! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
 
 mod block_on;
 mod buddy;
 mod bytes;
 mod driver;
+pub mod fault;
 mod file;
 mod mailbox;
 mod op;
