@@ -200,3 +200,52 @@ impl LaneIndex {
         seq
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Lane;
+
+    async fn on_disk(lane: &Lane) -> Result<Option<Vec<u8>>> {
+        Ok(lane.open().await?.index.get(b"a").await?.map(|value| value.to_vec()))
+    }
+
+    #[test]
+    fn what_is_put_back_is_what_is_read_and_flushed() {
+        let lane = Lane::new(1 << 20);
+        lane.must(async {
+            let index = lane.open().await?.index;
+            index.put(b"a", Some(b"1"));
+            let first = index.freezes();
+            index.put(b"a", Some(b"2"));
+            assert!(index.freeze());
+            let second = index.freezes();
+            index.put(b"a", Some(b"3"));
+            // Both are taken back, the later one first.
+            index.put_back(second, true, b"a", Some(b"2"));
+            index.put_back(first, true, b"a", Some(b"1"));
+            assert_eq!(index.peek(b"a"), Peek::Found(b"1".as_slice().into()));
+            index.flush(b"checkpoint").await?;
+            assert_eq!(on_disk(&lane).await?.as_deref(), Some(b"1".as_slice()));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_later_put_stands_on_what_was_put_back_below_it() {
+        let lane = Lane::new(1 << 20);
+        lane.must(async {
+            let index = lane.open().await?.index;
+            let first = index.freezes();
+            index.put(b"a", Some(b"2"));
+            assert!(index.freeze());
+            index.put(b"a", None);
+            index.put_back(first, false, b"a", Some(b"1"));
+            assert_eq!(index.peek(b"a"), Peek::Absent);
+            index.flush(b"checkpoint").await?;
+            assert_eq!(on_disk(&lane).await?.as_deref(), Some(b"1".as_slice()));
+            assert_eq!(index.peek(b"a"), Peek::Absent);
+            Ok(())
+        });
+    }
+}

@@ -210,7 +210,6 @@ impl Held<'_> {
         let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar });
         entry.atime_ns.set(old.atime_ns.get());
         self.append_file(&entry).await?;
-        self.old = None;
         let (_, undo) = self.publish(entry, Some(old));
         self.join(After::SetMeta { file: Rc::clone(file.fd()), value }, undo, durability)
     }
@@ -230,7 +229,6 @@ impl Held<'_> {
         let crcs = extent.crcs.iter().copied().take(blocks).collect();
         let extent = self.append_object(&entry, crcs, data).await?;
         let changed = Entry { place: Place::Segment(extent), ..entry };
-        self.old = None;
         self.store.cache.forget_fields(old.generation);
         let (_, undo) = self.publish(changed, Some(old));
         self.join(After::Nothing, undo, durability)

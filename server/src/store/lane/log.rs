@@ -123,26 +123,31 @@ impl Log {
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
     pub(crate) async fn reserve(&self, len: usize) -> Result<()> {
         loop {
-            let turn = {
+            let (turn, may_come_silently) = {
                 let mut state = self.state.borrow_mut();
                 if let Some(why) = &state.broken {
                     return Err(why.clone());
                 }
                 match &state.batch {
                     Some(batch) if batch.filled + len + PADDING_BYTES_MAX <= batch.buf.len() => return Ok(()),
-                    Some(batch) if batch.filled > 0 => self.wait_for_change(),
+                    Some(batch) if batch.filled > 0 => (self.wait_for_change(), false),
                     _ => {
                         // One that was begun and is too small holds nothing yet; others may wait for its memory.
                         state.batch.take().into_iter().for_each(|batch| self.buffers.give(batch.buf));
                         match self.buffers.take(len + PADDING_BYTES_MAX) {
                             Ok(buf) => return self.begin_batch(&mut state, buf),
-                            Err(returned) => returned,
+                            Err(returned) => (returned, true),
                         }
                     }
                 }
             };
-            // Memory may also come back to the pool without a word, so the next look comes by itself.
-            let _ = select(turn, self.driver.sleep(LOOK_AGAIN)).await;
+            if may_come_silently {
+                // Memory of the pool may be free again without anybody having waited for it here.
+                select(turn, self.driver.sleep(LOOK_AGAIN)).await;
+            } else {
+                // An error means that nobody is left to wake us, and is found out by the next look.
+                let _ = turn.await;
+            }
         }
     }
 

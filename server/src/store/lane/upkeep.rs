@@ -285,6 +285,7 @@ impl Lane {
 
     async fn reclaim(self: &Rc<Self>, victim: u64, upkeep: &Upkeep<'_>) -> Result<()> {
         let name = file_name(victim);
+        let taken_back = self.taken_back();
         let mut reader = SegmentReader::open(&self.driver, self.dir.as_fd(), &name, 0)?;
         let oldest = self.ledger.borrow().segments().next().is_none_or(|(number, _)| number >= victim);
         let mut copies: Copies = Vec::new();
@@ -319,6 +320,10 @@ impl Lane {
         drop(reader);
         // What is out of use here is so because of later records: they must be durable, or be taken back, before it goes.
         upkeep.committer.join(self, After::Nothing, None, Durability::Group).await?;
+        if self.taken_back() != taken_back {
+            // Something may be in use here again: it is looked through once more.
+            return Ok(());
+        }
         self.remove_segment(victim, name).await
     }
 
