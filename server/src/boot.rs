@@ -216,7 +216,12 @@ fn open_mountpaths(config: &Config, identity: &Identity) -> io::Result<Arc<[Arc<
             cluster_id: &identity.cluster_id,
             lanes: config.lanes,
         };
-        mountpaths.push(Arc::new(Mountpath::open(path, &request)?));
+        let named = |e: io::Error| match e.raw_os_error() {
+            // What the file system says does not name the path.
+            Some(_) => io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display())),
+            None => e,
+        };
+        mountpaths.push(Arc::new(Mountpath::open(path, &request).map_err(named)?));
     }
     Ok(mountpaths.into())
 }

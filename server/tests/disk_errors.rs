@@ -13,7 +13,7 @@ use support::{Bucket, Client, Node, Reply, Site, content, metric};
 const B: Bucket = Bucket("settle");
 const ANSWER_MAX: Duration = Duration::from_secs(10);
 const SMALL: usize = 5000;
-const LARGE: usize = 200_000;
+const LARGE: usize = 300_000;
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
@@ -31,7 +31,7 @@ enum Leaves {
 use Leaves::{Reads, Sound, Suspect};
 
 /// (step, error, what is left behind).
-const STEPS: [(&str, i32, Leaves); 30] = [
+const STEPS: [(&str, i32, Leaves); 31] = [
     ("batch-write", EIO, Suspect),
     ("batch-write", ENOSPC, Suspect),
     ("batch-write", EROFS, Suspect),
@@ -60,6 +60,7 @@ const STEPS: [(&str, i32, Leaves); 30] = [
     ("index-write", EIO, Suspect),
     ("index-flush", EIO, Suspect),
     ("manifest-rename", EROFS, Suspect),
+    ("segment-remove", EIO, Suspect),
     ("segment-read", EIO, Reads),
     ("file-read", EIO, Reads),
 ];

@@ -24,6 +24,8 @@ pub(crate) const TRASH_DIR: &str = ".straightline/trash";
 const IDENTITY: &str = ".straightline/mountpath.json";
 const FORMAT: u32 = 2;
 
+type Remove = fn(PathBuf) -> io::Result<()>;
+
 /// Who a mountpath belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Identity {
@@ -231,16 +233,25 @@ impl Mountpath {
         }
     }
 
-    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many.
+    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many. What cannot be
+    /// removed takes room and does no harm, so it keeps no node from starting.
+    ///
+    /// # Errors
+    /// When it cannot be told what there is.
     pub(crate) fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
-        for entry in fs::read_dir(self.path.join(WORK_DIR))? {
-            fs::remove_file(entry?.path())?;
-            removed += 1;
-        }
-        for entry in fs::read_dir(self.path.join(TRASH_DIR))? {
-            fs::remove_dir_all(entry?.path())?;
-            removed += 1;
+        for (dir, remove) in [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all)] {
+            let dir = self.path.join(dir);
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
+            for entry in fs::read_dir(&dir).map_err(named)? {
+                let path = entry.map_err(named)?.path();
+                match remove(path.clone()) {
+                    Ok(()) => removed += 1,
+                    Err(e) => {
+                        tracing::error!(path = %path.display(), error = %e, "left over and not removed")
+                    }
+                }
+            }
         }
         Ok(removed)
     }
