@@ -3,7 +3,7 @@
 use super::call::{Letter, OpenCalls};
 use super::connection::serve;
 use super::context::Shard;
-use super::runtime::{drive, spawn_core, spawn_local, tick};
+use super::runtime::{drive, spawn_core, spawn_local, stop_node, tick};
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
@@ -89,16 +89,10 @@ struct WholeNode {
 
 impl Drop for WholeNode {
     fn drop(&mut self) {
-        if !self.stopped.get() || std::thread::panicking() {
-            tracing::error!("a core has ended without order: the node stops");
+        if !self.stopped.get() {
             stop_node();
         }
     }
-}
-
-/// Has the main thread stop the node, as the operator would.
-fn stop_node() {
-    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
 }
 
 /// Why a core has stopped, if that was not what was asked of it.
@@ -215,7 +209,7 @@ async fn read_mail(
         let letter = match mailbox.next(&shard.driver).await {
             Ok(letter) => letter,
             Err(e) => {
-                tracing::error!(core = shard.core, error = %e, "the mailbox failed: the node stops");
+                tracing::error!(core = shard.core, error = %e, "the mailbox failed");
                 failed.set(Some(e));
                 stop_node();
                 return stopped.set(true);

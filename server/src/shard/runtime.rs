@@ -45,10 +45,28 @@ where
         .preempt_timer(PREEMPT)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(1));
     std::thread::Builder::new().name(format!("shard-{cpu}")).spawn(move || {
+        // A panic in any task ends the executor and the thread; tasks that it had may never be dropped.
+        let _alarm = PanicAlarm;
         let executor = builder.make().map_err(to_io)?;
         // As a task: wake-ups of the executor's outermost future do not keep it from parking.
         executor.run(async move { glommio::spawn_local(async move { body().await }).await })
     })
+}
+
+struct PanicAlarm;
+
+impl Drop for PanicAlarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            stop_node();
+        }
+    }
+}
+
+/// Has the main thread stop the node, as the operator would: a core that goes alone leaves requests without an answer.
+pub(crate) fn stop_node() {
+    tracing::error!("a core has ended without order: the node stops");
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
 }
 
 /// Runs a task on this core beside the others.

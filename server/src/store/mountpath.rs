@@ -240,7 +240,9 @@ impl Mountpath {
     /// When it cannot be told what there is.
     pub(crate) fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
-        for (dir, remove) in [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all)] {
+        for (dir, remove) in
+            [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all as Remove)]
+        {
             let dir = self.path.join(dir);
             let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
             for entry in fs::read_dir(&dir).map_err(named)? {
