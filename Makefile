@@ -59,11 +59,12 @@ scaling-faults: bench-packages
 	  $(SUDO) ./target/release/aisloader scale -fault $$fault || failed="$$failed $$fault"; done; \
 	if [ -n "$$failed" ]; then echo "not caught:$$failed"; exit 1; fi
 
-## the long forms of tests: power cuts, flipped bits, connection churn, deaths at fault points
+## the long forms of tests: power cuts, flipped bits, connection churn, deaths at fault points, failing disks
 campaign: packages
 	POWER_CUTS=100 FLIPS=2000 CHURN=200000 $(CARGO) test --release --locked -p aisnode \
 	  --test power_cut --test tools --test limits -- --nocapture
 	FAULT_DEATHS=20 $(CARGO) test --locked -p aisnode --test fault_points -- --nocapture
+	DISK_ERRORS=50 $(CARGO) test --release --locked -p aisnode --test failing_disks -- --nocapture
 
 ## 100,000 buckets with objects: start, slowest PUT, truth of the check; figures in bench/results/buckets.json
 campaign-buckets:

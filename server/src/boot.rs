@@ -32,8 +32,10 @@ const OPEN_FILES_CORE: usize = 2048;
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
-/// How long a stop may take. A service manager that waits for 20 s does not have to kill the node.
-const STOP_MAX: Duration = Duration::from_secs(18);
+/// How long a stop may take in all; the parts of it have shorter limits of their own.
+const STOP: Duration = Duration::from_secs(18);
+/// Exit code of a process that could not be stopped in order.
+const EXIT_WITHOUT_ORDER: i32 = 3;
 
 /// A node that serves.
 pub(crate) struct RunningNode {
@@ -104,41 +106,50 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
 }
 
 impl RunningNode {
-    /// Finishes requests, flushes and ends all threads. What has not ended after [`STOP_MAX`] is left behind: the process
+    /// Finishes requests, flushes and ends all threads. What has not ended after [`STOP`] is left behind: the process
     /// ends in any case, and the next start reads from the logs what an index lacks.
     ///
     /// # Errors
     /// When a core failed, did not end in time, or a file system could not be flushed.
     pub(crate) fn stop(self) -> io::Result<()> {
-        let deadline = Instant::now() + STOP_MAX;
+        end_anyway_after(STOP);
         for mailbox in &self.mail {
             // A core that has stopped already needs no order.
             let _ = mailbox.send(Letter::Stop);
         }
         let mut outcome = Ok(());
         for (number, core) in self.cores.into_iter().enumerate() {
-            outcome = outcome.and(join_by(deadline, core, &format!("core {number}")).flatten());
+            let ended =
+                core.join().unwrap_or_else(|_| Err(io::Error::other(format!("core {number} panicked"))));
+            outcome = outcome.and(ended);
         }
         self.node.control.stop();
-        outcome = outcome.and(join_by(deadline, self.control, "the control thread"));
-        let mountpaths = Arc::clone(&self.node.mountpaths);
-        // What buckets with durability "none" have not flushed. On a thread: a disk may never answer.
-        let flushing = std::thread::spawn(move || {
-            mountpaths.iter().try_for_each(|mountpath| Ok(rustix::fs::syncfs(mountpath.dir())?))
-        });
-        outcome.and(join_by(deadline, flushing, "the last flush").flatten())
+        if self.control.join().is_err() {
+            outcome = outcome.and(Err(io::Error::other("the control thread panicked")));
+        }
+        for mountpath in self.node.mountpaths.iter() {
+            if mountpath.is_suspect() {
+                outcome = outcome.and(Err(io::Error::other(mountpath.refusal().text)));
+                continue;
+            }
+            // What buckets with durability "none" have not flushed.
+            outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
+        }
+        outcome
     }
 }
 
-/// Waits for a thread's end, but not for ever.
-fn join_by<T>(deadline: Instant, thread: JoinHandle<T>, name: &str) -> io::Result<T> {
-    while !thread.is_finished() {
-        if Instant::now() >= deadline {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("{name} did not end in time")));
-        }
-        std::thread::sleep(Duration::from_millis(5));
+/// Ends the process when it has not ended by itself: whatever a core or a disk does, an order to stop is followed.
+fn end_anyway_after(patience: Duration) {
+    let end = move || {
+        std::thread::sleep(patience);
+        eprintln!("aisnode: not stopped within {} s: ended without order", patience.as_secs());
+        std::process::exit(EXIT_WITHOUT_ORDER);
+    };
+    let watching = std::thread::Builder::new().name("stop-watch".to_owned()).spawn(end);
+    if let Err(e) = watching {
+        tracing::warn!(error = %e, "nothing watches over the stop");
     }
-    thread.join().map_err(|_| io::Error::other(format!("{name} panicked")))
 }
 
 fn raise_file_limit(config: &Config) -> io::Result<()> {
@@ -208,7 +219,12 @@ fn open_mountpaths(config: &Config, identity: &Identity) -> io::Result<Arc<[Arc<
             cluster_id: &identity.cluster_id,
             lanes: config.lanes,
         };
-        mountpaths.push(Arc::new(Mountpath::open(path, &request)?));
+        let named = |e: io::Error| match e.raw_os_error() {
+            // What the file system says does not name the path.
+            Some(_) => io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display())),
+            None => e,
+        };
+        mountpaths.push(Arc::new(Mountpath::open(path, &request).map_err(named)?));
     }
     Ok(mountpaths.into())
 }

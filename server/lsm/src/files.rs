@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use uring::{DirectFile, Driver, OpenMode, sys};
+use uring::{DirectFile, Driver, OpenMode, fault, sys};
 
 pub(super) const MANIFEST: &str = "index.manifest";
 const MANIFEST_ASIDE: &str = "index.manifest.tmp";
@@ -88,7 +88,7 @@ impl Home {
 
     /// Flushes a file or a directory.
     pub(super) async fn flush(&self, changed: &Rc<OwnedFd>) -> Result<()> {
-        let flushed = self.driver.fsync(changed, false).await;
+        let flushed = self.driver.fsync(changed, false).await.and_then(|()| fault::step("index-flush"));
         // XFS may report success for the flush of a directory although it has shut down. An attribute then cannot be
         // read any more; file systems without attributes are fine.
         let outcome = flushed.and_then(|()| match sys::get_xattr(changed.as_fd(), PROBE_XATTR) {
@@ -109,7 +109,8 @@ impl Home {
         // The name of a new file must not come into being later than the manifest that holds it.
         self.flush(&self.dir).await?;
         named.into_iter().for_each(NewFile::keep);
-        let renamed = sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST);
+        let renamed = fault::step("manifest-rename")
+            .and_then(|()| sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST));
         renamed.map_err(|e| Error::disk("replace the manifest", e))?;
         aside.keep();
         self.flush(&self.dir).await
@@ -134,7 +135,8 @@ pub(super) struct NewFile {
 
 impl NewFile {
     pub(super) fn create(home: &Home, name: &str) -> Result<Self> {
-        let file = DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew);
+        let file = fault::step("index-create")
+            .and_then(|()| DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew));
         let file = file.map_err(|e| Error::disk(format!("create {name}"), e))?;
         Ok(Self {
             home: home.clone(),

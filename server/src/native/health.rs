@@ -1,4 +1,4 @@
-//! `/v1/health`.
+//! `/v1/health`: 200 while everything works, 503 with a line for each mountpath that does not.
 
 use super::Request;
 use crate::error::{Error, Kind, Result};
@@ -21,9 +21,22 @@ pub(super) fn handle(request: &Request<'_, '_>) -> Result<Reply> {
         }
         return Reply::json(&state_info(node));
     }
+    // It asks only whether the primary may rebalance.
+    let faults = if request.query.flag("prr") { Vec::new() } else { faults(node) };
+    let reply = if faults.is_empty() {
+        Reply::empty(200)
+    } else {
+        Reply::bytes(503, "text/plain; charset=utf-8", (faults.join("\n") + "\n").into_bytes())
+    };
     // One process: the node's time is the cluster's.
     let uptime = node.uptime_ns().to_string();
-    Ok(Reply::empty(200).with("Ais-Node-Uptime", uptime.clone()).with("Ais-Cluster-Uptime", uptime))
+    Ok(reply.with("Ais-Node-Uptime", uptime.clone()).with("Ais-Cluster-Uptime", uptime))
+}
+
+/// A line for each mountpath that takes no more changes.
+fn faults(node: &Node) -> Vec<String> {
+    let suspects = node.mountpaths.iter().filter(|mountpath| mountpath.is_suspect());
+    suspects.map(|mountpath| mountpath.refusal().text).collect()
 }
 
 /// What a node says of itself and of the state it works with.

@@ -55,6 +55,7 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     for mountpath in node.mountpaths.iter() {
         let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
+        line(&mut text, "straightline_mountpath_errors_total", "counter", &label, mountpath.errors());
     }
     for (name, count) in [("wakeups", &node.watchdog.wakeups), ("stalls", &node.watchdog.stalls)] {
         let name = format!("straightline_watchdog_{name}_total");

@@ -73,9 +73,14 @@ fn space(mountpath: &Mountpath) -> Result<Cdf> {
     })
 }
 
+/// The mountpaths; disabled are those that take no more changes.
 pub(super) fn mountpath_list(node: &Node) -> MountpathList {
-    let available = node.mountpaths.iter().map(|mountpath| mountpath.path.display().to_string()).collect();
-    MountpathList { available, ..MountpathList::default() }
+    let mut list = MountpathList::default();
+    for mountpath in node.mountpaths.iter() {
+        let paths = if mountpath.is_suspect() { &mut list.disabled } else { &mut list.available };
+        paths.push(mountpath.path.display().to_string());
+    }
+    list
 }
 
 /// Memory and load of the machine, from `/proc`.

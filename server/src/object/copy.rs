@@ -42,9 +42,26 @@ pub(crate) async fn rename_object(shard: &Rc<Shard>, from: &ObjectRef, to: &Obje
     if from.key.name == to.key.name {
         return Err(Error::bad("the old and the new name are the same"));
     }
+    // Both halves happen or none: what can be known of the second before the first begins is asked now.
+    if let Some(suspect) = shard.node.mountpaths.get(from.key.mountpath).filter(|m| m.is_suspect()) {
+        return Err(suspect.refusal());
+    }
+    let target = to.key.clone();
+    let replaces =
+        shard.call(to.core, move |owner| async move { owner.store.find(&target).await.map(|e| e.is_some()) });
+    let replaces = replaces.await??;
     copy_object(shard, from, to).await?;
-    let old = from.clone();
-    let removed = shard.call(from.core, move |owner| async move {
+    let removed = remove(shard, from).await;
+    if removed.is_err() && !replaces {
+        // It has failed, so the new name goes again. If that fails as well, the object has both.
+        let _ = remove(shard, to).await;
+    }
+    removed
+}
+
+async fn remove(shard: &Rc<Shard>, object: &ObjectRef) -> Result<()> {
+    let old = object.clone();
+    let removed = shard.call(object.core, move |owner| async move {
         owner.store.remove(&old.key, old.bucket.durability).await
     });
     removed.await?.map(drop)

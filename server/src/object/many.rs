@@ -112,10 +112,13 @@ fn start_copy(
     shard.background(async move {
         let mut outcome = copy_all(&here, &from, &to, &job, &message).await;
         if then_destroy {
-            outcome = match outcome {
-                Ok(()) => destroy_bucket(&here, &from.bucket.name).await,
-                Err(e) => thaw(&here, &from).await.and(Err(e)),
-            };
+            if outcome.is_ok() {
+                outcome = destroy_bucket(&here, &from.bucket.name).await;
+            }
+            if outcome.is_err() {
+                // If the bucket is there still. The first error is the one to tell.
+                let _ = thaw(&here, &from).await;
+            }
         }
         here.node.jobs.finish(&job, outcome.err().map(|e| e.text).unwrap_or_default());
     });

@@ -27,6 +27,9 @@ const TICKS_PER_SWEEP: u32 = 5;
 /// How long requests being served may take after the order to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
+const CLOSE: Duration = Duration::from_secs(8);
+
 /// Everything a core needs, made before it starts.
 pub(crate) struct CoreSetup {
     pub(crate) core: usize,
@@ -80,7 +83,9 @@ async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> 
     for commit in shard.store.commit_loops() {
         spawn_local(commit);
     }
-    spawn_local(Rc::clone(&shard.store).upkeep_loop());
+    for upkeep in shard.store.upkeep_loops() {
+        spawn_local(upkeep);
+    }
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
         spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
@@ -205,5 +210,5 @@ async fn drain(shard: Rc<Shard>, ending: Ending) {
         shard.watch.shutdown_idle();
         shard.driver.sleep(Duration::from_millis(20)).await;
     }
-    ending.end(shard.store.close().await.map_err(|e| io::Error::other(e.text)));
+    ending.end(shard.store.close(CLOSE).await.map_err(|e| io::Error::other(e.text)));
 }

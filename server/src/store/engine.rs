@@ -4,7 +4,7 @@ use super::cache::ReadCache;
 use super::commit::Committer;
 use super::doorkeeper::Doorkeeper;
 use super::entry::{BucketRef, Entry, Key};
-use super::lane::{Lane, Share, Upkeep, UpkeepLimits};
+use super::lane::{Lane, UpkeepLimits};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::open::OpenObject;
@@ -13,7 +13,6 @@ use super::reader::{Piece, Reader};
 use super::room::Room;
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
-use futures_util::future::try_join_all;
 use lsm::IndexCache;
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
@@ -21,7 +20,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use uring::Driver;
 
 /// Bounds of one core's store.
@@ -81,13 +79,16 @@ pub(crate) struct BucketIds {
     pub(crate) first_new: u64,
 }
 
+/// Entries by index key.
+pub(crate) type EntryCache = RefCell<Cache<Box<[u8]>, Rc<Entry>>>;
+
 /// One core's objects.
 pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
     pub(super) cache: Rc<ReadCache>,
     /// Of objects that are asked for again and again.
-    pub(super) entries: RefCell<Cache<Box<[u8]>, Rc<Entry>>>,
+    pub(super) entries: Rc<EntryCache>,
     pub(super) entries_door: RefCell<Doorkeeper>,
     pub(super) locks: NameLocks,
     pub(super) index_cache: Rc<IndexCache>,
@@ -105,73 +106,12 @@ pub(crate) struct Store {
     pub(super) last_generation: Cell<u64>,
     pub(super) counters: Cell<StoreStats>,
     pub(super) closing: Cell<bool>,
-    /// The upkeep is at work.
-    pub(super) keeping_up: Cell<bool>,
+    /// Upkeep tasks that have not ended, and how many of them have found something to do.
+    pub(super) keeping_up: Cell<u32>,
+    pub(super) busy_upkeeps: Cell<u32>,
 }
 
-/// How long the upkeep waits when nothing is due.
-const UPKEEP_PAUSE: Duration = Duration::from_millis(100);
-
 impl Store {
-    /// The tasks that commit; spawn each once.
-    pub(crate) fn commit_loops(&self) -> impl Iterator<Item = impl Future<Output = ()> + use<>> {
-        self.committers.clone().into_iter().map(Committer::run)
-    }
-
-    /// The task that keeps indexes short and segments full; spawn it once.
-    pub(crate) async fn upkeep_loop(self: Rc<Self>) {
-        self.keeping_up.set(true);
-        while !self.closing.get() {
-            let mut busy = false;
-            for lane in self.lanes() {
-                if self.closing.get() {
-                    break;
-                }
-                match self.upkeep(lane).await {
-                    Ok(worked) => busy |= worked,
-                    Err(e) => {
-                        tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, error = %e, "upkeep");
-                        self.driver.sleep(Duration::from_secs(1)).await;
-                    }
-                }
-            }
-            if !busy {
-                self.driver.sleep(UPKEEP_PAUSE).await;
-            }
-        }
-        self.keeping_up.set(false);
-    }
-
-    async fn upkeep(&self, lane: &Rc<Lane>) -> Result<bool> {
-        if lane.mountpath.is_suspect() {
-            return Ok(false);
-        }
-        let upkeep = Upkeep {
-            committer: self.committer(lane.mountpath_index)?,
-            locks: &self.locks,
-            limits: self.limits,
-            is_alive: &|bucket_id| self.is_alive(bucket_id),
-            is_closing: &|| self.closing.get(),
-            share: Share { pause_percent: 100 },
-        };
-        lane.upkeep(&upkeep).await
-    }
-
-    /// Writes all indexes out, so that the next start has nothing to replay.
-    pub(crate) async fn close(&self) -> Result<()> {
-        self.closing.set(true);
-        while self.keeping_up.get() {
-            self.driver.sleep(Duration::from_millis(2)).await;
-        }
-        let sound = self.lanes().filter(|lane| !lane.mountpath.is_suspect());
-        // Side by side: they share their flushes.
-        let closing = sound.map(|lane| async move {
-            lane.checkpoint_now(self.committer(lane.mountpath_index)?).await?;
-            lane.log.seal()
-        });
-        try_join_all(closing).await.map(drop)
-    }
-
     /// An object's metadata, if there is one of that name.
     pub(crate) async fn find(&self, key: &Key) -> Result<Option<Rc<Entry>>> {
         let index_key = key.index_key();
@@ -326,8 +266,7 @@ impl Store {
     pub(super) fn writable(&self, index: usize) -> Result<&Arc<Mountpath>> {
         let mountpath = self.mountpath(index)?;
         if mountpath.is_suspect() {
-            let text = format!("mountpath {} is suspect after a failed flush", mountpath.path.display());
-            return Err(Error { kind: Kind::Io, ..Error::internal(text) });
+            return Err(mountpath.refusal());
         }
         Ok(mountpath)
     }

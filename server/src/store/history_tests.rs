@@ -135,7 +135,9 @@ impl World {
             for commit in store.commit_loops() {
                 tasks.push(Box::pin(commit) as std::pin::Pin<Box<dyn Future<Output = ()>>>);
             }
-            tasks.push(Box::pin(Rc::clone(&store).upkeep_loop()));
+            for upkeep in store.upkeep_loops() {
+                tasks.push(Box::pin(upkeep));
+            }
             let tasks = pin!(tasks.collect::<Vec<()>>());
             let work = pin!(async {
                 self.check_all(&store).await;
@@ -146,7 +148,7 @@ impl World {
                 life.reclaimed = store.stats().reclaimed;
                 // Else as if killed: what is acknowledged is in the files.
                 if self.dice.roll(4) == 0 {
-                    store.close().await.unwrap();
+                    store.close(DEADLINE).await.unwrap();
                 }
             });
             select(work, tasks).await;

@@ -68,11 +68,13 @@ impl World {
             for commit in store.commit_loops() {
                 tasks.push(Box::pin(commit) as std::pin::Pin<Box<dyn Future<Output = ()>>>);
             }
-            tasks.push(Box::pin(Rc::clone(&store).upkeep_loop()));
+            for upkeep in store.upkeep_loops() {
+                tasks.push(Box::pin(upkeep));
+            }
             let tasks = pin!(tasks.collect::<Vec<()>>());
             let work = pin!(async {
                 use_it(&store, report).await;
-                store.close().await.unwrap();
+                store.close(DEADLINE).await.unwrap();
             });
             select(work, tasks).await;
         };

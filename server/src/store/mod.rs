@@ -5,11 +5,14 @@
 //!
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
-//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]). [`room`] is what they may not take.
+//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
+//!   back ([`undo`]). [`room`] is what they may not take.
+//! * [`background`] is what runs beside requests.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
 mod after;
+mod background;
 mod cache;
 mod change;
 mod check;
@@ -29,6 +32,7 @@ mod room;
 mod scan;
 mod sidecar;
 mod start;
+mod undo;
 mod value;
 mod writer;
 

@@ -1,12 +1,14 @@
 //! A directory that holds objects, and the file that says whose it is.
 
 use super::entry::BucketRef;
+use crate::error::{Error, Kind};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uring::sys;
 
 /// Everything of ours that is not an object lies beneath this.
@@ -21,6 +23,8 @@ pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
 pub(crate) const TRASH_DIR: &str = ".straightline/trash";
 const IDENTITY: &str = ".straightline/mountpath.json";
 const FORMAT: u32 = 2;
+
+type Remove = fn(PathBuf) -> io::Result<()>;
 
 /// Who a mountpath belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,7 +52,9 @@ pub(crate) struct Mountpath {
     pub(crate) file_system: sys::FileSystem,
     pub(crate) lanes: u16,
     dir: OwnedFd,
-    suspect: AtomicBool,
+    /// The first failure that took away the trust in what is written here.
+    suspect: OnceLock<String>,
+    errors: AtomicU64,
     // Held for as long as this process uses the mountpath.
     _lock: fs::File,
 }
@@ -87,8 +93,18 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        let suspect = AtomicBool::new(false);
-        Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
+        Ok(Self::assemble(path, file_system, identity.lanes, dir, lock))
+    }
+
+    fn assemble(
+        path: PathBuf,
+        file_system: sys::FileSystem,
+        lanes: u16,
+        dir: OwnedFd,
+        lock: fs::File,
+    ) -> Self {
+        let (suspect, errors) = (OnceLock::new(), AtomicU64::new(0));
+        Self { path, file_system, lanes, dir, suspect, errors, _lock: lock }
     }
 
     /// Bytes that a lane may hold without having a use for them: allocated ahead, or out of use and not yet reclaimed.
@@ -129,8 +145,7 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        let suspect = AtomicBool::new(false);
-        Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
+        Ok(Self::assemble(path, file_system, identity.lanes, dir, lock))
     }
 
     /// The directory that all paths are relative to.
@@ -144,38 +159,123 @@ impl Mountpath {
         Ok(fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?.into())
     }
 
-    /// After a failed flush nothing written here can be trusted to be durable.
-    pub(crate) fn mark_suspect(&self) {
-        self.suspect.store(true, Ordering::Relaxed);
+    /// After a failed write or flush nothing written here can be trusted to be durable: from now on it is only read.
+    pub(crate) fn mark_suspect(&self, why: &Error) {
+        if self.suspect.set(why.text.clone()).is_ok() {
+            let path = self.path.display();
+            tracing::error!(mountpath = %path, why = why.text, "the mountpath is suspect: it takes no more changes");
+        }
     }
 
     pub(crate) fn is_suspect(&self) -> bool {
-        self.suspect.load(Ordering::Relaxed)
+        self.suspect.get().is_some()
+    }
+
+    /// What it is suspected for, if it is.
+    pub(crate) fn suspicion(&self) -> Option<&str> {
+        self.suspect.get().map(String::as_str)
+    }
+
+    /// Errors of the disk so far.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// What a change is told that comes after a failure.
+    pub(crate) fn refusal(&self) -> Error {
+        let why = self.suspicion().unwrap_or("a failure");
+        let text = format!("mountpath {} takes no changes after a failure: {why}", self.path.display());
+        Error { kind: Kind::Io, ..Error::internal(text) }
+    }
+
+    /// A step of a change that failed. One that says that the disk itself fails makes the mountpath suspect; one for
+    /// want of room or of descriptors only fails the change.
+    pub(crate) fn failed(&self, doing: &str, error: &io::Error) -> Error {
+        self.note(Error::disk(&format!("mountpath {}: {doing}", self.path.display()), error), error)
+    }
+
+    /// The same for an error of the index.
+    pub(crate) fn index_failed(&self, error: lsm::Error) -> Error {
+        let path = self.path.display();
+        match error {
+            lsm::Error::Io { doing, error } => self.failed(&doing, &error),
+            other => {
+                let error = Error::from(other);
+                Error { text: format!("mountpath {path}: {}", error.text), ..error }
+            }
+        }
+    }
+
+    /// A write or flush after which it is not known what of it is on the disk.
+    pub(crate) fn lost(&self, doing: &str, error: &io::Error) -> Error {
+        let error = self.failed(doing, error);
+        self.mark_suspect(&error);
+        error
+    }
+
+    fn note(&self, error: Error, cause: &io::Error) -> Error {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if is_of_the_disk(cause) {
+            self.mark_suspect(&error);
+        }
+        error
     }
 
     /// Moves a bucket's directory out of sight, to be removed at leisure. A bucket without objects has none.
     pub(crate) fn trash_bucket(&self, bucket: &BucketRef) -> io::Result<Option<PathBuf>> {
         let trash = format!("{TRASH_DIR}/{}-{}", bucket.name, bucket.id);
-        match sys::rename_beneath(self.dir(), &bucket.dir(), &trash) {
+        let moved = uring::fault::step("bucket-trash")
+            .and_then(|()| sys::rename_beneath(self.dir(), &bucket.dir(), &trash));
+        match moved {
             Ok(()) => Ok(Some(self.path.join(trash))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many.
+    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many. What cannot be
+    /// removed takes room and does no harm, so it keeps no node from starting.
+    ///
+    /// # Errors
+    /// When it cannot be told what there is.
     pub(crate) fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
-        for entry in fs::read_dir(self.path.join(WORK_DIR))? {
-            fs::remove_file(entry?.path())?;
-            removed += 1;
-        }
-        for entry in fs::read_dir(self.path.join(TRASH_DIR))? {
-            fs::remove_dir_all(entry?.path())?;
-            removed += 1;
+        for (dir, remove) in
+            [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all as Remove)]
+        {
+            let dir = self.path.join(dir);
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
+            for entry in fs::read_dir(&dir).map_err(named)? {
+                let path = entry.map_err(named)?.path();
+                match remove(path.clone()) {
+                    Ok(()) => removed += 1,
+                    Err(e) => {
+                        tracing::error!(path = %path.display(), error = %e, "left over and not removed")
+                    }
+                }
+            }
         }
         Ok(removed)
     }
+}
+
+/// Whether an error says that the disk or its file system does not work, rather than that something is used up.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let of_the_disk = [
+        Errno::IO,
+        Errno::ROFS,
+        Errno::NXIO,
+        Errno::NODEV,
+        Errno::UCLEAN,
+        Errno::SHUTDOWN,
+        Errno::REMOTEIO,
+        Errno::NOMEDIUM,
+        Errno::TIMEDOUT,
+        Errno::NOLINK,
+        Errno::BADMSG,
+    ];
+    error.raw_os_error().is_some_and(|raw| of_the_disk.iter().any(|errno| errno.raw_os_error() == raw))
 }
 
 fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {

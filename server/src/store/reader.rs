@@ -93,6 +93,7 @@ impl Reader {
             None => return Err(Error::internal("a read got lost")),
         };
         let (result, buf) = read.await;
+        let result = result.and_then(|count| uring::fault::step("file-read").map(|()| count));
         let count = result.map_err(|e| Error::disk("read", &e))?;
         self.read_ahead();
         let number = self.deliver_at / CHUNK_BYTES as u64;

@@ -39,7 +39,8 @@ impl Room {
             self.left_bytes.set(left);
             return Ok(());
         }
-        let available = self.mountpath.available_bytes().map_err(|e| Error::disk("look for room", &e))?;
+        let available =
+            self.mountpath.available_bytes().map_err(|e| self.mountpath.failed("look for room", &e))?;
         let total = self.mountpath.file_system.total_bytes;
         let kept =
             (total / KEPT_SHARE).clamp(*KEPT_BYTES.start(), *KEPT_BYTES.end()).min(total / KEPT_SHARE_MAX);

@@ -201,7 +201,7 @@ impl StoreSetup {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
-            entries: RefCell::new(Cache::new(entries_max)),
+            entries: Rc::new(RefCell::new(Cache::new(entries_max))),
             entries_door: RefCell::new(Doorkeeper::new(entries_max as u64, entries_max)),
             rooms: self.mountpaths.iter().map(|m| Room::new(Arc::clone(m), self.cores)).collect(),
             index_cache,
@@ -216,7 +216,8 @@ impl StoreSetup {
             last_generation: Cell::new(last_generation.unwrap_or_default()),
             counters: Cell::new(StoreStats::default()),
             closing: Cell::new(false),
-            keeping_up: Cell::new(false),
+            keeping_up: Cell::new(0),
+            busy_upkeeps: Cell::new(0),
         }
     }
 }

@@ -104,13 +104,17 @@ impl Writer {
         // Of unknown length it takes room as it grows.
         self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0))?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
-        let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::CreateNew)
-            .map_err(|e| Error::disk("create work file", &e))?;
+        let mountpath = Arc::clone(self.mountpath()?);
+        let file = uring::fault::step("work-create")
+            .and_then(|()| DirectFile::open(mountpath.dir(), &work_path, OpenMode::CreateNew))
+            .map_err(|e| mountpath.failed("create a work file", &e))?;
         self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
         self.file = Some(file.clone());
         if let Some(size_bytes) = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size)) {
             let blocks = size_bytes.next_multiple_of(LEAF_BYTES as u64);
-            sys::allocate(file.fd().as_fd(), blocks).map_err(|e| Error::disk("allocate", &e))?;
+            let allocated =
+                uring::fault::step("work-allocate").and_then(|()| sys::allocate(file.fd().as_fd(), blocks));
+            allocated.map_err(|e| mountpath.failed("allocate", &e))?;
         }
         Ok(file)
     }
@@ -206,10 +210,12 @@ impl Writer {
     async fn finish_pending(&mut self) -> Result<()> {
         let Some((write, len)) = self.pending.take() else { return Ok(()) };
         let (count, _) = write.await;
-        match count.map_err(|e| Error::disk("write", &e))? {
+        let count = count.and_then(|count| uring::fault::step("work-write").map(|()| count));
+        let mountpath = self.store.mountpath(self.key.mountpath)?;
+        match count.map_err(|e| mountpath.failed("write", &e))? {
             count if count == len => Ok(()),
             // A short write to a file means that the device is full.
-            count => Err(Error { kind: Kind::NoSpace, ..Error::disk("write", &short_write(count, len)) }),
+            count => Err(mountpath.failed("write", &short_write(count, len))),
         }
     }
 
@@ -255,7 +261,8 @@ impl Writer {
         };
         if !self.written.is_multiple_of(LEAF_BYTES as u64) {
             let cut = sys::truncate(file.fd().as_fd(), self.written);
-            cut.map_err(|e| Error::disk("truncate", &e))?;
+            let mountpath = self.store.mountpath(self.key.mountpath)?;
+            cut.map_err(|e| mountpath.failed("truncate", &e))?;
         }
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
@@ -268,7 +275,7 @@ impl Writer {
         if let Some(work) = &mut self.work {
             work.sidecar = has_sidecar.then_some(self.generation);
         }
-        open::write_meta(&file, &meta)?;
+        open::write_meta(self.mountpath()?, &file, &meta)?;
         fault::point("file-ready");
         let (entry, done) = held.put_file(entry, &mut self.work, self.new.durability).await?;
         done.await.map(|()| entry)

@@ -45,6 +45,8 @@ pub(crate) struct Site {
     port: Port,
     pub(crate) data_dir: PathBuf,
     pub(crate) mountpath: PathBuf,
+    /// A second one, if there is to be one.
+    pub(crate) other_mountpath: Option<PathBuf>,
     /// Lines of the settings file beyond those that every test needs.
     pub(crate) settings: String,
     pub(crate) connections_max: usize,
@@ -62,6 +64,7 @@ impl Site {
             port: Port::claim(),
             data_dir: root.path().join("data"),
             mountpath: root.path().join("mp"),
+            other_mountpath: None,
             settings: String::new(),
             connections_max: 512,
             root,
@@ -138,8 +141,11 @@ impl Site {
     fn start_on(&self, port: u16, log_name: &str, environment: &[(&str, &str)]) -> Result<Node, String> {
         let config = self.root().join(format!("{log_name}.toml"));
         let text = format!(
-            "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\nmemory = \"768MiB\"\nconnections_max = {}\n{}\n",
-            self.data_dir, self.mountpath, self.connections_max, self.settings,
+            "data_dir = {:?}\nmountpaths = {:?}\nport = {port}\nmemory = \"768MiB\"\nconnections_max = {}\n{}\n",
+            self.data_dir,
+            std::iter::once(&self.mountpath).chain(&self.other_mountpath).collect::<Vec<_>>(),
+            self.connections_max,
+            self.settings,
         );
         fs::write(&config, text).unwrap();
         let out = self.root().join(format!("{log_name}.out"));
@@ -227,6 +233,21 @@ impl Node {
             if let Some(status) = self.child.try_wait().unwrap() {
                 assert!(status.success(), "{status}: {}", self.log_text());
                 return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the node does not stop: {}", self.log_text());
+    }
+
+    /// Has it end as the operator would; returns how long that took, and whether it says that all went well.
+    pub(crate) fn end(mut self) -> (Duration, bool) {
+        let begun = Instant::now();
+        if self.is_alive() {
+            self.signal(Signal::TERM);
+        }
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (begun.elapsed(), status.success());
             }
             std::thread::sleep(Duration::from_millis(10));
         }

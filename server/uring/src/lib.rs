@@ -13,6 +13,7 @@
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
 //! * [`Executor`] runs a core's tasks and its ring; its thread sleeps in the ring only, and never on work.
 //! * [`block_on()`] is an executor for a thread that has none: a tool's or a test's.
+//! * [`fault`] has steps fail that a test names.
 //! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
 
 mod block_on;
@@ -20,6 +21,7 @@ mod buddy;
 mod bytes;
 mod driver;
 mod executor;
+pub mod fault;
 mod file;
 mod mailbox;
 mod op;

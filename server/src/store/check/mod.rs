@@ -17,7 +17,6 @@ mod look;
 pub(crate) use finding::{CheckCounts, Class, Finding, Observer};
 pub(crate) use leftovers::{leftovers, sidecars_there};
 
-use super::after::After;
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::inspect::LostIndex;
@@ -31,7 +30,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
-use wire::api::bprops::Durability;
 use xxhash_rust::xxh64::xxh64;
 
 /// Work between two rests, in bytes.
@@ -160,7 +158,7 @@ impl Check<'_> {
     /// Returns when every change that is under way has reached its files.
     async fn barrier(&self, lane: &Rc<Lane>) -> Result<()> {
         match self.store.committers.get(lane.mountpath_index) {
-            Some(committer) => committer.join(lane, After::Nothing, Durability::None).await,
+            Some(committer) => committer.barrier(lane).await,
             // Nobody changes anything.
             None => Ok(()),
         }

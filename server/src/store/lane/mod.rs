@@ -25,17 +25,18 @@ pub(crate) use open::{LaneSetup, OpenedLane, segment_path};
 pub(crate) use reader::{Found, SegmentReader};
 pub(crate) use replay::{Buckets, extent_of, replay, replay_in_memory};
 use segments::SegmentFiles;
+use upkeep::Failures;
 pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
 pub(crate) use walk::{Walk, adopt_files};
 
-use super::after::Undo;
 use super::cache::ReadCache;
 use super::entry::Entry;
 use super::mountpath::Mountpath;
 use super::place::{Extent, Place};
 use super::reader::Piece;
+use super::undo::{Readers, Undo};
 use super::value;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use futures_channel::oneshot;
 use lsm::{LaneIndex, Peek};
 use std::cell::{Cell, RefCell};
@@ -70,7 +71,7 @@ pub(crate) struct Lane {
     pub(crate) ledger: RefCell<Ledger>,
     files: SegmentFiles,
     /// Generations whose files do not have their names yet, with those who wait to read them.
-    unsettled: RefCell<HashMap<u64, Vec<oneshot::Sender<()>>>>,
+    unsettled: RefCell<HashMap<u64, Readers>>,
     /// The log up to here is in the durable index.
     checkpoint: Cell<Position>,
     /// A checkpoint whose index is frozen and not durable yet.
@@ -82,6 +83,9 @@ pub(crate) struct Lane {
     reclaimed: Cell<u64>,
     /// Counts changes of the index: a look-up that waited for the disk may have been overtaken.
     changes: Cell<u64>,
+    /// Counts changes that were taken back: what was looked up before may be one of them.
+    taken_back: Cell<u64>,
+    failures: Failures,
 }
 
 impl Lane {
@@ -125,16 +129,61 @@ impl Lane {
         self.changes.set(self.changes.get() + 1);
     }
 
-    /// Takes back an entry whose file could not be put in its place, unless it has been replaced already.
-    pub(crate) fn withdraw(&self, undo: &Undo) {
-        let now = match self.index.peek(&undo.key) {
-            Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
-            Peek::Absent | Peek::OnDisk => None,
+    /// Takes back a change that has failed. `later` is the next change of the same name, if one that is still under way
+    /// has been published on top of it.
+    pub(crate) fn take_back(&self, undo: &Undo, later: Option<&mut Undo>) {
+        self.changes.set(self.changes.get() + 1);
+        self.taken_back.set(self.taken_back.get() + 1);
+        let replace = |ledger: &mut Ledger| {
+            undo.new.iter().for_each(|new| ledger.remove(undo.bucket_id, new));
+            undo.old.iter().for_each(|old| ledger.add(undo.bucket_id, old));
         };
-        let Some(now) = now.filter(|now| now.generation == undo.generation) else { return };
-        match &undo.old {
-            Some(old) => self.publish(undo.bucket_id, &undo.key, old, Some(&now)),
-            None => self.unpublish(undo.bucket_id, &undo.key, &now),
+        let is_latest = later.is_none();
+        match later {
+            Some(later) => {
+                later.old.clone_from(&undo.old);
+                if later.freezes == undo.freezes {
+                    return;
+                }
+            }
+            None => replace(&mut self.ledger.borrow_mut()),
+        }
+        // A checkpoint that has begun must not make durable what did not happen.
+        if let Some(unfinished) = self.unfinished.borrow_mut().as_mut()
+            && undo.freezes < self.index.freezes()
+        {
+            replace(&mut unfinished.ledger);
+        }
+        let value = undo.old.as_ref().map(|old| {
+            let mut bytes = Vec::with_capacity(96);
+            value::encode(old, &mut bytes);
+            bytes
+        });
+        self.index.put_back(undo.freezes, is_latest, &undo.key, value.as_deref());
+        undo.forget_kept();
+    }
+
+    /// Changes that were taken back so far.
+    pub(crate) fn taken_back(&self) -> u64 {
+        self.taken_back.get()
+    }
+
+    /// Whether a name still stands for what was found when [`Self::taken_back`] said `taken_back`. Nobody else has changed
+    /// it, but a change before may have been taken back.
+    pub(crate) fn still_is(&self, key: &[u8], found: Option<&Entry>, taken_back: u64) -> bool {
+        if self.taken_back.get() == taken_back {
+            return true;
+        }
+        let now = match self.index.peek(key) {
+            Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
+            Peek::Absent => None,
+            Peek::OnDisk => return false,
+        };
+        match (&now, found) {
+            (Some(now), Some(found)) => {
+                (now.generation, now.place, &now.custom) == (found.generation, found.place, &found.custom)
+            }
+            (now, found) => now.is_none() && found.is_none(),
         }
     }
 
@@ -144,7 +193,7 @@ impl Lane {
     }
 
     /// Writes the batch of the log; returns the file it went to, if there was anything to write.
-    pub(crate) async fn write_batch(&self) -> Result<Option<Rc<OwnedFd>>> {
+    pub(crate) async fn write_batch(&self) -> std::io::Result<Option<Rc<OwnedFd>>> {
         let Some((file, end)) = self.log.write_batch().await? else { return Ok(None) };
         self.account(end);
         Ok(Some(file))
@@ -163,14 +212,15 @@ impl Lane {
     }
 
     /// The file of this generation is under its name, or will never be.
-    pub(crate) fn unsettle_done(&self, generation: u64) {
-        for waiter in self.unsettled.borrow_mut().remove(&generation).unwrap_or_default() {
+    pub(crate) fn unsettle_done(&self, generation: u64, named: bool) {
+        for reader in self.unsettled.borrow_mut().remove(&generation).unwrap_or_default() {
             // Whoever has gone waits for nothing.
-            let _ = waiter.send(());
+            let _ = reader.send(named);
         }
     }
 
-    /// Returns when an object's bytes can be read from where its entry says.
+    /// Returns when an object's bytes can be read from where its entry says. After an error they never will be, and the
+    /// name stands for what it stood for before.
     pub(crate) async fn settled(&self, entry: &Entry) -> Result<()> {
         match &entry.place {
             Place::Segment(extent) => {
@@ -183,10 +233,11 @@ impl Lane {
                     waiting.push(turn);
                     my_turn
                 });
-                if let Some(turn) = turn {
-                    let _ = turn.await;
+                let Some(turn) = turn else { return Ok(()) };
+                if turn.await == Ok(true) {
+                    return Ok(());
                 }
-                Ok(())
+                Err(Error { kind: Kind::Io, ..Error::internal("the write that was to be read has failed") })
             }
         }
     }

@@ -5,6 +5,7 @@ use super::buffers::BatchBuffers;
 use super::ledger::Ledger;
 use super::log::{Log, Position, file_name, number_of};
 use super::segments::SegmentFiles;
+use super::upkeep::Failures;
 use crate::error::{Error, Kind, Result};
 use crate::store::mountpath::{LANES_DIR, Mountpath};
 use crate::store::value::{number, put_number};
@@ -79,6 +80,7 @@ impl LaneSetup {
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
         let log = Log::new(
             self.driver.clone(),
+            Arc::clone(&self.mountpath),
             Rc::clone(&dir),
             self.buffers,
             self.segment_bytes,
@@ -102,6 +104,8 @@ impl LaneSetup {
             swept: RefCell::default(),
             kept: RefCell::default(),
             reclaimed: Cell::new(0),
+            taken_back: Cell::new(0),
+            failures: Failures::default(),
         });
         OpenedLane { lane, from, segments }
     }

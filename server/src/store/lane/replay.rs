@@ -10,7 +10,7 @@ use super::open::{OpenedLane, encode_checkpoint};
 use super::reader::{Found, SegmentReader};
 use super::{BATCH_BYTES_MAX, Lane};
 use crate::error::{Error, Result};
-use crate::store::after::After;
+use crate::store::after::Unlink;
 use crate::store::entry::{BucketRef, Entry, Key, index_key};
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
@@ -251,8 +251,7 @@ impl Replay<'_> {
             return Ok(());
         }
         let sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }).then_some(meta.generation);
-        let unlink = After::Unlink { path: self.key(bucket, name).path(), sidecar };
-        unlink.run(&self.lane.mountpath, self.lane).map(drop)
+        Unlink { path: self.key(bucket, name).path(), sidecar }.run(&self.lane.mountpath).map(drop)
     }
 
     fn key(&self, bucket: &Arc<BucketRef>, name: &str) -> Key {

@@ -16,7 +16,9 @@ use crate::store::commit::Committer;
 use crate::store::entry::{Entry, index_key, parse_index_key};
 use crate::store::lock::NameLocks;
 use crate::store::place::Place;
+use crate::store::undo::Undo;
 use futures_util::future::join_all;
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::future::Future;
 use std::os::fd::AsFd;
@@ -69,6 +71,60 @@ pub(crate) struct Share {
     pub(crate) pause_percent: u32,
 }
 
+/// What of a lane's upkeep has failed the last time.
+#[derive(Default)]
+pub(super) struct Failures {
+    /// Writing the index out.
+    checkpoint: Failing,
+    /// Merging and reclaiming.
+    tidying: Failing,
+}
+
+/// A piece of upkeep that may be failing.
+#[derive(Default)]
+struct Failing {
+    last: RefCell<Option<Failure>>,
+}
+
+struct Failure {
+    error: Error,
+    /// It is not tried again before this.
+    until: Instant,
+    pause: Duration,
+}
+
+/// How long what has failed is left alone: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(8);
+
+impl Failing {
+    fn rests(&self) -> bool {
+        self.last.borrow().as_ref().is_some_and(|failure| Instant::now() < failure.until)
+    }
+
+    fn last(&self) -> Option<Error> {
+        self.last.borrow().as_ref().map(|failure| failure.error.clone())
+    }
+
+    /// Notes how an attempt went; returns whether it has done something.
+    fn note(&self, lane: &Lane, outcome: Result<bool>) -> bool {
+        let error = match outcome {
+            // Nothing tried is nothing learnt.
+            Ok(false) => return false,
+            Ok(true) => {
+                self.last.take();
+                return true;
+            }
+            Err(error) => error,
+        };
+        tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, %error, "upkeep");
+        let before = self.last.borrow().as_ref().map(|failure| failure.pause * 2);
+        let pause = before.unwrap_or(PAUSE_MIN).min(PAUSE_MAX);
+        self.last.replace(Some(Failure { error, until: Instant::now() + pause, pause }));
+        false
+    }
+}
+
 impl Share {
     /// Rests in proportion to the work done since `begun`.
     pub(crate) async fn rest(self, driver: &Driver, begun: Instant) -> Instant {
@@ -81,16 +137,43 @@ impl Share {
 type Copies = Vec<Pin<Box<dyn Future<Output = Result<()>>>>>;
 
 impl Lane {
-    /// Does one piece of what is due; false when nothing was.
-    pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
-        let log_bytes = self.log_bytes_since(self.checkpoint.get());
-        if self.index.memtable_bytes() > upkeep.limits.memtable_bytes
-            || log_bytes > upkeep.limits.replay_bytes
-            || self.garbage_is_due()?
-        {
-            self.checkpoint_now(upkeep.committer).await?;
-            return Ok(true);
+    /// Does one piece of what is due; false when nothing was. What has failed is left alone for a while.
+    pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> bool {
+        let outcome =
+            if self.failures.checkpoint.rests() { Ok(false) } else { self.checkpoint_if_due(upkeep).await };
+        match self.failures.checkpoint.note(self, outcome) {
+            true => true,
+            false if self.failures.tidying.rests() => false,
+            false => {
+                let outcome = self.tidy(upkeep).await;
+                self.failures.tidying.note(self, outcome)
+            }
         }
+    }
+
+    /// # Errors
+    /// Why the index cannot be written out at present: whoever waits for that waits in vain.
+    pub(crate) fn may_wait_for_upkeep(&self) -> Result<()> {
+        if self.mountpath.is_suspect() {
+            return Err(self.mountpath.refusal());
+        }
+        self.failures.checkpoint.last().map_or(Ok(()), Err)
+    }
+
+    async fn checkpoint_if_due(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
+        let log_bytes = self.log_bytes_since(self.checkpoint.get());
+        let is_due = self.unfinished.borrow().is_some()
+            || self.index.memtable_bytes() > upkeep.limits.memtable_bytes
+            || log_bytes > upkeep.limits.replay_bytes
+            || self.garbage_is_due()?;
+        if is_due {
+            self.checkpoint_now(upkeep.committer).await?;
+        }
+        Ok(is_due)
+    }
+
+    /// Sweeps what destroyed buckets have left, merges runs, or else reclaims a segment.
+    async fn tidy(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
         if self.sweep(upkeep).await? {
             return Ok(true);
         }
@@ -98,7 +181,8 @@ impl Lane {
             let bucket = parse_index_key(key).map(|(bucket, _)| bucket);
             bucket.is_none_or(|bucket| (upkeep.is_alive)(bucket) || self.needs_entries_of(bucket))
         };
-        if self.index.merge_step(&keep, upkeep.is_closing).await? {
+        let merged = self.index.merge_step(&keep, upkeep.is_closing).await;
+        if merged.map_err(|e| self.mountpath.index_failed(e))? {
             return Ok(true);
         }
         match self.victim() {
@@ -137,11 +221,11 @@ impl Lane {
             *self.unfinished.borrow_mut() = Some(Unfinished { position, ledger, swept });
         }
         // The index must not know of records that a power cut may still take away.
-        committer.join(self, After::Nothing, Durability::Group).await?;
+        committer.join(self, After::Nothing, None, Durability::Group).await?;
         let Some(checkpoint) = self.unfinished.borrow().clone() else { return Ok(()) };
         fault::point("checkpoint-begun");
         let bytes = encode_checkpoint(checkpoint.position, &checkpoint.ledger).await;
-        self.index.flush(&bytes).await?;
+        self.index.flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
         fault::point("checkpoint-durable");
         self.unfinished.take();
         self.checkpoint.set(checkpoint.position);
@@ -155,7 +239,7 @@ impl Lane {
         self.index.freeze();
         let ledger = self.ledger.borrow().clone();
         let bytes = encode_checkpoint(position, &ledger).await;
-        self.index.flush(&bytes).await?;
+        self.index.flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
         self.checkpoint.set(position);
         Ok(())
     }
@@ -210,6 +294,7 @@ impl Lane {
 
     async fn reclaim(self: &Rc<Self>, victim: u64, upkeep: &Upkeep<'_>) -> Result<()> {
         let name = file_name(victim);
+        let taken_back = self.taken_back();
         let mut reader = SegmentReader::open(&self.driver, self.dir.as_fd(), &name, 0)?;
         let oldest = self.ledger.borrow().segments().next().is_none_or(|(number, _)| number >= victim);
         let mut copies: Copies = Vec::new();
@@ -242,6 +327,12 @@ impl Lane {
         finish(&mut copies).await?;
         // Whoever closes a removed file last frees its blocks.
         drop(reader);
+        // What is out of use here is so because of later records: they must be durable, or be taken back, before it goes.
+        upkeep.committer.join(self, After::Nothing, None, Durability::Group).await?;
+        if self.taken_back() != taken_back {
+            // Something may be in use here again: it is looked through once more.
+            return Ok(());
+        }
         self.remove_segment(victim, name).await
     }
 
@@ -259,6 +350,7 @@ impl Lane {
             return Ok(());
         }
         let _guard = upkeep.locks.lock(&key).await;
+        let taken_back = self.taken_back();
         let Some(entry) = self.lookup(&key).await? else { return Ok(()) };
         let Place::Segment(extent) = entry.place else { return Ok(()) };
         if (extent.segment, extent.offset) != (at.segment, at.offset) {
@@ -273,7 +365,7 @@ impl Lane {
         }
         // The very bytes: a record says nothing of where it lies.
         self.log.reserve(raw.len()).await?;
-        if !(upkeep.is_alive)(meta.bucket_id) {
+        if !(upkeep.is_alive)(meta.bucket_id) || !self.still_is(&key, Some(&entry), taken_back) {
             return Ok(());
         }
         let start = self.log.append([raw, &[]], 0)?;
@@ -283,7 +375,16 @@ impl Lane {
             ..entry.clone()
         };
         self.publish(meta.bucket_id, &key, &moved, Some(&entry));
-        copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
+        let undo = Undo {
+            bucket_id: meta.bucket_id,
+            key,
+            new: Some(Rc::new(moved)),
+            old: Some(Rc::new(entry)),
+            freezes: self.index.freezes(),
+            // A request that has kept the place looks the name up again when it cannot read there.
+            kept: None,
+        };
+        copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Some(undo), Durability::Group)));
         Ok(())
     }
 
@@ -296,7 +397,7 @@ impl Lane {
         for deletion in deletions {
             self.log.reserve(super::DELETION_BYTES_MAX).await?;
             self.log.append_deletion(deletion)?;
-            copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
+            copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, None, Durability::Group)));
         }
         Ok(())
     }
@@ -317,8 +418,11 @@ impl Lane {
         self.files.forget(victim);
         self.ledger.borrow_mut().drop_segment(victim);
         let name = CString::new(name).map_err(|_| Error::internal("a segment with a strange name"))?;
-        let removed = self.driver.unlink(&self.dir, name).await;
-        removed.map_err(|e| Error::disk("remove a segment", &e))?;
+        let removed = match uring::fault::step("segment-remove") {
+            Ok(()) => self.driver.unlink(&self.dir, name).await,
+            Err(e) => Err(e),
+        };
+        removed.map_err(|e| self.mountpath.failed("remove a segment", &e))?;
         fault::point("segment-removed");
         Ok(())
     }
