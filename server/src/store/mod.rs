@@ -6,6 +6,7 @@
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]). [`room`] is what they may not take.
+//! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
@@ -28,7 +29,10 @@ mod reader;
 mod room;
 mod scan;
 mod sidecar;
+mod slow;
+mod source;
 mod start;
+mod sums;
 mod value;
 mod writer;
 
@@ -43,8 +47,10 @@ pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, refuse_growth};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};
+pub(crate) use slow::{OWN_BYTES, QUANTUM_BYTES};
+pub(crate) use source::{Arrival, ByteSource, Fill};
 pub(crate) use start::{RecoveryReport, StoreSetup};
-pub(crate) use writer::{ByteSource, NewObject, Writer};
+pub(crate) use writer::{NewObject, Writer};
 
 /// Data is checksummed and verified in blocks of this size.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;

@@ -48,6 +48,7 @@ pub(crate) struct Site {
     /// Lines of the settings file beyond those that every test needs.
     pub(crate) settings: String,
     pub(crate) connections_max: usize,
+    pub(crate) memory: &'static str,
 }
 
 impl Site {
@@ -64,6 +65,7 @@ impl Site {
             mountpath: root.path().join("mp"),
             settings: String::new(),
             connections_max: 512,
+            memory: "768MiB",
             root,
         }
     }
@@ -138,8 +140,8 @@ impl Site {
     fn start_on(&self, port: u16, log_name: &str, environment: &[(&str, &str)]) -> Result<Node, String> {
         let config = self.root().join(format!("{log_name}.toml"));
         let text = format!(
-            "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\nmemory = \"768MiB\"\nconnections_max = {}\n{}\n",
-            self.data_dir, self.mountpath, self.connections_max, self.settings,
+            "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\nmemory = {:?}\nconnections_max = {}\n{}\n",
+            self.data_dir, self.mountpath, self.memory, self.connections_max, self.settings,
         );
         fs::write(&config, text).unwrap();
         let out = self.root().join(format!("{log_name}.out"));

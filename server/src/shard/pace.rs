@@ -1,0 +1,69 @@
+//! How fast a peer's bytes come in, judged by what has come.
+
+/// Bytes in this time are the mark of a peer that is worth a buffer.
+const WINDOW_MS: u64 = 250;
+const FAST_BYTES: usize = 64 << 10;
+
+/// What is known of a peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Speed {
+    #[default]
+    Unknown,
+    Fast,
+    Slow,
+}
+
+/// A peer's speed, and what it is judged by.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Pace {
+    speed: Speed,
+    since_ms: u64,
+    bytes: usize,
+}
+
+impl Pace {
+    pub(super) fn speed(self) -> Speed {
+        self.speed
+    }
+
+    /// So many bytes have come. Being slow ends with many bytes at once; being fast ends by [`Pace::note_slow`] only.
+    pub(super) fn note(&mut self, count: usize, now_ms: u64) {
+        if now_ms.saturating_sub(self.since_ms) > WINDOW_MS {
+            self.since_ms = now_ms;
+            self.bytes = 0;
+        }
+        self.bytes = self.bytes.saturating_add(count);
+        if self.bytes >= FAST_BYTES {
+            self.speed = Speed::Fast;
+        }
+    }
+
+    /// It has kept a buffer waiting.
+    pub(super) fn note_slow(&mut self, now_ms: u64) {
+        *self = Self { speed: Speed::Slow, since_ms: now_ms, bytes: 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_peer_is_fast_again_after_many_bytes_at_once() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.speed(), Speed::Unknown);
+        pace.note_slow(1000);
+        // 20 kB in each second, in one go or drop by drop.
+        for second in 1..100 {
+            pace.note(20_000, second * 1000);
+            assert_eq!(pace.speed(), Speed::Slow);
+        }
+        for drop in 0..10_000 {
+            pace.note(1000, 200_000 + drop * 50);
+            assert_eq!(pace.speed(), Speed::Slow);
+        }
+        pace.note(40_000, 1_000_000);
+        pace.note(40_000, 1_000_100);
+        assert_eq!(pace.speed(), Speed::Fast);
+    }
+}
