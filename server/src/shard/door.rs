@@ -46,7 +46,13 @@ impl Shard {
     /// Counts a connection that finds no place.
     pub(super) fn note_refused(&self) {
         self.counters.refused.add(1);
-        count(if self.door.is_short.get() { &self.door.no_descriptor } else { &self.door.at_limit });
+        let (counter, why) = if self.door.is_short.get() {
+            (&self.door.no_descriptor, "no descriptor is left")
+        } else {
+            (&self.door.at_limit, "all connections are in use")
+        };
+        count(counter);
+        self.watch.log_refusal(why);
     }
 }
 

@@ -16,7 +16,7 @@ use uring::Driver;
 const NEVER: u64 = u64::MAX;
 /// A connection that has waited for less does not make room for another.
 const IDLE_MS_MIN: u64 = 250;
-/// Cuts are logged no more often than this.
+/// Cuts and refusals are logged no more often than this.
 const LOG_MS: u64 = 1000;
 
 /// Why a connection is cut.
@@ -81,8 +81,26 @@ pub(crate) struct Watch {
     watched: RefCell<Slab<Rc<Watched>>>,
     now_ms: Cell<u64>,
     cuts: [Cell<u64>; Cut::REASONS.len()],
-    logged_ms: Cell<Option<u64>>,
-    unlogged: Cell<u64>,
+    cuts_log: LogGate,
+    refusals_log: LogGate,
+}
+
+/// Lets one line a second through, with the number of those that it has kept back.
+#[derive(Default)]
+struct LogGate {
+    passed_ms: Cell<Option<u64>>,
+    kept_back: Cell<u64>,
+}
+
+impl LogGate {
+    fn pass(&self, now_ms: u64) -> Option<u64> {
+        if self.passed_ms.get().is_some_and(|passed| now_ms < passed + LOG_MS) {
+            self.kept_back.set(self.kept_back.get() + 1);
+            return None;
+        }
+        self.passed_ms.set(Some(now_ms));
+        Some(self.kept_back.replace(0))
+    }
 }
 
 /// One connection's entry; leaves the table when dropped.
@@ -169,13 +187,15 @@ impl Watch {
         if let Some(count) = self.cuts.get(cut.index()) {
             count.set(count.get() + 1);
         }
-        let now = self.now_ms.get();
-        if self.logged_ms.get().is_some_and(|logged| now < logged + LOG_MS) {
-            return self.unlogged.set(self.unlogged.get() + 1);
+        if let Some(more) = self.cuts_log.pass(self.now_ms.get()) {
+            tracing::warn!(%peer, reason = ?cut, more, "connection cut: no byte moved for too long");
         }
-        self.logged_ms.set(Some(now));
-        let unlogged = self.unlogged.replace(0);
-        tracing::warn!(%peer, reason = ?cut, unlogged, "connection cut: no byte moved for too long");
+    }
+
+    pub(super) fn log_refusal(&self, why: &str) {
+        if let Some(more) = self.refusals_log.pass(self.now_ms.get()) {
+            tracing::warn!(why, more, "connection refused");
+        }
     }
 }
 
