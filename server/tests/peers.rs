@@ -271,7 +271,10 @@ fn a_peer_that_moves_bytes_is_alive() {
             ["1\r\nx\r\n"; 9].into_iter().chain(["0\r\n\r\n"]).collect(),
         ),
         (delete.into_bytes(), message.split_inclusive(' ').collect()),
-        (b"GET /v1/health HTTP/1.1\r\n".to_vec(), ["H: o\r\n"; 9].into_iter().chain(["\r\n"]).collect()),
+        (
+            b"GET /v1/health HTTP/1.1\r\nHost: h\r\n".to_vec(),
+            ["H: o\r\n"; 9].into_iter().chain(["\r\n"]).collect(),
+        ),
     ];
     std::thread::scope(|scope| {
         for (head, drops) in &drips {

@@ -158,9 +158,11 @@ impl Stream {
         let timeout_ms = if seated { self.limits.idle_timeout_ms } else { self.limits.head_timeout_ms };
         self.watch.arm_for_progress(timeout_ms);
         let mut begun_ms = None;
-        self.watch.set_between_requests(self.received.is_empty());
+        self.watch.set_between_requests(true);
         loop {
             if !self.received.is_empty() {
+                // From its first byte on a request is answered, even by a node that is to stop.
+                self.watch.set_between_requests(false);
                 match head_end(&self.received, &self.limits.head) {
                     Ok(Some(end)) => return Ok(self.split_head(end)),
                     Ok(None) => {}
@@ -169,7 +171,6 @@ impl Stream {
                 let timeout_ms = self.limits.head_timeout_ms;
                 let now_ms = self.watch.now_ms();
                 let end_ms = *begun_ms.get_or_insert(now_ms) + HEAD_TIMEOUTS_MAX * timeout_ms;
-                self.watch.set_between_requests(false);
                 self.watch.arm(timeout_ms.min(end_ms.saturating_sub(now_ms)));
             }
             let bytes = std::mem::take(&mut self.received);
