@@ -196,9 +196,13 @@ impl ByteSource for Body<'_> {
         if let Err(e) = self.send_continue().await {
             return (Err(e), buf);
         }
+        let size_bytes = range.len();
         self.stream.hold();
         let filled = self.fill_held(buf, range).await;
         self.stream.end_hold();
+        if matches!(filled.0, Ok(Fill::Full(_))) {
+            self.stream.note_filled(size_bytes);
+        }
         filled
     }
 

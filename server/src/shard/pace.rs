@@ -2,7 +2,8 @@
 
 /// Bytes in this time are the mark of a peer that is worth a buffer.
 const WINDOW_MS: u64 = 250;
-const FAST_BYTES: usize = 64 << 10;
+const FAST_BYTES: usize = 32 << 10;
+const STRIKES_MAX: u32 = 5;
 
 /// What is known of a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub(super) struct Pace {
     speed: Speed,
     since_ms: u64,
     bytes: usize,
+    /// How often it has kept a buffer waiting since it last filled one: each time it must show twice as much.
+    strikes: u32,
 }
 
 impl Pace {
@@ -33,14 +36,20 @@ impl Pace {
             self.bytes = 0;
         }
         self.bytes = self.bytes.saturating_add(count);
-        if self.bytes >= FAST_BYTES {
+        if self.bytes >= FAST_BYTES << self.strikes.min(STRIKES_MAX) {
             self.speed = Speed::Fast;
         }
     }
 
     /// It has kept a buffer waiting.
     pub(super) fn note_slow(&mut self, now_ms: u64) {
-        *self = Self { speed: Speed::Slow, since_ms: now_ms, bytes: 0 };
+        let strikes = self.strikes.saturating_add(1);
+        *self = Self { speed: Speed::Slow, since_ms: now_ms, bytes: 0, strikes };
+    }
+
+    /// It has filled a large buffer in time.
+    pub(super) fn note_filled(&mut self) {
+        self.strikes = 0;
     }
 }
 
@@ -64,6 +73,26 @@ mod tests {
         }
         pace.note(40_000, 1_000_000);
         pace.note(40_000, 1_000_100);
+        assert_eq!(pace.speed(), Speed::Fast);
+    }
+
+    #[test]
+    fn bursts_that_never_fill_a_buffer_lend_one_a_few_times_at_most() {
+        let mut pace = Pace::default();
+        let mut lent = 0;
+        for second in 1..1000 {
+            pace.note(200_000, second * 1000);
+            if pace.speed() != Speed::Slow {
+                lent += 1;
+                pace.note_slow(second * 1000 + 300);
+            }
+        }
+        assert!(lent <= STRIKES_MAX + 1, "a buffer was lent {lent} times");
+        pace.note(2 << 20, 2_000_000);
+        assert_eq!(pace.speed(), Speed::Fast);
+        pace.note_filled();
+        pace.note_slow(2_000_300);
+        pace.note(80_000, 2_001_000);
         assert_eq!(pace.speed(), Speed::Fast);
     }
 }

@@ -5,7 +5,7 @@ use super::pace::Pace;
 use super::seat::Seat;
 use super::watch::{Cut, Fired, WatchGuard};
 use crate::error::{Error, Result};
-use crate::store::Piece;
+use crate::store::{Piece, QUANTUM_BYTES};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -280,6 +280,13 @@ impl Stream {
     /// How fast bytes come in.
     pub(super) fn pace(&self) -> Pace {
         self.pace
+    }
+
+    /// The peer has filled a buffer in time.
+    pub(super) fn note_filled(&mut self, size_bytes: usize) {
+        if size_bytes >= QUANTUM_BYTES {
+            self.pace.note_filled();
+        }
     }
 
     /// From now on a buffer is held that this peer is to fill or to take: not for long.
