@@ -124,7 +124,8 @@ impl World {
             segment_bytes: 512 << 10,
             // Small, so that indexes are written out and merged all the time.
             index_bytes: 1 << 20,
-            slow_bytes: 64 << 10,
+            // None to lend: what comes slowly is written in small parts.
+            slow_bytes: 0,
         };
         let setup = StoreSetup {
             driver: driver.clone(),
