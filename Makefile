@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long scaling scaling-quick scaling-faults campaign campaign-buckets packages bench-packages python clean
+.PHONY: run test check bench bench-long scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -70,6 +70,11 @@ campaign: packages
 campaign-buckets:
 	BUCKETS=$${BUCKETS:-100000} BUCKETS_OUT=$(CURDIR)/bench/results/buckets.json $(CARGO) test --release --locked -p aisnode \
 	  --test many_buckets -- --nocapture campaign
+
+## a client beside 600 slow uploads and 100 slow readers; results in bench/results/slow-peers.json
+slow-peers: packages
+	SLOW_PEERS_S=60 SLOW_PEERS_OUT=$(CURDIR)/bench/results/slow-peers.json $(CARGO) test --release --locked -p aisnode \
+	  --test slow_peers -- --nocapture
 
 packages:
 	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \

@@ -373,6 +373,8 @@ fn store_config(config: &Config, budget: &Budget) -> StoreConfig {
         segment_bytes: config.segment_bytes,
         open_files: OPEN_FILES_CORE,
         index_bytes: budget.index_bytes_core,
+        // The other half is what each connection has of its own.
+        slow_bytes: budget.connections_bytes / 2 / budget.cores.max(1),
     }
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn error_reply(
     peer: SocketAddr,
 ) -> Reply {
     let status = error.status();
-    if status >= 500 && status != 501 {
+    // That there is no room at the moment is counted where it is found, and told once; many clients hear it at a time.
+    if status >= 500 && status != 501 && error.kind != Kind::Busy {
         tracing::warn!(status, source = ?error.source, text = %error.text, "request failed");
     }
     if error.kind == Kind::MethodNotAllowed {

@@ -4,7 +4,7 @@ use super::Request;
 use crate::error::Result;
 use crate::metrics::sum;
 use crate::reply::Reply;
-use crate::shard::Shard;
+use crate::shard::{Cut, Shard};
 use crate::store::StoreStats;
 use std::fmt::Write;
 use std::rc::Rc;
@@ -20,6 +20,10 @@ pub(super) struct CoreReport {
     pub(super) pool: PoolStats,
     pub(super) connections: usize,
     pub(super) loop_stats: LoopStats,
+    pub(super) idle_ended: u64,
+    /// Connections that were cut or refused, by reason.
+    pub(super) cut: Vec<(&'static str, u64)>,
+    pub(super) refused: Vec<(&'static str, u64)>,
 }
 
 /// Asks every core.
@@ -32,6 +36,9 @@ pub(super) async fn collect(shard: &Rc<Shard>) -> Result<Vec<CoreReport>> {
                 pool: core.driver.pool().stats(),
                 connections: core.connections(),
                 loop_stats: uring::loop_stats(),
+                idle_ended: core.door.made_room(),
+                cut: Cut::REASONS.into_iter().zip(core.watch.cuts()).collect(),
+                refused: core.door.refused().to_vec(),
             }
         })
         .await
@@ -52,6 +59,10 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
         }
         loop_lines(&mut text, &label, &report.loop_stats);
     }
+    let cut = "Connections ended because no byte moved for too long: of a head, of a body, of an answer.";
+    by_reason(&mut text, "connections_cut_total", cut, &label, &reports, |report| &report.cut);
+    let refused = "Connections answered with 503 or closed at once: all in use, or no descriptor left.";
+    by_reason(&mut text, "connections_refused_total", refused, &label, &reports, |report| &report.refused);
     for mountpath in node.mountpaths.iter() {
         let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
@@ -66,7 +77,24 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 21] {
+/// A counter of connections with a label for the reason, summed over all cores.
+fn by_reason(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    label: &str,
+    reports: &[CoreReport],
+    of: impl Fn(&CoreReport) -> &Vec<(&'static str, u64)>,
+) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# HELP straightline_{name} {help}");
+    for (reason, value) in sum(reports.iter().map(|report| of(report).clone()).collect()) {
+        let label = format!("{label},reason=\"{reason}\"");
+        line(text, &format!("straightline_{name}"), "counter", &label, value);
+    }
+}
+
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 23] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -90,6 +118,8 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 21] {
         ("pool_registered_segments", "gauge", pool.registered_segments as u64),
         ("pool_waiting", "gauge", pool.waiting as u64),
         ("connections", "gauge", report.connections as u64),
+        ("connections_idle_ended_total", "counter", report.idle_ended),
+        ("slow_peer_bytes", "gauge", store.slow_bytes),
     ]
 }
 

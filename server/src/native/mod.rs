@@ -60,6 +60,18 @@ impl<'h> Routed<'h> {
         Self { route, digest }
     }
 
+    /// Whether it is about the node rather than about data: such requests are served even when there is no seat left.
+    pub(crate) fn is_control(&self) -> bool {
+        matches!(
+            self.route,
+            Ok(Route::Health
+                | Route::Metrics
+                | Route::Daemon { .. }
+                | Route::Reverse { .. }
+                | Route::Cluster { .. })
+        )
+    }
+
     /// The core that owns the object; `None` when any core will do.
     pub(crate) fn owner_core(&self, shard: &Shard) -> Option<usize> {
         let Ok(Route::Object { .. }) = &self.route else { return None };

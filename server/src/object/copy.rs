@@ -3,7 +3,9 @@
 use super::locate::ObjectRef;
 use crate::error::{Error, Result};
 use crate::shard::Shard;
-use crate::store::{ByteSource, Caching, Entry, Key, Mountpath, NewObject, OpenObject, Reader};
+use crate::store::{
+    Arrival, ByteSource, Caching, Entry, Fill, Key, Mountpath, NewObject, OpenObject, Reader,
+};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -129,12 +131,23 @@ impl ObjectSource {
 }
 
 impl ByteSource for ObjectSource {
-    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
+    /// A disk is never slow in the way of a peer.
+    async fn arrive(&mut self, _: &dyn Fn() -> bool) -> Result<Arrival> {
+        Ok(Arrival::Flow)
+    }
+
+    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
+        let wanted = range.len();
         let filled = match self {
             Self::Bytes(bytes, taken) => Ok(take_bytes(bytes, taken, &mut buf, range)),
             Self::File(reader) => take_pieces(reader, &mut buf, range).await,
         };
-        (filled, buf)
+        let fill = filled.map(|count| if count == wanted { Fill::Full(count) } else { Fill::Ended(count) });
+        (fill, buf)
+    }
+
+    fn take(&mut self, _: usize, _: &mut Vec<u8>) -> Result<()> {
+        Err(Error::internal("an object was read like a slow peer"))
     }
 }
 

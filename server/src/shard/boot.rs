@@ -1,8 +1,8 @@
 //! Starting a core: executor, ring, store, listeners, and the tasks that live as long as it does.
 
 use super::call::{Letter, OpenCalls};
-use super::connection::serve;
 use super::context::Shard;
+use super::door::{DoorCounts, accept};
 use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
 use super::stream::StreamLimits;
@@ -137,33 +137,13 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         mail: setup.mail,
         seats: setup.seats,
         watch: Rc::new(Watch::default()),
+        door: DoorCounts::default(),
+        room_asked: Cell::new(false),
         workers: Workers::new(),
         calls: RefCell::new(OpenCalls::new()),
         stopping: Cell::new(false),
     };
     Ok((Rc::new(shard), mailbox, setup.listeners, recovery))
-}
-
-async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, accepting: Rc<Cell<bool>>) {
-    let mut connections = shard.driver.accept_multi(listener);
-    while accepting.get() {
-        match connections.next().await {
-            Ok(_) if !accepting.get() => {}
-            Ok(socket) => match shard.seats.take() {
-                Some(seat) => {
-                    shard.counters.accepted.add(1);
-                    spawn_local(serve(Rc::clone(&shard), socket, seat));
-                }
-                // Over the limit: closing at once tells the client to come back, and costs us nothing more.
-                None => shard.counters.refused.add(1),
-            },
-            Err(e) => {
-                tracing::warn!(core = shard.core, error = %e, "accept failed");
-                // Most likely out of descriptors; some will be free soon.
-                shard.driver.sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
 }
 
 async fn keep_time(shard: Rc<Shard>) {
@@ -175,6 +155,9 @@ async fn keep_time(shard: Rc<Shard>) {
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             shard.watch.cancel_expired(&shard.driver);
+            if shard.seats.has_standing() {
+                shard.watch.seat_standing(&shard.seats);
+            }
             shard.appends.expire();
         }
     }

@@ -6,6 +6,7 @@
 use super::connection::take_over;
 use super::context::Shard;
 use super::parcel::Parcel;
+use super::seat::BEYOND_SEATS;
 use crate::error::{Error, Result};
 use futures_channel::oneshot;
 use std::any::Any;
@@ -19,7 +20,8 @@ pub(crate) const CALLS_MAX: usize = 1024;
 /// How many letters a core's box must hold.
 pub(crate) fn mailbox_capacity(cores: usize, connections_max: usize) -> usize {
     // Questions of every core, answers to our own, every connection, and a control message or two.
-    (cores + 1) * CALLS_MAX + connections_max + 16
+    // Of each core at most one letter asks for room.
+    (cores + 1) * CALLS_MAX + connections_max + BEYOND_SEATS + cores + 16
 }
 
 type Job = Box<dyn FnOnce(&Rc<Shard>) + Send>;
@@ -35,6 +37,8 @@ pub(crate) enum Letter {
     Lost(usize),
     /// Serve this connection from now on; it comes with a request for an object of yours.
     Connection(Box<Parcel>),
+    /// That core has no seat left: end a connection that idles, unless another core has done so already.
+    RoomWanted { asker: usize, made: bool },
     /// Take no new connections, finish what is being served, stop.
     Stop,
 }
@@ -129,6 +133,7 @@ impl Shard {
             }
             Letter::Lost(number) => drop(self.calls.borrow_mut().try_remove(number)),
             Letter::Connection(parcel) => self.background(take_over(Rc::clone(self), parcel)),
+            Letter::RoomWanted { asker, made } => self.room_wanted(asker, made),
             Letter::Stop => return false,
         }
         true

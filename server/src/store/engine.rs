@@ -11,6 +11,7 @@ use super::open::OpenObject;
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
 use super::room::Room;
+use super::slow::{Loan, SlowMemory};
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
 use lsm::IndexCache;
@@ -33,6 +34,8 @@ pub(crate) struct StoreConfig {
     pub(crate) segment_bytes: u64,
     /// Bytes that the indexes may take: what is not written out yet, and blocks of what is.
     pub(crate) index_bytes: usize,
+    /// Plain memory that slow peers may borrow.
+    pub(crate) slow_bytes: usize,
 }
 
 /// What a core's store holds and has done.
@@ -54,6 +57,8 @@ pub(crate) struct StoreStats {
     pub(crate) cache_misses: u64,
     /// Memory of the cache that is in use.
     pub(crate) cache_bytes: u64,
+    /// Plain memory that slow peers have borrowed.
+    pub(crate) slow_bytes: u64,
     /// Look-ups of index blocks in memory, and reads of those that were not there.
     pub(crate) index_cache_hits: u64,
     pub(crate) index_cache_misses: u64,
@@ -87,6 +92,7 @@ pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
     pub(super) cache: Rc<ReadCache>,
+    pub(super) slow: Rc<SlowMemory>,
     /// Of objects that are asked for again and again.
     pub(super) entries: Rc<EntryCache>,
     pub(super) entries_door: RefCell<Doorkeeper>,
@@ -206,6 +212,17 @@ impl Store {
         (!entry.place.is_file()).then(|| self.cache.kept_fields(entry.generation, variant, write)).flatten()
     }
 
+    /// Borrows plain memory for a slow peer.
+    pub(crate) fn lend_to_slow(&self, size_bytes: usize) -> Option<Loan> {
+        self.slow.try_lend(size_bytes)
+    }
+
+    /// Whether so many buffers are free that it does no harm to lend one to a peer that may turn out to be slow.
+    pub(crate) fn has_plenty(&self) -> bool {
+        let pool = self.driver.pool().stats();
+        pool.waiting == 0 && pool.used_bytes < pool.limit_bytes / 2
+    }
+
     /// Starts writing an object.
     pub(crate) fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
         Writer::create(Rc::clone(self), key.clone(), new)
@@ -215,6 +232,7 @@ impl Store {
         let mut stats = self.counters.get();
         (stats.cache_hits, stats.cache_misses) = self.cache.hits_and_misses();
         stats.cache_bytes = self.cache.used_bytes();
+        stats.slow_bytes = self.slow.lent_bytes() as u64;
         let blocks = self.index_cache.stats();
         stats.index_bytes = blocks.bytes;
         stats.index_cache_hits = blocks.hits;

@@ -5,8 +5,9 @@ use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::mountpath::{FormatRequest, Mountpath};
 use super::scan::{ScanLine, ScanQuery};
+use super::source::{Arrival, ByteSource, Fill};
 use super::start::StoreSetup;
-use super::writer::{ByteSource, NewObject};
+use super::writer::NewObject;
 use crate::error::Result;
 use futures_util::future::{join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -51,12 +52,33 @@ type Model = BTreeMap<(u64, String), Thing>;
 pub(super) struct Bytes(pub(super) Vec<u8>, pub(super) usize);
 
 impl ByteSource for Bytes {
-    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
+    async fn arrive(&mut self, _: &dyn Fn() -> bool) -> Result<Arrival> {
+        // Every other object comes slowly.
+        let rest = self.0.len() - self.1;
+        let slowly = self.0.len() % 2 == 1;
+        Ok(if rest == 0 {
+            Arrival::End
+        } else if slowly {
+            Arrival::Few
+        } else {
+            Arrival::Flow
+        })
+    }
+
+    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
         let rest = &self.0[self.1..];
         let count = rest.len().min(range.len());
         buf[range.start..range.start + count].copy_from_slice(&rest[..count]);
         self.1 += count;
-        (Ok(count), buf)
+        (Ok(if count == range.len() { Fill::Full(count) } else { Fill::Ended(count) }), buf)
+    }
+
+    fn take(&mut self, bytes_max: usize, to: &mut Vec<u8>) -> Result<()> {
+        let rest = &self.0[self.1..];
+        let count = rest.len().min(bytes_max).min(5000);
+        to.extend_from_slice(&rest[..count]);
+        self.1 += count;
+        Ok(())
     }
 }
 
@@ -103,6 +125,8 @@ impl World {
             segment_bytes: 512 << 10,
             // Small, so that indexes are written out and merged all the time.
             index_bytes: 1 << 20,
+            // None to lend: what comes slowly is written in small parts.
+            slow_bytes: 0,
         };
         StoreSetup {
             driver: driver.clone(),

@@ -48,6 +48,7 @@ impl World {
             cores: 1,
             mountpaths: vec![mountpath].into(),
             config: StoreConfig {
+                slow_bytes: 0,
                 cache_bytes: 4 << 20,
                 open_files: 16,
                 segment_bytes: 1 << 20,

@@ -8,6 +8,7 @@
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
 //!   back ([`undo`]). [`room`] is what they may not take.
 //! * [`background`] is what runs beside requests.
+//! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
@@ -31,7 +32,10 @@ mod reader;
 mod room;
 mod scan;
 mod sidecar;
+mod slow;
+mod source;
 mod start;
+mod sums;
 mod undo;
 mod value;
 mod writer;
@@ -49,8 +53,10 @@ pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, holds_objects, r
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};
+pub(crate) use slow::{OWN_BYTES, QUANTUM_BYTES};
+pub(crate) use source::{Arrival, ByteSource, Fill};
 pub(crate) use start::{RecoveryReport, StoreSetup};
-pub(crate) use writer::{ByteSource, NewObject, Writer};
+pub(crate) use writer::{NewObject, Writer};
 
 /// Data is checksummed and verified in blocks of this size.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;

@@ -52,6 +52,8 @@ pub(crate) struct Reader {
     pending: VecDeque<Pending>,
     /// What a caller with little room has left of the last piece.
     left_over: Option<Piece>,
+    /// Read block by block, and none ahead.
+    slowly: bool,
 }
 
 impl Reader {
@@ -67,7 +69,21 @@ impl Reader {
             deliver_at: first,
             pending: VecDeque::new(),
             left_over: None,
+            slowly: false,
         }
+    }
+
+    /// Goes on after the last `left_bytes` of what was handed out, which are read again: for a reader that is too slow to
+    /// let it hold what it has been given. `slowly` says if it still is.
+    pub(crate) fn go_back(&mut self, left_bytes: u64, slowly: bool) {
+        let handed_out = self.deliver_at.min(self.wanted.end);
+        let start = handed_out.saturating_sub(left_bytes).max(self.wanted.start);
+        self.pending.clear();
+        self.left_over = None;
+        self.wanted.start = start;
+        self.deliver_at = start - start % BLOCK_BYTES as u64;
+        self.submit_at = self.deliver_at;
+        self.slowly = slowly;
     }
 
     /// Pieces come from the cache where it has them, and go there.
@@ -125,7 +141,8 @@ impl Reader {
     /// all requests are the same ones.
     fn piece_len(&self, at: u64) -> usize {
         let rest = self.object.size_bytes.min(self.wanted.end.next_multiple_of(BLOCK_BYTES as u64)) - at;
-        rest.min(CHUNK_BYTES as u64 - at % CHUNK_BYTES as u64) as usize
+        let piece_bytes = if self.slowly { BLOCK_BYTES } else { CHUNK_BYTES } as u64;
+        rest.min(piece_bytes - at % piece_bytes) as usize
     }
 
     /// Whether all of the piece at `at` is wanted.
@@ -139,7 +156,8 @@ impl Reader {
     }
 
     fn read_ahead(&mut self) {
-        while self.pending.len() < READS_AHEAD && self.submit_at < self.wanted.end {
+        // The piece that is handed out next comes before those ahead of it.
+        while self.pending.len() < READS_AHEAD && self.submit_at < self.wanted.end && !self.slowly {
             if self.submit_cached() {
                 continue;
             }

@@ -9,6 +9,7 @@ use super::lane::{BatchBuffers, Buckets, Lane, LaneSetup, OpenedLane, UpkeepLimi
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::room::Room;
+use super::slow::SlowMemory;
 use crate::error::Result;
 use futures_util::future::try_join_all;
 use lsm::IndexCache;
@@ -199,6 +200,7 @@ impl StoreSetup {
             lanes.iter().flatten().flatten().map(|lane| lane.ledger.borrow().last_generation).max();
         Store {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
+            slow: SlowMemory::new(self.config.slow_bytes),
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
             entries: Rc::new(RefCell::new(Cache::new(entries_max))),

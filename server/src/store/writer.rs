@@ -4,33 +4,33 @@
 //! I/O into a work file; its metadata into the file's extended attribute, its record into the lane's log, and then it
 //! is renamed over the final path. Either way one flush is shared with others, and only then comes the acknowledgement.
 //! A writer that is dropped before leaves nothing behind.
+//!
+//! Registered buffers are held only while their bytes come fast. What comes slowly is gathered in plain memory and
+//! written in small parts (see [`super::slow`]); a writer that rests between two requests holds no buffer at all.
 
 use super::change::WorkFile;
 use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
-use super::{BLOCK_BYTES, CHUNK_BYTES, open, sidecar};
+use super::slow::{Loan, OWN_BYTES, QUANTUM_BYTES};
+use super::source::{Arrival, ByteSource, Fill};
+use super::sums::BlockSums;
+use super::{CHUNK_BYTES, open, sidecar};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::{Buf, DirectFile, LEAF_BYTES, OpenMode, sys};
 use wire::api::bprops::Durability;
-use wire::cksum::{CksumType, Hasher, crc32c};
+use wire::cksum::{CksumType, Hasher};
 use wire::lom::BlockCrcs;
-
-/// Where the bytes of an object come from: a request's body, or another object.
-pub(crate) trait ByteSource {
-    /// Fills `range` of the buffer; fewer bytes only at the end, 0 behind it. The buffer comes back in any case.
-    async fn fill(&mut self, buf: Buf, range: Range<usize>) -> (Result<usize>, Buf);
-}
 
 /// What is known of an object before its bytes.
 #[derive(Clone, Debug)]
@@ -60,10 +60,16 @@ pub(crate) struct Writer {
     /// Made when the object turns out to be too large for a segment.
     file: Option<DirectFile>,
     work: Option<WorkFile>,
+    /// The work file of a writer that rests.
+    resting: Option<String>,
     buf: Option<Buf>,
     filled: usize,
+    /// Bytes that wait in plain memory, behind those that are written; there is no buffer then.
+    tail: Vec<u8>,
+    /// What lets the tail grow.
+    loan: Option<Loan>,
     written: u64,
-    crcs: Vec<u32>,
+    sums: BlockSums,
     hasher: Hasher,
     /// Present when the client's checksum is of another type than the bucket's.
     client_hasher: Option<Hasher>,
@@ -84,10 +90,13 @@ impl Writer {
             generation,
             file: None,
             work: None,
+            resting: None,
             buf: None,
             filled: 0,
+            tail: Vec::new(),
+            loan: None,
             written: 0,
-            crcs: Vec::new(),
+            sums: BlockSums::default(),
             hasher,
             client_hasher,
             pending: None,
@@ -125,7 +134,7 @@ impl Writer {
 
     /// Bytes taken in so far.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.written + self.filled as u64
+        self.written + (self.filled + self.tail.len()) as u64
     }
 
     /// Changes what is expected of the object, for an append that learns it only at the end.
@@ -135,25 +144,122 @@ impl Writer {
 
     /// Takes everything a source has. A full chunk is written while the next one comes in.
     pub(crate) async fn feed(&mut self, source: &mut impl ByteSource) -> Result<u64> {
+        self.wake()?;
         let before = self.size_bytes();
+        let store = Rc::clone(&self.store);
         while self.new.size_hint != Some(self.size_bytes()) {
-            let buf = match self.buf.take() {
-                Some(buf) => buf,
-                None => self.next_buf().await?,
-            };
-            let room = self.filled..buf.len();
-            let (count, buf) = source.fill(buf, room).await;
-            self.filled += *count.as_ref().unwrap_or(&0);
-            let full = self.filled == buf.len();
-            self.buf = Some(buf);
-            if count? == 0 {
-                return Ok(self.size_bytes() - before);
-            }
-            if full && !self.stays_small() {
-                self.write_out().await?;
+            match source.arrive(&|| store.has_plenty()).await? {
+                Arrival::End => break,
+                Arrival::Few => self.gather(source).await?,
+                Arrival::Flow => {
+                    if let Fill::Ended(_) = self.fill_from(source).await? {
+                        break;
+                    }
+                }
             }
         }
         Ok(self.size_bytes() - before)
+    }
+
+    /// Fills a buffer. A full one is on its way to the disk afterwards, and one that fills slowly is given back.
+    async fn fill_from(&mut self, source: &mut impl ByteSource) -> Result<Fill> {
+        let buf = self.next_buf().await?;
+        let room = self.filled..buf.len();
+        let (fill, buf) = source.fill(buf, room).await;
+        self.filled += fill.as_ref().map_or(0, |fill| fill.count());
+        self.buf = Some(buf);
+        let fill = fill?;
+        match fill {
+            Fill::Full(_) if !self.stays_small() => self.write_out().await?,
+            Fill::Slow(_) => self.park().await?,
+            Fill::Full(_) | Fill::Ended(_) => {}
+        }
+        Ok(fill)
+    }
+
+    /// Takes what there is of a slow source into plain memory, and writes that when it is enough.
+    async fn gather(&mut self, source: &mut impl ByteSource) -> Result<()> {
+        let enough = self.quantum();
+        source.take(enough.saturating_sub(self.tail.len()), &mut self.tail)?;
+        let is_whole = self.new.size_hint == Some(self.size_bytes());
+        if self.tail.len() >= enough && !is_whole { self.spill().await } else { Ok(()) }
+    }
+
+    /// How much may wait in plain memory. A small object may wait whole, if there is so much to borrow.
+    fn quantum(&mut self) -> usize {
+        if self.loan.is_none() && self.tail.len() >= OWN_BYTES / 2 {
+            self.loan = self.store.slow.try_lend(self.loan_bytes());
+        }
+        self.loan.as_ref().map_or(OWN_BYTES, Loan::size_bytes)
+    }
+
+    fn loan_bytes(&self) -> usize {
+        let whole = self.new.size_hint.filter(|_| self.stays_small()).map_or(0, |size| size as usize);
+        whole.max(QUANTUM_BYTES)
+    }
+
+    /// Writes as much of what waits in plain memory as direct I/O can write.
+    async fn spill(&mut self) -> Result<()> {
+        let len = self.tail.len() / LEAF_BYTES * LEAF_BYTES;
+        if len == 0 {
+            return Ok(());
+        }
+        self.finish_pending().await?;
+        // A loan may be larger than the largest buffer that is asked for.
+        let len = len.min(CHUNK_BYTES);
+        let mut buf = self.store.driver.pool().alloc(len).await;
+        let rest = self.tail.split_off(len);
+        let whole = std::mem::replace(&mut self.tail, rest);
+        copy_to(&mut buf, &whole);
+        (self.buf, self.filled) = (Some(buf), len);
+        self.loan = None;
+        self.write_out().await?;
+        // Its buffer would be held until the next part is there.
+        self.finish_pending().await
+    }
+
+    /// Gives the buffer back: what cannot be written yet waits in plain memory.
+    async fn park(&mut self) -> Result<()> {
+        let (len, buf) = (std::mem::take(&mut self.filled), self.buf.take());
+        if let Some(buf) = buf {
+            let bytes = buf.get(..len).unwrap_or_default();
+            let may_stay = self.file.is_none() && (len as u64) < self.new.segment_bytes_max;
+            let aligned =
+                if may_stay && self.has_plain_room(len) { 0 } else { len / LEAF_BYTES * LEAF_BYTES };
+            self.tail = bytes.get(aligned..).unwrap_or_default().to_vec();
+            if aligned > 0 {
+                (self.buf, self.filled) = (Some(buf), aligned);
+                self.write_out().await?;
+            }
+        }
+        self.finish_pending().await
+    }
+
+    fn has_plain_room(&mut self, len: usize) -> bool {
+        if len > OWN_BYTES && self.loan.as_ref().is_none_or(|loan| loan.size_bytes() < len) {
+            self.loan = self.store.slow.try_lend(len.max(self.loan_bytes()));
+            return self.loan.is_some();
+        }
+        true
+    }
+
+    /// Between two requests: no buffer, no descriptor, and a little plain memory.
+    pub(crate) async fn rest(&mut self) -> Result<()> {
+        self.park().await?;
+        self.file = None;
+        self.resting = self.work.take().map(|work| work.work_path);
+        Ok(())
+    }
+
+    /// Opens the work file of a writer that has rested.
+    fn wake(&mut self) -> Result<()> {
+        let Some(work_path) = self.resting.clone() else { return Ok(()) };
+        let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::Write)
+            .map_err(|e| Error::disk("open work file", &e))?;
+        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
+        self.file = Some(file);
+        self.resting = None;
+        Ok(())
     }
 
     /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
@@ -161,15 +267,28 @@ impl Writer {
         self.file.is_none() && self.new.size_hint.is_some_and(|size| size < self.new.segment_bytes_max)
     }
 
-    /// A chunk to fill; while one is being written, only if the pool has one to spare.
+    /// A chunk to fill, behind what waits in plain memory; while another is being written, only if the pool has one to
+    /// spare.
     async fn next_buf(&mut self) -> Result<Buf> {
-        let rest = self.new.size_hint.map_or(CHUNK_BYTES as u64, |size| size.saturating_sub(self.written));
-        let size = (rest as usize).clamp(1, CHUNK_BYTES).next_multiple_of(LEAF_BYTES);
-        if let Some(buf) = self.store.driver.pool().try_alloc(size) {
+        if let Some(buf) = self.buf.take() {
             return Ok(buf);
         }
-        self.finish_pending().await?;
-        Ok(self.store.driver.pool().alloc(size).await)
+        let rest = self.new.size_hint.map_or(CHUNK_BYTES as u64, |size| size.saturating_sub(self.written));
+        let size = (rest as usize).clamp(1, CHUNK_BYTES).next_multiple_of(LEAF_BYTES);
+        let mut buf = match self.store.driver.pool().try_alloc(size) {
+            Some(buf) => buf,
+            None => {
+                self.finish_pending().await?;
+                self.store.driver.pool().alloc(size).await
+            }
+        };
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            copy_to(&mut buf, &tail);
+            self.filled = tail.len();
+        }
+        self.loan = None;
+        Ok(buf)
     }
 
     /// Hashes what is filled and starts writing it.
@@ -197,9 +316,11 @@ impl Writer {
         Ok(())
     }
 
-    fn digest(&mut self, bytes: &[u8]) {
-        for block in bytes.chunks(BLOCK_BYTES) {
-            self.crcs.push(crc32c(block));
+    fn digest(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (block, rest) = bytes.split_at(self.sums.room().min(bytes.len()));
+            bytes = rest;
+            self.sums.add(block);
             self.hasher.update(block);
             if let Some(hasher) = &mut self.client_hasher {
                 hasher.update(block);
@@ -221,6 +342,7 @@ impl Writer {
 
     /// Verifies, makes the object visible, and returns when it is as durable as asked for.
     pub(crate) async fn commit(mut self) -> Result<Rc<Entry>> {
+        self.wake()?;
         let entry = if self.file.is_none() && self.size_bytes() < self.new.segment_bytes_max {
             self.commit_small().await
         } else {
@@ -231,8 +353,10 @@ impl Writer {
     }
 
     async fn commit_small(&mut self) -> Result<Rc<Entry>> {
-        let buf = self.buf.take();
-        let data = buf.as_deref().and_then(|bytes| bytes.get(..self.filled)).unwrap_or_default();
+        let (buf, tail) = (self.buf.take(), std::mem::take(&mut self.tail));
+        let filled = buf.as_deref().and_then(|bytes| bytes.get(..self.filled)).unwrap_or_default();
+        let data = if tail.is_empty() { filled } else { &tail };
+        assert!(tail.is_empty() || filled.is_empty(), "a small object lies in two places");
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
@@ -241,14 +365,18 @@ impl Writer {
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();
         let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
-        let crcs = std::mem::take(&mut self.crcs);
+        let crcs = std::mem::take(&mut self.sums).finish();
         let (entry, done) = held.put_small(entry, crcs, data, self.new.durability).await?;
         // The memory is needed elsewhere while the flush takes its time.
-        drop(buf);
+        drop((buf, tail));
+        self.loan = None;
         done.await.map(|()| entry)
     }
 
     async fn commit_file(&mut self) -> Result<Rc<Entry>> {
+        if !self.tail.is_empty() {
+            self.buf = Some(self.next_buf().await?);
+        }
         if self.filled > 0 {
             self.write_out().await?;
         }
@@ -268,7 +396,7 @@ impl Writer {
         let held = store.hold(&key).await?;
         self.generation = store.next_generation();
         let mut entry = self.entry(held.next_version(), self.written, cksum_value);
-        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.crcs));
+        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.sums).finish());
         let mut meta = entry.to_meta(&self.key, crcs);
         let has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
         entry.place = Place::File { has_sidecar };
@@ -317,12 +445,22 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
+        let sidecar = self.work.as_ref().and_then(|work| work.sidecar);
+        let work_path = self.work.take().map(|work| work.work_path).or(self.resting.take());
+        let Some(work_path) = work_path else { return };
         if let Ok(mountpath) = self.store.mountpath(self.key.mountpath) {
             // A work file that cannot be removed now is swept at the next start.
-            let _ = sys::unlink_beneath(mountpath.dir(), &work.work_path);
-            work.sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
+            let _ = sys::unlink_beneath(mountpath.dir(), &work_path);
+            sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
         }
+    }
+}
+
+fn copy_to(buf: &mut Buf, bytes: &[u8]) {
+    let room = buf.get_mut(..bytes.len());
+    assert!(room.is_some(), "{} bytes are to go into a smaller buffer", bytes.len());
+    if let Some(room) = room {
+        room.copy_from_slice(bytes);
     }
 }
 

@@ -76,6 +76,7 @@ impl Site {
                 segment_bytes: 64 << 20,
                 open_files: 256,
                 index_bytes: 256 << 20,
+                slow_bytes: 0,
             },
             buckets: self.buckets.clone(),
             first_new_bucket: self.first_new_bucket,

@@ -50,6 +50,7 @@ pub(crate) struct Site {
     /// Lines of the settings file beyond those that every test needs.
     pub(crate) settings: String,
     pub(crate) connections_max: usize,
+    pub(crate) memory: &'static str,
 }
 
 impl Site {
@@ -67,6 +68,7 @@ impl Site {
             other_mountpath: None,
             settings: String::new(),
             connections_max: 512,
+            memory: "768MiB",
             root,
         }
     }
@@ -141,9 +143,10 @@ impl Site {
     fn start_on(&self, port: u16, log_name: &str, environment: &[(&str, &str)]) -> Result<Node, String> {
         let config = self.root().join(format!("{log_name}.toml"));
         let text = format!(
-            "data_dir = {:?}\nmountpaths = {:?}\nport = {port}\nmemory = \"768MiB\"\nconnections_max = {}\n{}\n",
+            "data_dir = {:?}\nmountpaths = {:?}\nport = {port}\nmemory = {:?}\nconnections_max = {}\n{}\n",
             self.data_dir,
             std::iter::once(&self.mountpath).chain(&self.other_mountpath).collect::<Vec<_>>(),
+            self.memory,
             self.connections_max,
             self.settings,
         );
