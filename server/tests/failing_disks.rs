@@ -362,7 +362,7 @@ fn a_failing_disk_loses_nothing_and_hinders_no_other() {
     let [before, after] = &mut all.latencies;
     let counts = (before.len(), after.len());
     let (before, after) = (p99(before), p99(after));
-    assert!(all.refused > 0 && counts.0 > 100 && counts.1 > 100, "{} refused, {counts:?}", all.refused);
+    assert!(all.refused > 0 && counts.0 > 20 && counts.1 > 20, "{} refused, {counts:?}", all.refused);
     let percent = after * 100 / before.max(1);
     eprintln!("other mountpath, p99: {before} ns before, {after} ns after, {percent} %");
     if wanted.is_some() {

@@ -195,16 +195,25 @@ impl Committer {
     fn fail(&self, group: Vec<Change>, why: &Error) {
         let mut changes = group;
         changes.append(&mut self.waiting.borrow_mut());
+        // Files that were to go and may have been renamed over instead.
+        let unwanted: HashSet<String> = changes
+            .iter()
+            .filter_map(|change| change.took.unwanted.as_ref())
+            .map(|u| u.path.clone())
+            .collect();
         // Names that a change stands for which cannot be taken back: what came before it is not to be seen again.
         let mut standing: HashSet<(u16, Vec<u8>)> = HashSet::new();
         for change in changes.iter_mut().rev() {
             change.lane.log.fail(why);
-            let stands = change.stands();
+            let stands = change.stands(&unwanted);
             let Some(undo) = change.undo.take() else { continue };
             if stands {
                 standing.insert((change.lane.number, undo.key));
             } else if standing.is_empty() || !standing.contains(&(change.lane.number, undo.key.clone())) {
                 change.lane.take_back(&undo, None);
+                // It may come back with the next start if it cannot be removed now.
+                let renamed = change.took.renamed.take();
+                renamed.into_iter().for_each(|path| drop(sys::unlink_beneath(self.mountpath.dir(), &path)));
             }
         }
         for mut change in changes {
@@ -295,8 +304,11 @@ impl Committer {
 
 impl Change {
     /// Whether it has been promised, or has replaced a file that cannot come back.
-    fn stands(&self) -> bool {
-        self.done.is_none() || self.took.renamed.is_some()
+    fn stands(&self, unwanted: &HashSet<String>) -> bool {
+        let was_file =
+            self.undo.as_ref().and_then(|undo| undo.old.as_ref()).is_some_and(|old| old.place.is_file());
+        let replaced = |path: &String| was_file || unwanted.contains(path);
+        self.done.is_none() || self.took.renamed.as_ref().is_some_and(replaced)
     }
 
     fn answer(&mut self, outcome: Result<()>) {

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use uring::{Buf, Chunk, Driver, LEAF_BYTES};
 
@@ -108,7 +109,10 @@ impl Reader {
             Some(Pending::Read(read)) => read,
             None => return Err(Error::internal("a read got lost")),
         };
-        let (result, buf) = read.await;
+        let (result, buf) = match read.await {
+            (Err(e), buf) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => self.read_cached(buf).await,
+            done => done,
+        };
         let result = result.and_then(|count| uring::fault::step("file-read").map(|()| count));
         let count = result.map_err(|e| Error::disk("read", &e))?;
         self.read_ahead();
@@ -118,6 +122,17 @@ impl Reader {
             cache.keep(self.object.generation, number, &piece);
         }
         Ok(Some(piece))
+    }
+
+    /// Reads the piece that comes next by way of the page cache. A direct read has the file system first write what the cache
+    /// holds of the file, the zeros behind its end, and that fails when it has turned read-only in between.
+    async fn read_cached(&self, buf: Buf) -> ReadResult {
+        let len = self.piece_len(self.deliver_at).next_multiple_of(LEAF_BYTES);
+        let path = format!("/proc/self/fd/{}", self.object.file.fd().as_raw_fd());
+        match std::fs::File::open(path) {
+            Ok(file) => self.driver.read_at(&Rc::new(OwnedFd::from(file)), buf, len, self.deliver_at).await,
+            Err(e) => (Err(e), buf),
+        }
     }
 
     /// The next piece, cut to at most `most` bytes; the rest comes with the next call.
