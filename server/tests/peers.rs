@@ -314,7 +314,7 @@ fn idle_connections_make_room() {
         idle.push(client);
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
-    // Those that have idled longest have gone.
+    // The ones that have idled longest have gone.
     let mut ended = 0;
     for client in &mut idle {
         let Ok(stream) = client.stream() else { continue };
@@ -351,7 +351,7 @@ fn a_refusal_is_an_answer() {
             });
         }
     });
-    // What an operator needs is there.
+    // An operator is still served.
     for path in ["/v1/health", "/metrics", "/v1/daemon?what=smap"] {
         assert_eq!(node.client().get(path).status, 200, "{path}");
     }

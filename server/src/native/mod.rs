@@ -60,7 +60,7 @@ impl<'h> Routed<'h> {
         Self { route, digest }
     }
 
-    /// Whether it is about the node rather than about data: such requests are served even when there is no seat left.
+    /// True for what is about the node rather than about data: such requests are served even when no seat is left.
     pub(crate) fn is_control(&self) -> bool {
         matches!(
             self.route,

@@ -257,7 +257,7 @@ impl Body<'_> {
         (Ok(Fill::Full(at - range.start)), buf)
     }
 
-    /// How many payload bytes are there already; framing before them is taken out.
+    /// The number of payload bytes that are there already; framing before them is taken out.
     fn present(&mut self) -> Result<usize> {
         let rest = match &self.state {
             State::Ended => 0,

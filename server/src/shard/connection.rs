@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::http1::{HeadError, Method, RequestHead, parse_request};
 
-/// How long a request waits for a seat, and how often it looks.
+/// A request waits so long for a seat, and looks so often.
 const SEAT_WAIT: Duration = Duration::from_secs(1);
 const SEAT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -90,7 +90,7 @@ async fn serve_request(shard: &Rc<Shard>, stream: &mut Stream, head: &[u8], rout
     answer(shard, stream, &head, routed).await
 }
 
-/// Whether a request is served: one on a connection without a seat waits for a seat, unless it is what an operator needs
+/// True if a request is served: one on a connection without a seat waits for a seat, unless it is what an operator needs
 /// to see what is going on.
 async fn is_admitted(shard: &Shard, stream: &Stream, routed: &Routed<'_>) -> bool {
     if stream.take_place(shard) {
@@ -118,7 +118,7 @@ async fn refuse(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>) 
     shard.note_refused();
     let error = Error::busy("all connections of this node are in use");
     let reply = error_reply(shard, head, &error, stream.peer());
-    // Whether the client still listens does not matter any more.
+    // A client that does not listen any more is no loss.
     let _ = reply::send(shard, stream, reply, head.method == Method::Head, false).await;
     stream.linger_close().await;
 }

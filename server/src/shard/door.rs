@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Accepting goes on after this when there is no descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What became of connections at the door.
+/// Connections that were refused or ended at the door.
 #[derive(Debug, Default)]
 pub(crate) struct DoorCounts {
     /// Refused because all seats were taken by connections that were being served.

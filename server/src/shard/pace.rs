@@ -1,11 +1,11 @@
-//! How fast a peer's bytes come in, judged by what has come.
+//! The speed of a peer's bytes, judged by those that have come.
 
 /// Bytes in this time are the mark of a peer that is worth a buffer.
 const WINDOW_MS: u64 = 250;
 const FAST_BYTES: usize = 32 << 10;
 const STRIKES_MAX: u32 = 5;
 
-/// What is known of a peer.
+/// The verdict on a peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Speed {
     #[default]
@@ -20,7 +20,7 @@ pub(super) struct Pace {
     speed: Speed,
     since_ms: u64,
     bytes: usize,
-    /// How often it has kept a buffer waiting since it last filled one: each time it must show twice as much.
+    /// It has kept a buffer waiting so often since it last filled one: each time it must show twice as much.
     strikes: u32,
 }
 

@@ -27,7 +27,7 @@ struct Places {
     free: AtomicUsize,
 }
 
-/// Which place a connection has.
+/// The place that a connection has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Own,
@@ -94,17 +94,17 @@ impl Seats {
         self.take_kind(Kind::Refusal)
     }
 
-    /// How many seats are free.
+    /// The number of free seats.
     pub(super) fn free(&self) -> usize {
         self.own.free.load(Ordering::Relaxed)
     }
 
-    /// Whether anybody stands by.
+    /// True while anybody stands by.
     pub(super) fn has_standing(&self) -> bool {
         self.standby.taken() > 0
     }
 
-    /// How many connections there are.
+    /// The number of connections, those without a seat among them.
     pub(super) fn taken(&self) -> usize {
         self.own.taken() + self.standby.taken() + self.refusals.taken()
     }

@@ -19,7 +19,7 @@ const FIRST_RECV_BYTES: usize = 8 << 10;
 const RECV_BYTES_MAX: usize = 64 << 10;
 /// The time for a head counts from its last byte, but for all of it there is no more than so many times as much.
 const HEAD_TIMEOUTS_MAX: u64 = 6;
-/// How long a peer may hold a buffer that it does not fill or take.
+/// A peer may hold a buffer that it does not fill or take for so long.
 const HOLD_MS: u64 = 300;
 /// A peer takes what is sent in steps: its system opens the window by a segment at a time, 64 KiB on loopback. So the time
 /// without progress is longer than for what is received, and a client that reads 1 kB/s is still seen to.
@@ -54,7 +54,7 @@ pub(crate) enum HeadEnd {
     Bad(HeadError),
 }
 
-/// What a receive brought.
+/// The outcome of a receive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     /// So many bytes; 0 at the end.
@@ -83,7 +83,7 @@ pub(crate) struct Stream {
     consumed: usize,
     zero_copy: ZcVerdict,
     usable: bool,
-    /// How fast bytes come in.
+    /// The speed of the bytes that come in.
     pace: Pace,
     /// The next receive into the connection's own buffer may take so much.
     room: usize,
@@ -125,12 +125,12 @@ impl Stream {
         Some(StreamParts { socket, peer, received, copies, seat })
     }
 
-    /// Whether it has come when all seats were taken, and still has none.
+    /// True for one that came when all seats were taken, and still has none.
     pub(super) fn is_standby(&self) -> bool {
         self.watch.is_standby()
     }
 
-    /// Whether it has a seat of its own, now if not before.
+    /// True if it has a seat of its own, now if not before.
     pub(super) fn take_place(&self, shard: &Shard) -> bool {
         self.watch.take_place(&shard.seats)
     }
@@ -153,7 +153,7 @@ impl Stream {
     /// The next request's head, as received. What follows it stays here.
     pub(super) async fn read_head(&mut self) -> Result<Vec<u8>, HeadEnd> {
         self.compact();
-        // What was answered before may still be on its way to a slow reader.
+        // The answer before may still be on its way to a slow reader.
         let seated = self.watch.has_seat();
         let timeout_ms = if seated { self.limits.idle_timeout_ms } else { self.limits.head_timeout_ms };
         self.watch.arm_for_progress(timeout_ms);
@@ -251,7 +251,7 @@ impl Stream {
         }
     }
 
-    /// What became of a receive; `None` when a cancellation that was meant for another one has hit it.
+    /// The outcome of a receive; `None` when a cancellation that was meant for another one has hit it.
     fn received(&mut self, count: std::io::Result<usize>, room: usize) -> Option<Result<Received>> {
         self.watch.disarm();
         match count {
@@ -277,7 +277,7 @@ impl Stream {
         self.room = wanted.clamp(FIRST_RECV_BYTES, RECV_BYTES_MAX);
     }
 
-    /// How fast bytes come in.
+    /// The speed of the bytes that come in.
     pub(super) fn pace(&self) -> Pace {
         self.pace
     }
@@ -298,7 +298,7 @@ impl Stream {
         self.watch.end_hold();
     }
 
-    /// Whether the peer has held its buffer for long enough; then it counts as slow.
+    /// True once the peer has held its buffer for long enough; then it counts as slow.
     pub(super) fn is_held_too_long(&mut self) -> bool {
         let too_long = self.watch.is_held_too_long();
         if too_long {
@@ -398,7 +398,7 @@ impl Stream {
         }
     }
 
-    /// How many bytes a send has got rid of. The kernel carries on by itself until all are sent; a send that is canceled
+    /// The number of bytes that a send has got rid of. The kernel carries on by itself until all are sent; a send that is canceled
     /// says how far it has come, and that it was canceled only if it had not begun.
     fn sent(&mut self, count: std::io::Result<usize>) -> Result<usize> {
         let count = match count {

@@ -43,7 +43,7 @@ impl Cut {
     }
 }
 
-/// What has ended an operation before its time.
+/// The reason for an operation to end before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fired {
     Nothing,
@@ -52,7 +52,7 @@ pub(super) enum Fired {
     Deadline,
 }
 
-/// What a deadline counts from.
+/// The moment that a deadline counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     /// When it was set.
@@ -131,7 +131,7 @@ impl Watch {
         self.watched.borrow().len()
     }
 
-    /// How many connections were cut for each of [`Cut::REASONS`].
+    /// The number of connections that were cut for each of [`Cut::REASONS`].
     pub(crate) fn cuts(&self) -> [u64; Cut::REASONS.len()] {
         [0, 1, 2].map(|at: usize| self.cuts.get(at).map_or(0, Cell::get))
     }
@@ -200,7 +200,7 @@ impl Watch {
 }
 
 impl Watched {
-    /// What is to be ended now, and why.
+    /// The reason for which its operation is to end now, if there is one.
     fn expired(&self, now_ms: u64) -> Option<Fired> {
         if self.hold_until_ms.get() <= now_ms {
             self.hold_until_ms.set(NEVER);
@@ -274,7 +274,7 @@ impl WatchGuard {
         self.watched.hold_until_ms.set(NEVER);
     }
 
-    /// Whether a hold was begun and its time is over.
+    /// True once a hold was begun and its time is over.
     pub(super) fn is_held_too_long(&self) -> bool {
         let until = self.watched.hold_until_ms.get();
         self.watched.fired.get() == Fired::Hold || until <= self.watch.now_ms.get()
@@ -292,7 +292,7 @@ impl WatchGuard {
         self.watch.now_ms.get()
     }
 
-    /// Whether nothing is lost when the connection ends now.
+    /// Says if nothing is lost when the connection ends now.
     pub(super) fn set_between_requests(&self, between: bool) {
         self.watched.idle_since_ms.set(if between { self.watch.now_ms.get() } else { NEVER });
     }
@@ -305,7 +305,7 @@ impl WatchGuard {
         self.watched.has_seat()
     }
 
-    /// Whether it has a seat of its own, now if not before.
+    /// True if it has a seat of its own, now if not before.
     pub(super) fn take_place(&self, seats: &Arc<Seats>) -> bool {
         self.watched.take_place(seats)
     }

@@ -217,7 +217,7 @@ impl Store {
         self.slow.try_lend(size_bytes)
     }
 
-    /// Whether so many buffers are free that it does no harm to lend one to a peer that may turn out to be slow.
+    /// True while so many buffers are free that it does no harm to lend one to a peer that may turn out to be slow.
     pub(crate) fn has_plenty(&self) -> bool {
         let pool = self.driver.pool().stats();
         pool.waiting == 0 && pool.used_bytes < pool.limit_bytes / 2

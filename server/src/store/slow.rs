@@ -7,9 +7,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// What each slow peer may have in any case; the budget has it among the buffers of connections.
+/// Each slow peer may have so much in any case; the budget has it among the buffers of connections.
 pub(crate) const OWN_BYTES: usize = 8 << 10;
-/// What it may borrow, and what its bytes are gathered to before they are written: a block.
+/// It may borrow so much, and its bytes are gathered to so many before they are written: a block.
 pub(crate) const QUANTUM_BYTES: usize = super::BLOCK_BYTES;
 
 /// Plain memory that the slow peers of a core share.

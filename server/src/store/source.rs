@@ -4,7 +4,7 @@ use crate::error::Result;
 use std::ops::Range;
 use uring::Buf;
 
-/// What a source says of the bytes to come.
+/// A source's word on the bytes to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     /// There are no more.
@@ -15,7 +15,7 @@ pub(crate) enum Arrival {
     Flow,
 }
 
-/// How a buffer was filled, and with how many bytes.
+/// The way in which a buffer was filled, and the number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fill {
     Full(usize),

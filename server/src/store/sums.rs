@@ -12,7 +12,7 @@ pub(super) struct BlockSums {
 }
 
 impl BlockSums {
-    /// How many bytes belong to the block that comes next or is open.
+    /// So many bytes belong to the block that comes next or is open.
     pub(super) fn room(&self) -> usize {
         BLOCK_BYTES - self.open_bytes
     }

@@ -13,7 +13,7 @@ use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
-use super::slow::{Loan, OWN_BYTES, QUANTUM_BYTES};
+use super::slow::Loan;
 use super::source::{Arrival, ByteSource, Fill};
 use super::sums::BlockSums;
 use super::{CHUNK_BYTES, open, sidecar};
@@ -31,6 +31,8 @@ use uring::{Buf, DirectFile, LEAF_BYTES, OpenMode, sys};
 use wire::api::bprops::Durability;
 use wire::cksum::{CksumType, Hasher};
 use wire::lom::BlockCrcs;
+
+mod trickle;
 
 /// What is known of an object before its bytes.
 #[derive(Clone, Debug)]
@@ -66,7 +68,7 @@ pub(crate) struct Writer {
     filled: usize,
     /// Bytes that wait in plain memory, behind those that are written; there is no buffer then.
     tail: Vec<u8>,
-    /// What lets the tail grow.
+    /// It lets the tail grow.
     loan: Option<Loan>,
     written: u64,
     sums: BlockSums,
@@ -175,91 +177,6 @@ impl Writer {
             Fill::Full(_) | Fill::Ended(_) => {}
         }
         Ok(fill)
-    }
-
-    /// Takes what there is of a slow source into plain memory, and writes that when it is enough.
-    async fn gather(&mut self, source: &mut impl ByteSource) -> Result<()> {
-        let enough = self.quantum();
-        source.take(enough.saturating_sub(self.tail.len()), &mut self.tail)?;
-        let is_whole = self.new.size_hint == Some(self.size_bytes());
-        if self.tail.len() >= enough && !is_whole { self.spill().await } else { Ok(()) }
-    }
-
-    /// How much may wait in plain memory. A small object may wait whole, if there is so much to borrow.
-    fn quantum(&mut self) -> usize {
-        if self.loan.is_none() && self.tail.len() >= OWN_BYTES / 2 {
-            self.loan = self.store.slow.try_lend(self.loan_bytes());
-        }
-        self.loan.as_ref().map_or(OWN_BYTES, Loan::size_bytes)
-    }
-
-    fn loan_bytes(&self) -> usize {
-        let whole = self.new.size_hint.filter(|_| self.stays_small()).map_or(0, |size| size as usize);
-        whole.max(QUANTUM_BYTES)
-    }
-
-    /// Writes as much of what waits in plain memory as direct I/O can write.
-    async fn spill(&mut self) -> Result<()> {
-        let len = self.tail.len() / LEAF_BYTES * LEAF_BYTES;
-        if len == 0 {
-            return Ok(());
-        }
-        self.finish_pending().await?;
-        // A loan may be larger than the largest buffer that is asked for.
-        let len = len.min(CHUNK_BYTES);
-        let mut buf = self.store.driver.pool().alloc(len).await;
-        let rest = self.tail.split_off(len);
-        let whole = std::mem::replace(&mut self.tail, rest);
-        copy_to(&mut buf, &whole);
-        (self.buf, self.filled) = (Some(buf), len);
-        self.loan = None;
-        self.write_out().await?;
-        // Its buffer would be held until the next part is there.
-        self.finish_pending().await
-    }
-
-    /// Gives the buffer back: what cannot be written yet waits in plain memory.
-    async fn park(&mut self) -> Result<()> {
-        let (len, buf) = (std::mem::take(&mut self.filled), self.buf.take());
-        if let Some(buf) = buf {
-            let bytes = buf.get(..len).unwrap_or_default();
-            let may_stay = self.file.is_none() && (len as u64) < self.new.segment_bytes_max;
-            let aligned =
-                if may_stay && self.has_plain_room(len) { 0 } else { len / LEAF_BYTES * LEAF_BYTES };
-            self.tail = bytes.get(aligned..).unwrap_or_default().to_vec();
-            if aligned > 0 {
-                (self.buf, self.filled) = (Some(buf), aligned);
-                self.write_out().await?;
-            }
-        }
-        self.finish_pending().await
-    }
-
-    fn has_plain_room(&mut self, len: usize) -> bool {
-        if len > OWN_BYTES && self.loan.as_ref().is_none_or(|loan| loan.size_bytes() < len) {
-            self.loan = self.store.slow.try_lend(len.max(self.loan_bytes()));
-            return self.loan.is_some();
-        }
-        true
-    }
-
-    /// Between two requests: no buffer, no descriptor, and a little plain memory.
-    pub(crate) async fn rest(&mut self) -> Result<()> {
-        self.park().await?;
-        self.file = None;
-        self.resting = self.work.take().map(|work| work.work_path);
-        Ok(())
-    }
-
-    /// Opens the work file of a writer that has rested.
-    fn wake(&mut self) -> Result<()> {
-        let Some(work_path) = self.resting.clone() else { return Ok(()) };
-        let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::Write)
-            .map_err(|e| Error::disk("open work file", &e))?;
-        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
-        self.file = Some(file);
-        self.resting = None;
-        Ok(())
     }
 
     /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
