@@ -122,6 +122,23 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_emptied_little_by_little_and_in_time() {
+        let mut door = Doorkeeper::new(10_000, 10_000);
+        let words = door.next.len();
+        let (mut before, mut turns) = (door.emptied, 0);
+        for hash in 0..100_000 {
+            door.has_seen(hash, 1);
+            if door.emptied < before {
+                assert_eq!(before, words, "it is empty when its turn comes");
+                (before, turns) = (0, turns + 1);
+            }
+            assert!(door.emptied - before <= 1, "{} of {words} words at once", door.emptied - before);
+            before = door.emptied;
+        }
+        assert!(turns >= 5, "{turns}");
+    }
+
+    #[test]
     fn a_cache_of_nothing_has_a_door_too() {
         let mut door = Doorkeeper::new(0, 0);
         assert!(!door.has_seen(1, 1));
