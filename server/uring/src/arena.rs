@@ -60,7 +60,12 @@ impl Arena {
             }
         };
         let rest = segments - reserved_segments;
-        let plain = (rest > 0).then(|| Mapping::plain(rest * segment_bytes)).transpose()?;
+        let plain = (rest > 0).then(|| Mapping::plain(rest * segment_bytes)).transpose();
+        // With strict overcommit the system counts addresses, not what is touched.
+        let plain = plain.map_err(|e| {
+            let mib = (rest * segment_bytes) >> 20;
+            io::Error::new(e.kind(), format!("cannot map {mib} MiB of addresses for buffers: {e}"))
+        })?;
         Ok(Self { reserved, reserved_segments, plain, segments, segment_bytes })
     }
 
