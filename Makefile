@@ -36,11 +36,12 @@ bench: bench-packages
 	$(CARGO) bench --locked -p bench
 	./target/release/bench scenario all
 
-## loading, listing and restarting with a million objects; reclaim beside reads: long; results in bench/results
+## loading, listing and restarting with a million objects; reclaim beside reads; the seconds after a start: long; results in bench/results
 bench-long: bench-packages
 	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
 	./target/release/bench scenario list
 	./target/release/bench scenario compaction
+	./target/release/bench scenario start
 
 ## the proof that N disks give N times the throughput; as root, 5 minutes; results in bench/results/scaling.{json,svg}
 scaling: bench-packages

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Features, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse, sock};
+use uring::{Features, Grower, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse, sock};
 
 /// Entries of each core's submission queue.
 const RING_ENTRIES: u32 = 1024;
@@ -332,6 +332,7 @@ fn start_cores(
     let seats = Seats::new(config.connections_max);
     let (mail, receivers): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
     let cpus = allowed_cpus()?;
+    let grower = Grower::start()?;
     let (ready, started) = channel();
     let mut threads = Vec::new();
     let parts = receivers.into_iter().zip(listeners).zip(cpus).enumerate();
@@ -341,6 +342,7 @@ fn start_cores(
             cpu,
             ring_entries: RING_ENTRIES,
             pool: PoolConfig { size_bytes_max: node.budget.pool_bytes_core() },
+            grower: grower.clone(),
             store: store_config(config, &node.budget),
             limits: stream_limits(config),
             seats: Arc::clone(&seats),

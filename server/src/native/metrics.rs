@@ -94,7 +94,7 @@ fn by_reason(
     }
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 23] {
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 26] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -108,14 +108,17 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 23] {
         ("segments_reclaimed_total", "counter", store.reclaimed),
         ("cache_hits_total", "counter", store.cache_hits),
         ("cache_misses_total", "counter", store.cache_misses),
-        ("cache_bytes", "gauge", store.cache_bytes),
+        ("cache_bytes", "gauge", store.cache_pool.used_bytes as u64),
+        ("cache_resident_bytes", "gauge", store.cache_pool.resident_bytes as u64),
+        ("cache_registered_bytes", "gauge", store.cache_pool.registered_bytes as u64),
+        ("cache_limit_bytes", "gauge", store.cache_pool.limit_bytes as u64),
         ("flushes_total", "counter", store.flushes),
         ("commits_total", "counter", store.commits),
         ("corrupt_reads_total", "counter", store.corrupt_reads),
-        ("pool_mapped_bytes", "gauge", pool.mapped_bytes as u64),
+        ("pool_resident_bytes", "gauge", pool.resident_bytes as u64),
         ("pool_used_bytes", "gauge", pool.used_bytes as u64),
         ("pool_limit_bytes", "gauge", pool.limit_bytes as u64),
-        ("pool_registered_segments", "gauge", pool.registered_segments as u64),
+        ("pool_registered_bytes", "gauge", pool.registered_bytes as u64),
         ("pool_waiting", "gauge", pool.waiting as u64),
         ("connections", "gauge", report.connections as u64),
         ("connections_idle_ended_total", "counter", report.idle_ended),

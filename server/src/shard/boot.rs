@@ -20,7 +20,10 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Driver, DriverConfig, Executor, Features, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse};
+use uring::{
+    Driver, DriverConfig, Executor, Features, Grower, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse,
+    Tender,
+};
 
 /// Deadlines are looked at every so many ticks.
 const TICKS_PER_SWEEP: u32 = 5;
@@ -29,6 +32,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
 const CLOSE: Duration = Duration::from_secs(8);
+/// Memory that is there for requests and for the cache when a core says that it is ready. More comes with use.
+const IO_BYTES_READY: usize = 32 << 20;
+const CACHE_BYTES_READY: usize = 8 << 20;
 
 /// Everything a core needs, made before it starts.
 pub(crate) struct CoreSetup {
@@ -36,6 +42,7 @@ pub(crate) struct CoreSetup {
     pub(crate) cpu: usize,
     pub(crate) ring_entries: u32,
     pub(crate) pool: PoolConfig,
+    pub(crate) grower: Grower,
     pub(crate) store: StoreConfig,
     pub(crate) limits: StreamLimits,
     pub(crate) seats: Arc<Seats>,
@@ -75,8 +82,10 @@ fn run(setup: CoreSetup) -> io::Result<()> {
 }
 
 async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> {
-    let (ready, features) = (setup.ready.clone(), driver.features());
-    let (shard, mailbox, listeners, recovery) = match assemble(driver, setup).await {
+    let (ready, features, grower) = (setup.ready.clone(), driver.features(), setup.grower.clone());
+    let assembled = assemble(driver, setup).await;
+    let assembled = assembled.and_then(|assembled| grow_with_use(&assembled.0, &grower).map(|()| assembled));
+    let (shard, mailbox, listeners, recovery) = match assembled {
         Ok(assembled) => assembled,
         Err(e) => return Err(tell(&ready, e)),
     };
@@ -106,10 +115,23 @@ fn tell(ready: &Sender<io::Result<CoreReady>>, error: io::Error) -> io::Error {
 }
 
 fn open_ring(setup: &CoreSetup) -> io::Result<Driver> {
-    let driver = Driver::new(DriverConfig { entries: setup.ring_entries, pool: setup.pool })?;
-    // The first segment is mapped and registered now, so that its cost and its failure show at the start.
-    drop(driver.pool().try_alloc(uring::LEAF_BYTES));
-    Ok(driver)
+    Driver::new(DriverConfig { entries: setup.ring_entries, pool: setup.pool })
+}
+
+/// Up to here pools have grown on this thread, as opening the store needed it. From now on they grow with use, and
+/// helpers make their memory resident ahead of that.
+fn grow_with_use(shard: &Rc<Shard>, grower: &Grower) -> io::Result<()> {
+    let [io, cache] = shard.store.pools();
+    io.prepare(IO_BYTES_READY);
+    cache.prepare(CACHE_BYTES_READY);
+    let tender = Tender::new(&shard.driver, grower, vec![io.clone(), cache.clone()])?;
+    let core = shard.core;
+    spawn_local(async move {
+        if let Err(e) = tender.run().await {
+            tracing::error!(core, error = %e, "the memory of this core grows no further");
+        }
+    });
+    Ok(())
 }
 
 type Assembled = (Rc<Shard>, Mailbox<Letter>, Vec<OwnedFd>, RecoveryReport);

@@ -21,7 +21,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::Driver;
+use uring::{Driver, Pool, PoolStats};
 
 /// Bounds of one core's store.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +55,8 @@ pub(crate) struct StoreStats {
     /// Small objects and pieces of large ones that were in memory when they were asked for, and that were not.
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
-    /// Memory of the cache that is in use.
-    pub(crate) cache_bytes: u64,
+    /// Memory of the cache.
+    pub(crate) cache_pool: PoolStats,
     /// Plain memory that slow peers have borrowed.
     pub(crate) slow_bytes: u64,
     /// Look-ups of index blocks in memory, and reads of those that were not there.
@@ -202,6 +202,11 @@ impl Store {
         }
     }
 
+    /// Pools that grow with use: buffers of what is in flight, and the cache.
+    pub(crate) fn pools(&self) -> [&Pool; 2] {
+        [self.driver.pool(), self.cache.pool()]
+    }
+
     /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
     pub(crate) fn kept_fields(
         &self,
@@ -231,7 +236,7 @@ impl Store {
     pub(crate) fn stats(&self) -> StoreStats {
         let mut stats = self.counters.get();
         (stats.cache_hits, stats.cache_misses) = self.cache.hits_and_misses();
-        stats.cache_bytes = self.cache.used_bytes();
+        stats.cache_pool = self.cache.pool().stats();
         stats.slow_bytes = self.slow.lent_bytes() as u64;
         let blocks = self.index_cache.stats();
         stats.index_bytes = blocks.bytes;

@@ -196,6 +196,9 @@ impl StoreSetup {
     ) -> Store {
         let entries_max = (self.config.index_bytes / 8 / ENTRY_BYTES).max(64);
         let at_start: HashSet<u64> = self.buckets.iter().map(|bucket| bucket.id).collect();
+        let mut entries = Cache::new(entries_max);
+        // Tables that double as they fill would stop the core while they are copied; see the read cache.
+        entries.reserve(entries_max.saturating_mul(2));
         let last_generation =
             lanes.iter().flatten().flatten().map(|lane| lane.ledger.borrow().last_generation).max();
         Store {
@@ -203,7 +206,7 @@ impl StoreSetup {
             slow: SlowMemory::new(self.config.slow_bytes),
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
-            entries: Rc::new(RefCell::new(Cache::new(entries_max))),
+            entries: Rc::new(RefCell::new(entries)),
             entries_door: RefCell::new(Doorkeeper::new(entries_max as u64, entries_max)),
             rooms: self.mountpaths.iter().map(|m| Room::new(Arc::clone(m), self.cores)).collect(),
             index_cache,

@@ -1,6 +1,6 @@
 //! The ring of one core: batches submissions, hands completions to futures.
 
-use crate::pool::{Pool, PoolConfig, SEGMENT_BYTES};
+use crate::pool::{Pool, PoolConfig};
 use crate::probe::{Features, KernelTooOld};
 use crate::slots::{Aftermath, Completion, Polled, PolledStream, Slots};
 use io_uring::squeue::{Entry, Flags};
@@ -66,8 +66,7 @@ impl Driver {
     pub fn new(config: DriverConfig) -> io::Result<Self> {
         let ring = open_ring(config.entries)?;
         let features = Features::probe(&ring)?;
-        let segments = config.pool.size_bytes_max.div_ceil(SEGMENT_BYTES).max(1);
-        let table = ring.submitter().register_buffers_sparse(segments as u32).is_ok();
+        let table = ring.submitter().register_buffers_sparse(config.pool.segments() as u32).is_ok();
         let inner = Rc::new(Inner {
             ring: RefCell::new(ring),
             slots: RefCell::new(Slots::new()),
@@ -80,10 +79,10 @@ impl Driver {
             let inner = registrar.upgrade().filter(|i| i.features.registered_buffers);
             let inner = inner.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
             let ring = inner.ring.borrow();
-            // SAFETY: the region outlives the ring: operations hold the pool, and the driver drains them before it ends.
+            // SAFETY: the segment outlives the ring: operations hold the pool, and the driver drains them before it ends.
             unsafe { ring.submitter().register_buffers_update(index.into(), &[memory], None) }.map(drop)
         };
-        Ok(Self { pool: Pool::new(config.pool, Box::new(register)), inner })
+        Ok(Self { pool: Pool::new(config.pool, Box::new(register))?, inner })
     }
 
     /// This core's registered memory.

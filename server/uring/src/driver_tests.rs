@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 fn driver(entries: u32) -> Driver {
-    Driver::new(DriverConfig { entries, pool: PoolConfig { size_bytes_max: SEGMENT_BYTES } }).unwrap()
+    Driver::new(DriverConfig { entries, pool: PoolConfig { size_bytes_max: 16 << 20 } }).unwrap()
 }
 
 fn null() -> OwnedFd {

@@ -9,6 +9,7 @@
 //! * [`Driver`] is the ring of one core: it is `!Send`, submits in batches and wakes futures from completions.
 //! * [`Pool`] is that core's registered memory: a buddy allocator over segments that are registered as they are needed,
 //!   up to a budget. [`Buf`] is a uniquely owned piece of it, [`Chunk`] a shared, read-only one.
+//! * [`Grower`] makes the memory of pools resident ahead of demand, on threads of its own; [`Tender`] takes it in.
 //! * [`DirectFile`] is a file opened with `O_DIRECT` whose alignment came from `statx`.
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
 //! * [`Executor`] runs a core's tasks and its ring; its thread sleeps in the ring only, and never on work.
@@ -16,6 +17,7 @@
 //! * [`fault`] has steps fail that a test names.
 //! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
 
+mod arena;
 mod block_on;
 mod buddy;
 mod bytes;
@@ -23,12 +25,12 @@ mod driver;
 mod executor;
 pub mod fault;
 mod file;
+mod growth;
 mod mailbox;
 mod op;
 mod ops;
 mod pool;
 mod probe;
-mod region;
 mod slots;
 pub mod sock;
 pub mod sys;
@@ -41,6 +43,7 @@ pub use executor::{
     yield_now,
 };
 pub use file::{DirectFile, OpenMode};
+pub use growth::{Grower, Tender};
 pub use mailbox::{MailFull, MailReceiver, MailSender, Mailbox};
 pub use op::Op;
 pub use ops::{AcceptStream, ZcVerdict};
