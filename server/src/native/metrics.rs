@@ -94,7 +94,7 @@ fn by_reason(
     }
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 23] {
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 25] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -112,6 +112,8 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 23] {
         ("flushes_total", "counter", store.flushes),
         ("commits_total", "counter", store.commits),
         ("corrupt_reads_total", "counter", store.corrupt_reads),
+        ("lanes_rebuilding", "gauge", store.lost_lanes),
+        ("lanes_rebuilt_total", "counter", store.rebuilt),
         ("pool_mapped_bytes", "gauge", pool.mapped_bytes as u64),
         ("pool_used_bytes", "gauge", pool.used_bytes as u64),
         ("pool_limit_bytes", "gauge", pool.limit_bytes as u64),
