@@ -71,7 +71,7 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
     let budget = Budget::divide(config.memory_bytes, config.cores, config.connections_max)
         .map_err(io::Error::other)?;
     raise_file_limit(&config)?;
-    let (identity, lock) = Identity::load_or_create(&config.data_dir)?;
+    let (identity, lock) = Identity::load_or_create(&config.data_dir, STATE_FILE)?;
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
     let layout = Arc::new(layout(&mountpaths, &listeners, config.lanes)?);
@@ -222,7 +222,7 @@ fn open_mountpaths(config: &Config, identity: &Identity) -> io::Result<Arc<[Arc<
         let named = |e: io::Error| match e.raw_os_error() {
             // What the file system says does not name the path.
             Some(_) => io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display())),
-            None => e,
+            None => identity.explain(e, &config.data_dir),
         };
         mountpaths.push(Arc::new(Mountpath::open(path, &request).map_err(named)?));
     }

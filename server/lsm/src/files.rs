@@ -59,7 +59,7 @@ impl Home {
         match DirectFile::open(self.dir.as_fd(), name, OpenMode::Read) {
             Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::disk(format!("open {name}"), e)),
+            Err(e) => Err(Error::unread(format!("open {name}"), e)),
         }
     }
 

@@ -80,7 +80,7 @@ impl LaneIndex {
 }
 
 /// Frees a memtable little by little: all at once would hold up the core for milliseconds.
-async fn dissolve(table: Rc<Memtable>) {
+pub(super) async fn dissolve(table: Rc<Memtable>) {
     // What a cursor still reads is freed with the cursor.
     let Some(mut table) = Rc::into_inner(table) else { return };
     while table.drop_some(ENTRIES_PER_TURN) {

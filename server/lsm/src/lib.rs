@@ -15,7 +15,7 @@
 //! * [`cache`] holds blocks and read buffers for all lanes of a core; [`reserve`] says why the buffers are its own.
 //! * [`manifest`] says which runs there are, and which [`checkpoint`]; [`open`] starts from it, [`files`] replaces it.
 //! * Scans ([`cursor`]) and merges are one [`merge`] over [`source`]s.
-//! * [`inspect`] and [`verify`] are for the check tool. [`codec`] and [`turn`] are small helpers.
+//! * [`inspect`] and [`verify`] are for the check tool; [`retire`] lets an index go that another one replaces. [`codec`] and [`turn`] are small helpers.
 //! * [`Error`] tells damage from what the disk says.
 
 mod block;
@@ -36,6 +36,7 @@ mod memtable;
 mod merge;
 mod open;
 mod reserve;
+mod retire;
 mod run;
 mod run_writer;
 mod source;

@@ -78,7 +78,7 @@ impl Lent {
         let buf = self.idle()?;
         let len = len.min(buf.len());
         self.slot = Some(Slot::Busy(Box::pin(driver.read_at(file, buf, len, offset))));
-        let count = self.done().await.map_err(|e| Error::disk("read the index", e))?;
+        let count = self.done().await.map_err(|e| Error::unread("read the index", e))?;
         match &self.slot {
             Some(Slot::Idle(buf)) => Ok(buf.get(..count).unwrap_or_default()),
             _ => Err(lost()),

@@ -94,7 +94,7 @@ fn by_reason(
     }
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 26] {
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 28] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -116,6 +116,8 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 26] {
         ("commits_total", "counter", store.commits),
         ("corrupt_reads_total", "counter", store.corrupt_reads),
         ("pool_resident_bytes", "gauge", pool.resident_bytes as u64),
+        ("lanes_rebuilding", "gauge", store.lost_lanes),
+        ("lanes_rebuilt_total", "counter", store.rebuilt),
         ("pool_used_bytes", "gauge", pool.used_bytes as u64),
         ("pool_limit_bytes", "gauge", pool.limit_bytes as u64),
         ("pool_registered_bytes", "gauge", pool.registered_bytes as u64),

@@ -123,6 +123,8 @@ pub(crate) async fn flush(
     session: u64,
     expected: Option<(CksumType, String)>,
 ) -> Result<Rc<Entry>> {
+    // A session that cannot be made an object now is not used up: the client tries again.
+    shard.store.probe(&object.key).await?;
     let mut writer = shard.appends.take(session, object)?;
     writer.expect(expected);
     writer.commit().await

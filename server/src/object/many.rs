@@ -2,6 +2,7 @@
 
 use super::list::names_page;
 use super::locate::locate;
+use super::patience::patiently;
 use super::{copy_object, destroy_bucket};
 use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
@@ -43,7 +44,7 @@ pub(crate) fn delete_many(
 async fn delete_prefix(shard: &Rc<Shard>, bucket: &Arc<BucketView>, job: &str, prefix: &str) -> Result<()> {
     let mut after = String::new();
     loop {
-        let names = names_page(shard, bucket, prefix, &after).await?;
+        let names = patiently(shard, async || names_page(shard, bucket, prefix, &after).await).await?;
         let Some(last) = names.last() else { return Ok(()) };
         after.clone_from(last);
         // Someone else may delete the same objects: those that are gone are what was asked for.
@@ -74,9 +75,12 @@ async fn delete_one(
 ) -> Result<bool> {
     let object = locate(&shard.node.view(), &bucket.bucket.name, name)?;
     let durability = object.bucket.durability;
-    let (core, key) = (object.core, object.key.clone());
-    let gone =
-        shard.call(core, move |owner| async move { owner.store.remove(&key, durability).await }).await??;
+    let remove = async || {
+        let key = object.key.clone();
+        let remove = move |owner: Rc<Shard>| async move { owner.store.remove(&key, durability).await };
+        shard.call(object.core, remove).await?
+    };
+    let gone = patiently(shard, remove).await?;
     if !gone && !missing_ok {
         return Err(Error::object_missing(&bucket.bucket.name, name));
     }
@@ -142,7 +146,8 @@ async fn copy_all(
 ) -> Result<()> {
     let mut after = String::new();
     loop {
-        let names = names_page(shard, from, &message.prefix, &after).await?;
+        let page = async || names_page(shard, from, &message.prefix, &after).await;
+        let names = patiently(shard, page).await?;
         let Some(last) = names.last() else { return Ok(()) };
         after.clone_from(last);
         for batch in names.chunks(BATCH / 8) {
@@ -168,7 +173,7 @@ async fn copy_one(
     if message.dry_run {
         return Ok(None);
     }
-    match copy_object(shard, &source, &target).await {
+    match patiently(shard, async || copy_object(shard, &source, &target).await).await {
         Ok(size_bytes) => Ok(Some(size_bytes)),
         Err(e) if e.kind == Kind::ObjectMissing => Ok(None),
         Err(e) => Err(e),

@@ -95,6 +95,9 @@ async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> 
     for upkeep in shard.store.upkeep_loops() {
         spawn_local(upkeep);
     }
+    let node = Arc::clone(&shard.node);
+    let buckets = move || node.view().buckets().map(|b| Arc::clone(&b.bucket)).collect();
+    spawn_local(Rc::clone(&shard.store).rebuild_loop(buckets));
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
         spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));

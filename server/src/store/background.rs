@@ -73,7 +73,7 @@ impl Store {
     pub(crate) async fn close(&self, within: Duration) -> Result<()> {
         self.closing.set(true);
         let deadline = Instant::now() + within;
-        while self.keeping_up.get() > 0 && Instant::now() < deadline {
+        while (self.keeping_up.get() > 0 || self.rebuilding.get()) && Instant::now() < deadline {
             self.driver.sleep(Duration::from_millis(2)).await;
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -87,7 +87,8 @@ impl Store {
     }
 
     async fn checkpoint_all(&self) -> Result<()> {
-        let sound = self.lanes().filter(|lane| !lane.mountpath.is_suspect());
+        // The next start makes the index of a lost lane anew.
+        let sound = self.lanes().filter(|lane| !lane.mountpath.is_suspect() && !lane.is_lost());
         // Side by side: they share their flushes.
         let closing = sound.map(|lane| async move {
             lane.checkpoint_now(self.committer(lane.mountpath_index)?).await?;

@@ -48,7 +48,7 @@ impl Store {
         let lane = self.lane(key)?;
         self.writable(key.mountpath)?;
         // The index is written out in the background; whoever is faster waits, unless that fails.
-        while lane.index.memtable_bytes() > 4 * self.limits.memtable_bytes {
+        while lane.index().memtable_bytes() > 4 * self.limits.memtable_bytes {
             lane.may_wait_for_upkeep()?;
             self.driver.sleep(Duration::from_millis(1)).await;
         }
@@ -178,6 +178,7 @@ impl Held<'_> {
         let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
         let deletion = Deletion { bucket_id: self.key.bucket.id, name: self.key.name.clone(), generation };
         self.lane.log.append_deletion(deletion)?;
+        self.lane.ledger.borrow_mut().note_generation(generation);
         fault::point("deletion-appended");
         self.lane.unpublish(self.key.bucket.id, &self.index_key, &old);
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
@@ -265,6 +266,7 @@ impl Held<'_> {
     /// To be asked when nothing comes in between any more: the bucket is still there, and the name still stands for what
     /// was looked up.
     fn check_current(&self) -> Result<()> {
+        self.lane.check_standing()?;
         self.store.check_alive(&self.key.bucket)?;
         if self.lane.still_is(&self.index_key, self.old.as_ref(), self.taken_back) {
             return Ok(());
@@ -289,7 +291,7 @@ impl Held<'_> {
             key: std::mem::take(&mut self.index_key),
             new,
             old: old.map(Rc::new),
-            freezes: self.lane.index.freezes(),
+            freezes: self.lane.index().freezes(),
             kept: Some(Kept {
                 entries: Rc::clone(&self.store.entries),
                 pieces: Rc::clone(&self.store.cache),

@@ -65,6 +65,9 @@ pub(crate) struct StoreStats {
     pub(crate) flushes: u64,
     pub(crate) commits: u64,
     pub(crate) corrupt_reads: u64,
+    /// Lanes whose index is damaged and being made anew, and indexes that have been.
+    pub(crate) lost_lanes: u64,
+    pub(crate) rebuilt: u64,
 }
 
 /// Whether a read looks into the cache of what was read, and fills it.
@@ -115,6 +118,8 @@ pub(crate) struct Store {
     /// Upkeep tasks that have not ended, and how many of them have found something to do.
     pub(super) keeping_up: Cell<u32>,
     pub(super) busy_upkeeps: Cell<u32>,
+    /// The task that makes indexes anew is at work.
+    pub(super) rebuilding: Cell<bool>,
 }
 
 impl Store {
@@ -132,6 +137,14 @@ impl Store {
             self.entries.borrow_mut().insert(index_key.into_boxed_slice(), Rc::clone(&entry));
         }
         Ok(Some(entry))
+    }
+
+    /// Whether the index of a name's lane can be asked.
+    ///
+    /// # Errors
+    /// `Rebuilding` when it cannot.
+    pub(crate) async fn probe(&self, key: &Key) -> Result<()> {
+        self.lane(key)?.lookup(&key.index_key()).await.map(drop)
     }
 
     /// Whether an entry is still what its name stands for: one that was found a while ago may have been overwritten,
@@ -248,7 +261,8 @@ impl Store {
             stats.commits += commits;
         }
         for lane in self.lanes() {
-            let (ledger, index) = (lane.ledger.borrow(), lane.index.stats());
+            let (ledger, index) = (lane.ledger.borrow(), lane.index().stats());
+            stats.lost_lanes += u64::from(lane.is_lost());
             stats.objects += ledger.all().objects;
             stats.reclaimed += lane.reclaimed();
             stats.index_bytes += (index.resident_bytes + index.memtable_bytes) as u64;
@@ -324,7 +338,7 @@ impl Store {
         if self.is_alive(bucket.id) { Ok(()) } else { Err(Error::bucket_missing(&bucket.name)) }
     }
 
-    fn count(&self, change: impl FnOnce(&mut StoreStats)) {
+    pub(super) fn count(&self, change: impl FnOnce(&mut StoreStats)) {
         let mut counters = self.counters.get();
         change(&mut counters);
         self.counters.set(counters);

@@ -10,6 +10,7 @@
 //! * [`background`] is what runs beside requests.
 //! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
+//! * [`rebuild`] makes indexes anew that are found damaged while the node serves.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
 mod after;
@@ -29,6 +30,7 @@ mod names;
 mod open;
 mod place;
 mod reader;
+mod rebuild;
 mod room;
 mod scan;
 mod sidecar;
@@ -40,6 +42,8 @@ mod undo;
 mod value;
 mod writer;
 
+#[cfg(test)]
+mod history_damage;
 #[cfg(test)]
 mod history_tests;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::look::{TRIES, readable};
 use super::{Check, Finding, digest_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::BLOCK_BYTES;
 use crate::store::entry::{BucketRef, Entry, Key, parse_index_key};
 use crate::store::lane::{Lane, Walk, name_of};
@@ -192,9 +192,13 @@ impl Check<'_> {
             wrong.into_iter().for_each(|what| tell(Some(lane.number), what));
             return Ok(());
         }
-        if lane.lookup(&index_key).await?.is_some_and(|entry| entry.place.is_file()) {
+        match lane.lookup(&index_key).await {
             // It is verified with its entry.
-            return Ok(());
+            Ok(Some(entry)) if entry.place.is_file() => return Ok(()),
+            Ok(_) => {}
+            // The index has turned out to be damaged: that is told with the lane.
+            Err(e) if e.kind == Kind::Rebuilding => return Ok(()),
+            Err(e) => return Err(e),
         }
         match meta_of(path) {
             Ok(meta) if (meta.bucket_id, &meta.name) == (bucket.id, &key.name) => {

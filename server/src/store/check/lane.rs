@@ -10,8 +10,7 @@ use crate::error::{Kind, Result};
 use crate::store::entry::{Entry, index_key, parse_index_key};
 use crate::store::lane::{Found, Lane, SegmentReader, extent_of, file_name};
 use crate::store::place::{Extent, Place};
-use crate::store::{scan, value};
-use lsm::Step;
+use crate::store::value;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use wire::segment::Record;
@@ -74,8 +73,8 @@ impl LaneCheck<'_> {
     async fn index(&mut self) -> Result<()> {
         let (mut objects, mut size_bytes) = (0, 0);
         let mut in_use: HashMap<u64, u64> = HashMap::new();
-        let mut cursor = self.lane.index.cursor(&[]);
-        while scan::next(&mut cursor).await? == Step::Item {
+        let mut cursor = self.lane.cursor(&[])?;
+        while cursor.next().await? {
             let key = cursor.key().to_vec();
             let entry = value::decode(cursor.value(), self.lane.mountpath_index);
             let (Some((bucket_id, name)), Ok(entry)) = (parse_index_key(&key), entry) else {
@@ -150,8 +149,8 @@ impl LaneCheck<'_> {
         if self.expected.is_empty() {
             return Ok(());
         }
-        let mut cursor = self.lane.index.cursor(&[]);
-        while scan::next(&mut cursor).await? == Step::Item {
+        let mut cursor = self.lane.cursor(&[])?;
+        while cursor.next().await? {
             let Ok(entry) = value::decode(cursor.value(), self.lane.mountpath_index) else { continue };
             let Place::Segment(extent) = &entry.place else { continue };
             if self.expected.remove(&(extent.segment, extent.offset)).is_some() {
@@ -247,7 +246,7 @@ impl LaneCheck<'_> {
         if !self.check.store.committers.is_empty() {
             return Ok(());
         }
-        let mut known: HashSet<String> = self.lane.index.file_names().into_iter().collect();
+        let mut known: HashSet<String> = self.lane.index().file_names().into_iter().collect();
         known.extend(self.lane.segments()?.into_iter().map(|(number, _)| file_name(number)));
         for path in leftovers::list(&self.lane.path())? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -95,7 +95,7 @@ impl Ledger {
             }
             self.all = self.all.plus(entry.size_bytes);
         }
-        self.last_generation = self.last_generation.max(entry.generation);
+        self.note_generation(entry.generation);
         if let Place::Segment(extent) = &entry.place {
             self.segment(extent.segment).live += extent.record_bytes(entry.size_bytes);
         }
@@ -125,6 +125,11 @@ impl Ledger {
         if let Some(account) = self.segments.get_mut(&segment) {
             account.live = account.live.saturating_sub(bytes);
         }
+    }
+
+    /// A change of this generation has been seen.
+    pub(crate) fn note_generation(&mut self, generation: u64) {
+        self.last_generation = self.last_generation.max(generation);
     }
 
     /// A bucket is gone with all its objects. Changes that had begun before may still come to the index.
@@ -188,8 +193,10 @@ impl Ledger {
     }
 
     /// Closes the accounts of segments that are no longer there: removed after the last checkpoint, before a crash.
-    pub(crate) fn keep_segments(&mut self, there: &[u64]) {
-        self.segments.retain(|number, _| there.binary_search(number).is_ok());
+    /// Returns the bytes that were in use of them.
+    pub(crate) fn keep_segments(&mut self, there: &[u64]) -> u64 {
+        let gone = self.segments.extract_if(.., |number, _| there.binary_search(number).is_err());
+        gone.map(|(_, account)| account.live).sum()
     }
 
     /// Closes the account of a segment that has been removed.

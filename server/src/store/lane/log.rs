@@ -127,6 +127,34 @@ impl Log {
         }
     }
 
+    /// A log of the same directory whose next segment has this number.
+    pub(super) fn another(&self, next_segment: u64) -> Self {
+        Self::new(
+            self.driver.clone(),
+            Arc::clone(&self.mountpath),
+            Rc::clone(&self.dir),
+            Rc::clone(&self.buffers),
+            self.segment_bytes,
+            self.step_bytes_max,
+            next_segment,
+        )
+    }
+
+    /// Ends the open segment, so that all files stay as they are until the next record; there must be none that is not
+    /// written yet.
+    pub(super) fn come_to_rest(&self) -> Result<()> {
+        let mut state = self.state.borrow_mut();
+        if state.batch.as_ref().is_some_and(|batch| batch.filled > 0) {
+            return Err(Error::internal("a record was appended to a lane that has no index"));
+        }
+        // Room that was reserved and not used is nobody's: whoever reserves it appends at once.
+        if let Some(unused) = state.batch.take() {
+            self.buffers.give(unused.buf);
+        }
+        drop(state);
+        self.seal()
+    }
+
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
     pub(crate) async fn reserve(&self, len: usize) -> Result<()> {
         loop {

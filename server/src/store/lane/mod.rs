@@ -5,29 +5,37 @@
 
 mod adopt;
 mod buffers;
+mod cursor;
 mod inspect;
 mod ledger;
 mod log;
 mod open;
+mod pace;
 mod reader;
+mod rebuild;
 mod replay;
 mod segments;
+mod standing;
 mod sweep;
 mod upkeep;
 mod walk;
 
 pub(crate) use adopt::name_of;
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
+pub(crate) use cursor::LaneCursor;
 pub(crate) use ledger::Ledger;
 use log::Log;
 pub(crate) use log::{Position, file_name};
-pub(crate) use open::{LaneSetup, OpenedLane, segment_path};
+pub(crate) use open::{LaneSetup, OpenedLane, lane_dir, segment_path};
+pub(crate) use pace::Pace;
 pub(crate) use reader::{Found, SegmentReader};
-pub(crate) use replay::{Buckets, extent_of, replay, replay_in_memory};
+pub(crate) use rebuild::Rebuild;
+pub(crate) use replay::{Buckets, ReplayReport, extent_of, replay, replay_in_memory};
 use segments::SegmentFiles;
+use standing::Standing;
 use upkeep::Failures;
 pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
-pub(crate) use walk::{Walk, adopt_files};
+pub(crate) use walk::{Lanes, Walk, adopt_files};
 
 use super::cache::ReadCache;
 use super::entry::Entry;
@@ -66,7 +74,10 @@ pub(crate) struct Lane {
     pub(crate) mountpath: Arc<Mountpath>,
     pub(crate) number: u16,
     dir: Rc<OwnedFd>,
-    pub(crate) index: Rc<LaneIndex>,
+    /// Another one once it has been made anew.
+    index: RefCell<Rc<LaneIndex>>,
+    /// Whether the index can be asked.
+    standing: Cell<Standing>,
     pub(crate) log: Log,
     pub(crate) ledger: RefCell<Ledger>,
     files: SegmentFiles,
@@ -86,34 +97,47 @@ pub(crate) struct Lane {
     /// Counts changes that were taken back: what was looked up before may be one of them.
     taken_back: Cell<u64>,
     failures: Failures,
+    /// The upkeep is at work on this lane.
+    kept_up: Cell<bool>,
 }
 
 impl Lane {
-    /// What the index says of a key, as its encoded value.
+    /// What the index says of a key.
+    ///
+    /// # Errors
+    /// `Rebuilding` when it cannot say: what has found the damage, this look-up perhaps, has seen to that.
     pub(crate) async fn lookup(&self, key: &[u8]) -> Result<Option<Entry>> {
         loop {
-            let value = match self.index.peek(key) {
+            self.check_standing()?;
+            let peeked = self.index.borrow().peek(key);
+            let value = match peeked {
                 Peek::Found(value) => Some(value),
                 Peek::Absent => None,
                 Peek::OnDisk => {
-                    let before = self.changes.get();
-                    let value = self.index.get(key).await?;
+                    let (before, index) = (self.changes.get(), self.index());
+                    let value = index.get(key).await;
                     if self.changes.get() != before {
                         // Perhaps of this very name: look again, most likely in memory this time.
                         continue;
                     }
-                    value
+                    value.map_err(|e| self.heard(&index, e.into()))?
                 }
             };
-            return value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
+            let entry = value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
+            return entry.map_err(|e| self.heard(&self.index(), e));
         }
+    }
+
+    /// The index as of now: it is another one once it has been made anew.
+    pub(crate) fn index(&self) -> Rc<LaneIndex> {
+        Rc::clone(&self.index.borrow())
     }
 
     /// Makes an entry the one that its name stands for.
     pub(crate) fn publish(&self, bucket_id: u64, key: &[u8], entry: &Entry, old: Option<&Entry>) {
         let mut bytes = Vec::with_capacity(96);
         value::encode(entry, &mut bytes);
-        self.index.put(key, Some(&bytes));
+        self.index.borrow().put(key, Some(&bytes));
         let mut ledger = self.ledger.borrow_mut();
         if let Some(old) = old {
             ledger.remove(bucket_id, old);
@@ -124,7 +148,7 @@ impl Lane {
 
     /// Makes a name stand for nothing.
     pub(crate) fn unpublish(&self, bucket_id: u64, key: &[u8], old: &Entry) {
-        self.index.put(key, None);
+        self.index.borrow().put(key, None);
         self.ledger.borrow_mut().remove(bucket_id, old);
         self.changes.set(self.changes.get() + 1);
     }
@@ -150,7 +174,7 @@ impl Lane {
         }
         // A checkpoint that has begun must not make durable what did not happen.
         if let Some(unfinished) = self.unfinished.borrow_mut().as_mut()
-            && undo.freezes < self.index.freezes()
+            && undo.freezes < self.index().freezes()
         {
             replace(&mut unfinished.ledger);
         }
@@ -159,7 +183,7 @@ impl Lane {
             value::encode(old, &mut bytes);
             bytes
         });
-        self.index.put_back(undo.freezes, is_latest, &undo.key, value.as_deref());
+        self.index().put_back(undo.freezes, is_latest, &undo.key, value.as_deref());
         undo.forget_kept();
     }
 
@@ -174,7 +198,8 @@ impl Lane {
         if self.taken_back.get() == taken_back {
             return true;
         }
-        let now = match self.index.peek(key) {
+        let peeked = self.index.borrow().peek(key);
+        let now = match peeked {
             Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
             Peek::Absent => None,
             Peek::OnDisk => return false,

@@ -9,9 +9,9 @@ use super::upkeep::Upkeep;
 use crate::error::Result;
 use crate::store::entry::index_key;
 use crate::store::place::Place;
-use crate::store::{scan, value};
-use lsm::Step;
+use crate::store::value;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Buckets that are swept together.
@@ -21,15 +21,16 @@ const STEPS_PER_TURN: usize = 64;
 
 impl Lane {
     /// Sweeps some doomed buckets; false when there are none.
-    pub(super) async fn sweep(&self, upkeep: &Upkeep<'_>) -> Result<bool> {
+    pub(super) async fn sweep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
         let doomed = self.ledger.borrow().to_sweep(BUCKETS);
         let mut found: HashMap<u64, u64> = HashMap::new();
         let (mut begun, mut steps) = (Instant::now(), 0);
         for &bucket_id in &doomed {
             let from = index_key(bucket_id, "");
-            let mut cursor = self.index.cursor(&from);
-            while scan::next(&mut cursor).await? == Step::Item && cursor.key().starts_with(&from) {
-                let entry = value::decode(cursor.value(), self.mountpath_index)?;
+            let mut cursor = self.cursor(&from)?;
+            while cursor.next().await? && cursor.key().starts_with(&from) {
+                let entry =
+                    value::decode(cursor.value(), self.mountpath_index).map_err(|e| cursor.heard(e))?;
                 if let Place::Segment(extent) = &entry.place {
                     *found.entry(extent.segment).or_default() += extent.record_bytes(entry.size_bytes);
                 }

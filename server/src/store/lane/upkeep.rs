@@ -115,6 +115,8 @@ impl Failing {
                 self.last.take();
                 return true;
             }
+            // That an index is damaged has been told, and is mended elsewhere.
+            Err(error) if error.kind == Kind::Rebuilding => return false,
             Err(error) => error,
         };
         tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, %error, "upkeep");
@@ -137,8 +139,19 @@ impl Share {
 type Copies = Vec<Pin<Box<dyn Future<Output = Result<()>>>>>;
 
 impl Lane {
-    /// Does one piece of what is due; false when nothing was. What has failed is left alone for a while.
+    /// Does one piece of what is due; false when nothing was. What has failed is left alone for a while, and a lane
+    /// without an index too.
     pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> bool {
+        if self.is_lost() {
+            return false;
+        }
+        self.kept_up.set(true);
+        let worked = self.keep_up(upkeep).await;
+        self.kept_up.set(false);
+        worked
+    }
+
+    async fn keep_up(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> bool {
         let outcome =
             if self.failures.checkpoint.rests() { Ok(false) } else { self.checkpoint_if_due(upkeep).await };
         match self.failures.checkpoint.note(self, outcome) {
@@ -157,13 +170,14 @@ impl Lane {
         if self.mountpath.is_suspect() {
             return Err(self.mountpath.refusal());
         }
+        self.check_standing()?;
         self.failures.checkpoint.last().map_or(Ok(()), Err)
     }
 
     async fn checkpoint_if_due(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
         let log_bytes = self.log_bytes_since(self.checkpoint.get());
         let is_due = self.unfinished.borrow().is_some()
-            || self.index.memtable_bytes() > upkeep.limits.memtable_bytes
+            || self.index().memtable_bytes() > upkeep.limits.memtable_bytes
             || log_bytes > upkeep.limits.replay_bytes
             || self.garbage_is_due()?;
         if is_due {
@@ -181,15 +195,17 @@ impl Lane {
             let bucket = parse_index_key(key).map(|(bucket, _)| bucket);
             bucket.is_none_or(|bucket| (upkeep.is_alive)(bucket) || self.needs_entries_of(bucket))
         };
-        let merged = self.index.merge_step(&keep, upkeep.is_closing).await;
-        if merged.map_err(|e| self.mountpath.index_failed(e))? {
+        let (index, stop) = (self.index(), || (upkeep.is_closing)() || self.is_lost());
+        let merged = index.merge_step(&keep, &stop).await;
+        if merged.map_err(|e| self.heard(&index, self.mountpath.index_failed(e)))? {
             return Ok(true);
         }
         match self.victim() {
             Some(victim) if self.has_room_to_reclaim(victim)? => {
                 let reclaimed = self.reclaim(victim, upkeep).await;
                 // One that cannot be reclaimed must not keep others from it; on a full disk it is tried again.
-                if reclaimed.as_ref().is_err_and(|e| e.kind != Kind::NoSpace) {
+                let passes = |e: &Error| matches!(e.kind, Kind::NoSpace | Kind::Rebuilding);
+                if reclaimed.as_ref().is_err_and(|e| !passes(e)) {
                     self.kept.borrow_mut().insert(victim);
                 }
                 reclaimed.map(|()| true)
@@ -210,10 +226,10 @@ impl Lane {
     pub(crate) async fn checkpoint_now(self: &Rc<Self>, committer: &Committer) -> Result<()> {
         if self.unfinished.borrow().is_none() {
             let position = self.log.position();
-            if position == self.checkpoint.get() && self.index.memtable_bytes() == 0 {
+            if position == self.checkpoint.get() && self.index().memtable_bytes() == 0 {
                 return Ok(());
             }
-            if !self.index.freeze() {
+            if !self.index().freeze() {
                 return Err(Error::internal("an index has been frozen and not written out"));
             }
             let ledger = self.ledger.borrow().clone();
@@ -225,7 +241,9 @@ impl Lane {
         let Some(checkpoint) = self.unfinished.borrow().clone() else { return Ok(()) };
         fault::point("checkpoint-begun");
         let bytes = encode_checkpoint(checkpoint.position, &checkpoint.ledger).await;
-        self.index.flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
+        let index = self.index();
+        let flushed = index.flush(&bytes).await;
+        flushed.map_err(|e| self.heard(&index, self.mountpath.index_failed(e)))?;
         fault::point("checkpoint-durable");
         self.unfinished.take();
         self.checkpoint.set(checkpoint.position);
@@ -236,10 +254,10 @@ impl Lane {
     /// Writes out an index that has just been made from a log that is durable.
     pub(crate) async fn first_checkpoint(&self) -> Result<()> {
         let position = self.log.position();
-        self.index.freeze();
+        self.index().freeze();
         let ledger = self.ledger.borrow().clone();
         let bytes = encode_checkpoint(position, &ledger).await;
-        self.index.flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
+        self.index().flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
         self.checkpoint.set(position);
         Ok(())
     }
@@ -365,6 +383,7 @@ impl Lane {
         }
         // The very bytes: a record says nothing of where it lies.
         self.log.reserve(raw.len()).await?;
+        self.check_standing()?;
         if !(upkeep.is_alive)(meta.bucket_id) || !self.still_is(&key, Some(&entry), taken_back) {
             return Ok(());
         }
@@ -380,7 +399,7 @@ impl Lane {
             key,
             new: Some(Rc::new(moved)),
             old: Some(Rc::new(entry)),
-            freezes: self.index.freezes(),
+            freezes: self.index().freezes(),
             // A request that has kept the place looks the name up again when it cannot read there.
             kept: None,
         };
@@ -396,6 +415,7 @@ impl Lane {
     ) -> Result<()> {
         for deletion in deletions {
             self.log.reserve(super::DELETION_BYTES_MAX).await?;
+            self.check_standing()?;
             self.log.append_deletion(deletion)?;
             copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, None, Durability::Group)));
         }
