@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults campaign packages bench-packages python clean
+.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -36,11 +36,12 @@ bench: bench-packages
 	$(CARGO) bench --locked -p bench
 	./target/release/bench scenario all
 
-## loading, listing and restarting with a million objects; reclaim beside reads: long; results in bench/results
+## loading, listing and restarting with a million objects; reclaim beside reads; the seconds after a start: long; results in bench/results
 bench-long: bench-packages
 	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
 	./target/release/bench scenario list
 	./target/release/bench scenario compaction
+	./target/release/bench scenario start
 
 ## the proof that N disks give N times the throughput; as root, 5 minutes; results in bench/results/scaling.{json,svg}
 scaling: bench-packages
@@ -59,11 +60,22 @@ scaling-faults: bench-packages
 	  $(SUDO) ./target/release/aisloader scale -fault $$fault || failed="$$failed $$fault"; done; \
 	if [ -n "$$failed" ]; then echo "not caught:$$failed"; exit 1; fi
 
-## the long forms of tests: power cuts, flipped bits, connection churn, deaths at fault points
+## the long forms of tests: power cuts, flipped bits, connection churn, deaths at fault points, failing disks
 campaign: packages
 	POWER_CUTS=100 FLIPS=2000 CHURN=200000 $(CARGO) test --release --locked -p aisnode \
 	  --test power_cut --test tools --test limits -- --nocapture
 	FAULT_DEATHS=20 $(CARGO) test --locked -p aisnode --test fault_points -- --nocapture
+	DISK_ERRORS=50 $(CARGO) test --release --locked -p aisnode --test failing_disks -- --nocapture
+
+## 100,000 buckets with objects: start, slowest PUT, truth of the check; figures in bench/results/buckets.json
+campaign-buckets:
+	BUCKETS=$${BUCKETS:-100000} BUCKETS_OUT=$(CURDIR)/bench/results/buckets.json $(CARGO) test --release --locked -p aisnode \
+	  --test many_buckets -- --nocapture campaign
+
+## a client beside 600 slow uploads and 100 slow readers; results in bench/results/slow-peers.json
+slow-peers: packages
+	SLOW_PEERS_S=60 SLOW_PEERS_OUT=$(CURDIR)/bench/results/slow-peers.json $(CARGO) test --release --locked -p aisnode \
+	  --test slow_peers -- --nocapture
 
 ## the demo's work on a node with defaults in a control group of 512 MiB, half an hour (DURATION=seconds); as root;
 ## result in bench/results/small-memory.json

@@ -69,6 +69,8 @@ enum Which {
     List,
     /// GET of 4 KiB beside overwrites whose segments are reclaimed. Long; not part of `all`.
     Compaction,
+    /// Random GET of 256 KiB, second by second after a start, with caches of 1.8 and 16 GiB. Long; not part of `all`.
+    Start,
     /// All of them but the long ones, one after the other.
     All,
 }
@@ -85,11 +87,12 @@ struct Options {
     /// Data set of get-large, of which there are three copies (fio, nginx, ours); the most that get-cold takes.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
     size_gib: u64,
-    /// Objects; default 1,000,000 of list, 200,000 of compaction, 512 of get-hot, 20 times the caches of get-cold.
+    /// Objects; default 1,000,000 of list, 200,000 of compaction, 512 of get-hot, 20,480 of start, 20 times the caches of
+    /// get-cold.
     #[arg(long, value_parser = clap::value_parser!(u64).range(16..=1_000_000_000))]
     objects: Option<u64>,
-    /// The server's memory budget in list, get-cold and compaction, as its own `--memory` takes it; default 448MiB of the
-    /// last two, and what the server takes by itself of list.
+    /// The server's memory budget in list, get-cold, compaction and start, as its own `--memory` takes it; default 448MiB
+    /// of get-cold and compaction, one and the other of start, and what the server takes by itself of list.
     #[arg(long)]
     memory: Option<String>,
     /// GETs a second in compaction.
@@ -146,6 +149,7 @@ fn run_one(which: Which, context: &Context) -> Result<()> {
     let outcome = match which {
         Which::List => return findings::publish(&scenario::list::run(context)?, context),
         Which::Compaction => return findings::publish(&scenario::compaction::run(context)?, context),
+        Which::Start => return scenario::start::run(context),
         Which::GetSmall => scenario::get_small::run(context)?,
         Which::PutLarge => scenario::put_large::run(context)?,
         Which::Durability => scenario::durability::run(context)?,

@@ -1,27 +1,29 @@
 //! From settings to a running node, and back.
 
-use crate::cluster::{ClusterState, Command, Control, View};
+use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
 use crate::config::Config;
-use crate::durable;
 use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, Descriptors, HEAD_LIMITS};
 use crate::message_budget::MessageBudget;
 use crate::node::Node;
-use crate::shard::{CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core};
-use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, refuse_growth};
+use crate::shard::{
+    CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core, watch_cores,
+};
+use crate::store::{
+    BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, holds_objects, refuse_growth,
+};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
 use placement::{NodeLayout, Smap};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Features, MailReceiver, MailSender, Mailbox, PoolConfig, sock};
+use uring::{Features, Grower, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse, sock};
 
 /// Entries of each core's submission queue.
 const RING_ENTRIES: u32 = 1024;
@@ -29,8 +31,10 @@ const RING_ENTRIES: u32 = 1024;
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
-/// The cluster's state in the data directory.
-pub(crate) const STATE_FILE: &str = "cluster.json";
+/// How long a stop may take in all; the parts of it have shorter limits of their own.
+const STOP: Duration = Duration::from_secs(18);
+/// Exit code of a process that could not be stopped in order.
+const EXIT_WITHOUT_ORDER: i32 = 3;
 
 /// A node that serves.
 pub(crate) struct RunningNode {
@@ -72,19 +76,18 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
     for warning in config.memory.warning.iter().chain(&warnings) {
         tracing::warn!("{warning}");
     }
-    let (identity, lock) = Identity::load_or_create(&config.data_dir)?;
+    let (identity, lock) = Identity::load_or_create(&config.data_dir, STATE_FILE)?;
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
-    let layout = layout(&mountpaths, &listeners, config.lanes)?;
-    let state = load_state(&config, &identity, &listeners, &layout)?;
+    let layout = Arc::new(layout(&mountpaths, &listeners, config.lanes)?);
+    let (state, journal) = load_state(&config, &identity, &listeners, &layout)?;
     let view = Arc::new(ArcSwap::from_pointee(View::new(&state, &layout)));
     let known = KnownBuckets {
-        buckets: view.load().buckets().iter().map(|b| Arc::clone(&b.bucket)).collect(),
+        buckets: view.load().buckets().map(|b| Arc::clone(&b.bucket)).collect(),
         first_new: state.first_new_bucket_id(),
     };
     let swept = sweep(&mountpaths)?;
-    let (control, control_thread) =
-        Control::start(state, config.data_dir.join(STATE_FILE), layout, Arc::clone(&view))?;
+    let (control, control_thread) = Control::start(state, journal, layout, Arc::clone(&view))?;
     let node = Arc::new(Node {
         proxy_id: identity.proxy_id,
         target_id: identity.target_id,
@@ -100,27 +103,32 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
         budget,
         memory_limit_bytes: config.memory.limit_bytes,
         messages: MessageBudget::new(budget.messages_bytes),
+        watchdog: Arc::default(),
     });
     let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known, descriptors)?;
     let features = ready.features;
     let recovery = RecoveryReport { swept, ..ready.recovery };
+    watch_cores(ready.pulses, Arc::clone(&node.watchdog))?;
     let control = control_thread;
     Ok(RunningNode { node, config, features, recovery, warnings, cores, mail, control, _lock: lock })
 }
 
 impl RunningNode {
-    /// Finishes requests, flushes and ends all threads.
+    /// Finishes requests, flushes and ends all threads. What has not ended after [`STOP`] is left behind: the process
+    /// ends in any case, and the next start reads from the logs what an index lacks.
     ///
     /// # Errors
-    /// When a core failed or a file system could not be flushed.
+    /// When a core failed, did not end in time, or a file system could not be flushed.
     pub(crate) fn stop(self) -> io::Result<()> {
+        end_anyway_after(STOP);
         for mailbox in &self.mail {
             // A core that has stopped already needs no order.
             let _ = mailbox.send(Letter::Stop);
         }
         let mut outcome = Ok(());
-        for core in self.cores {
-            let ended = core.join().unwrap_or_else(|_| Err(io::Error::other("a core panicked")));
+        for (number, core) in self.cores.into_iter().enumerate() {
+            let ended =
+                core.join().unwrap_or_else(|_| Err(io::Error::other(format!("core {number} panicked"))));
             outcome = outcome.and(ended);
         }
         self.node.control.stop();
@@ -128,10 +136,27 @@ impl RunningNode {
             outcome = outcome.and(Err(io::Error::other("the control thread panicked")));
         }
         for mountpath in self.node.mountpaths.iter() {
+            if mountpath.is_suspect() {
+                outcome = outcome.and(Err(io::Error::other(mountpath.refusal().text)));
+                continue;
+            }
             // What buckets with durability "none" have not flushed.
             outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
         }
         outcome
+    }
+}
+
+/// Ends the process when it has not ended by itself: whatever a core or a disk does, an order to stop is followed.
+fn end_anyway_after(patience: Duration) {
+    let end = move || {
+        std::thread::sleep(patience);
+        eprintln!("aisnode: not stopped within {} s: ended without order", patience.as_secs());
+        std::process::exit(EXIT_WITHOUT_ORDER);
+    };
+    let watching = std::thread::Builder::new().name("stop-watch".to_owned()).spawn(end);
+    if let Err(e) = watching {
+        tracing::warn!(error = %e, "nothing watches over the stop");
     }
 }
 
@@ -214,7 +239,12 @@ fn open_mountpaths(config: &Config, identity: &Identity) -> io::Result<Arc<[Arc<
             cluster_id: &identity.cluster_id,
             lanes: config.lanes,
         };
-        mountpaths.push(Arc::new(Mountpath::open(path, &request)?));
+        let named = |e: io::Error| match e.raw_os_error() {
+            // What the file system says does not name the path.
+            Some(_) => io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display())),
+            None => identity.explain(e, &config.data_dir),
+        };
+        mountpaths.push(Arc::new(Mountpath::open(path, &request).map_err(named)?));
     }
     Ok(mountpaths.into())
 }
@@ -238,8 +268,7 @@ fn load_state(
     identity: &Identity,
     listeners: &Listeners,
     layout: &NodeLayout,
-) -> io::Result<ClusterState> {
-    let file = config.data_dir.join(STATE_FILE);
+) -> io::Result<(ClusterState, Journal)> {
     let mut smap = Smap::single_node(
         &identity.cluster_id,
         &identity.created,
@@ -250,34 +279,41 @@ fn load_state(
     if let Some(target) = smap.tmap.get_mut(&identity.target_id) {
         target.layout = Some(layout.clone());
     }
-    let mut state = match read_state(&file)? {
-        Some(state) => state,
-        None => ClusterState::new(smap.clone(), identity.created.clone()),
+    let Some(found) = read_state(&config.data_dir)? else {
+        refuse_lost_state(config)?;
+        let state = ClusterState::new(smap, identity.created.clone());
+        let journal = Journal::create(&config.data_dir, &state)?;
+        return Ok((state, journal));
     };
+    let mut journal = Journal::open(&config.data_dir, &found)?;
+    let Found { mut state, .. } = found;
     smap.version = state.smap.version + 1;
-    state.smap = smap;
-    bury_doomed(&mut state, config)?;
-    durable::write_json(&file, &state)?;
-    Ok(state)
+    let mut commands = vec![Command::NodeStarted { smap: Box::new(smap) }];
+    commands.extend(bury_doomed(&state, config)?);
+    let before = state.clone();
+    let mut lines = Vec::with_capacity(commands.len());
+    for command in commands {
+        lines.push(serde_json::to_string(&command)?);
+        state.apply(command).map_err(|e| io::Error::other(e.text))?;
+    }
+    journal.append(&lines, &before)?;
+    Ok((state, journal))
 }
 
-/// The state in a file; `None` when there is no such file.
-///
-/// # Errors
-/// When it is damaged or cannot be read.
-pub(crate) fn read_state(file: &Path) -> io::Result<Option<ClusterState>> {
-    match std::fs::read(file) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| io::Error::other(format!("{} is damaged: {e}", file.display()))),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
-    }
+/// Without the state, nobody knows the buckets of what lies on a mountpath: that is no new cluster.
+fn refuse_lost_state(config: &Config) -> io::Result<()> {
+    let Some(used) = config.mountpaths.iter().find(|path| holds_objects(path)) else { return Ok(()) };
+    Err(io::Error::other(format!(
+        "{} is gone: the names and numbers of the buckets were in it, and mountpath {} holds objects",
+        config.data_dir.join(STATE_FILE).display(),
+        used.display()
+    )))
 }
 
 /// A crash may have come between the end of a bucket and the end of its directories.
-fn bury_doomed(state: &mut ClusterState, config: &Config) -> io::Result<()> {
-    for doomed in state.doomed.clone() {
+fn bury_doomed(state: &ClusterState, config: &Config) -> io::Result<Vec<Command>> {
+    let mut buried = Vec::new();
+    for doomed in state.doomed() {
         for path in &config.mountpaths {
             let dir = path.join(doomed.bucket().dir());
             match std::fs::remove_dir_all(&dir) {
@@ -285,9 +321,9 @@ fn bury_doomed(state: &mut ClusterState, config: &Config) -> io::Result<()> {
                 _ => {}
             }
         }
-        state.apply(Command::BucketBuried { id: doomed.id }).map_err(|e| io::Error::other(e.text))?;
+        buried.push(Command::BucketBuried { id: doomed.id });
     }
-    Ok(())
+    Ok(buried)
 }
 
 /// Removes what a crash may have left; returns how much there was.
@@ -295,7 +331,14 @@ fn sweep(mountpaths: &[Arc<Mountpath>]) -> io::Result<usize> {
     mountpaths.iter().map(|mountpath| mountpath.sweep()).sum()
 }
 
-type Cores = (Vec<JoinHandle<io::Result<()>>>, Vec<MailSender<Letter>>, CoreReady);
+type Cores = (Vec<JoinHandle<io::Result<()>>>, Vec<MailSender<Letter>>, AllReady);
+
+/// All cores listen.
+struct AllReady {
+    features: Features,
+    recovery: RecoveryReport,
+    pulses: Vec<Pulse>,
+}
 
 fn start_cores(
     config: &Config,
@@ -310,6 +353,7 @@ fn start_cores(
     let seats = Seats::new(config.connections_max);
     let (mail, receivers): (Vec<_>, Vec<_>) = boxes.into_iter().unzip();
     let cpus = allowed_cpus()?;
+    let grower = Grower::start()?;
     let (ready, started) = channel();
     let mut threads = Vec::new();
     let parts = receivers.into_iter().zip(listeners).zip(cpus).enumerate();
@@ -319,6 +363,7 @@ fn start_cores(
             cpu,
             ring_entries: RING_ENTRIES,
             pool: PoolConfig { size_bytes_max: node.budget.pool_bytes_core() },
+            grower: grower.clone(),
             store: store_config(config, &node.budget, descriptors),
             limits: stream_limits(config),
             seats: Arc::clone(&seats),
@@ -333,14 +378,16 @@ fn start_cores(
         })?);
     }
     drop(ready);
-    let mut all: Option<CoreReady> = None;
-    for _ in 0..config.cores {
-        let ready = started.recv().map_err(|_| io::Error::other("a core ended while starting"))??;
-        let so_far = all.map(|all| all.recovery).unwrap_or_default();
-        all = Some(CoreReady { recovery: so_far.plus(ready.recovery), ..ready });
-    }
-    let ready = all.ok_or_else(|| io::Error::other("there is no core"))?;
-    Ok((threads, mail, ready))
+    let ready = (0..config.cores)
+        .map(|_| started.recv().map_err(|_| io::Error::other("a core ended while starting")).flatten());
+    let ready: Vec<CoreReady> = ready.collect::<io::Result<_>>()?;
+    let features = ready.first().map(|core| core.features);
+    let all = AllReady {
+        features: features.ok_or_else(|| io::Error::other("there is no core"))?,
+        recovery: ready.iter().fold(RecoveryReport::default(), |all, core| all.plus(core.recovery)),
+        pulses: ready.into_iter().map(|core| core.pulse).collect(),
+    };
+    Ok((threads, mail, all))
 }
 
 fn store_config(config: &Config, budget: &Budget, descriptors: Descriptors) -> StoreConfig {
@@ -349,6 +396,8 @@ fn store_config(config: &Config, budget: &Budget, descriptors: Descriptors) -> S
         segment_bytes: config.segment_bytes,
         open_files: descriptors.open_files_core,
         index_bytes: budget.index_bytes_core,
+        // The other half is what each connection has of its own.
+        slow_bytes: budget.connections_bytes / 2 / budget.cores.max(1),
     }
 }
 

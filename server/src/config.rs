@@ -32,7 +32,8 @@ pub(crate) struct Args {
     /// Memory budget, for example 4GiB; default a quarter of what the machine has and its control groups allow.
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
-    /// Connections in all; default 4096, or fewer where there is little memory.
+    /// Connections in all; default 4096, or fewer where there is little memory. For more of them idle ones are ended, and
+    /// the rest gets 503.
     #[arg(long)]
     connections_max: Option<usize>,
 }
@@ -54,15 +55,15 @@ struct File {
     segment_bytes: Option<u64>,
 }
 
-/// How long a connection may take, milliseconds.
+/// Times after which a connection is ended, milliseconds. They count from the last byte that moved.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Timeouts {
     /// Between requests.
     pub(crate) idle_ms: u64,
-    /// For a request's head.
+    /// For a request's head, which has six times as long in all.
     pub(crate) head_ms: u64,
-    /// For each chunk of a body, either way; slower peers are cut off.
+    /// For a body that comes in; for one that goes out four times as long.
     pub(crate) body_ms: u64,
 }
 

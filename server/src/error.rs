@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     NotImplemented,
     /// Try again later: a queue or the memory budget is full.
     Busy,
+    /// Try again later: the index that would tell is being made anew.
+    Rebuilding,
     ShuttingDown,
     NoSpace,
     /// The connection itself failed; there is nobody to answer.
@@ -81,7 +83,7 @@ impl Kind {
             Self::Io => (500, "ErrIO", false),
             Self::Internal => (500, "", false),
             Self::NotImplemented => (501, "ErrUnsupp", false),
-            Self::Busy => (503, "ErrBusy", true),
+            Self::Busy | Self::Rebuilding => (503, "ErrBusy", true),
             Self::ShuttingDown => (503, "", true),
             Self::NoSpace => (507, "ErrCapacityExceeded", false),
             Self::Disconnected => (499, "", true),

@@ -63,5 +63,10 @@ fn run(args: config::Args) -> io::Result<()> {
     banner::print(&running);
     signals.forever().next();
     eprintln!("aisnode: stopping");
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        signals.forever().next();
+        eprintln!("aisnode: told to stop twice, ending at once");
+        std::process::exit(1);
+    })?;
     running.stop()
 }

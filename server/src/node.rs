@@ -4,6 +4,7 @@ use crate::cluster::{Control, View};
 use crate::jobs::Jobs;
 use crate::limits::Budget;
 use crate::message_budget::MessageBudget;
+use crate::shard::WatchdogCounts;
 use crate::store::Mountpath;
 use arc_swap::ArcSwap;
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub(crate) struct Node {
     /// The memory that this process could use, with all limits that enclose it.
     pub(crate) memory_limit_bytes: u64,
     pub(crate) messages: Arc<MessageBudget>,
+    pub(crate) watchdog: Arc<WatchdogCounts>,
 }
 
 impl Node {

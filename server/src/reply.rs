@@ -3,10 +3,10 @@
 use crate::error::{Error, Result};
 use crate::message_budget::{FREE_BYTES, Held, MessageBudget};
 use crate::shard::{Shard, Stream};
-use crate::store::{Piece, Reader};
-use serde::ser::{SerializeSeq, Serializer};
+use crate::store::{OWN_BYTES, Piece, QUANTUM_BYTES, Reader};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use wire::http1::HeadWriter;
 
 /// Room for the status line and the fields that every answer has.
@@ -17,6 +17,9 @@ const FIELDS_BYTES_USUAL: usize = 320;
 
 /// Bytes up to here are sent with the head in one call; of more a copy would cost more than a second call.
 const BYTES_WITH_HEAD_MAX: usize = 32 << 10;
+/// A reader that takes so many parts one after the other, each in this time, is not slow any more.
+const QUICK_PARTS: u32 = 16;
+const QUICK_PART: Duration = Duration::from_millis(20);
 
 /// What follows the head.
 pub(crate) enum Payload {
@@ -75,18 +78,6 @@ impl Reply {
     /// JSON of a value that cannot fail to serialize; if it does all the same, that is an internal error.
     pub(crate) fn json(value: &impl serde::Serialize) -> Result<Self> {
         Ok(Self::json_bytes(serde_json::to_vec(value).map_err(no_json)?))
-    }
-
-    /// As [`Reply::json`], an array of values that are not all there at once.
-    pub(crate) fn json_list(values: impl Iterator<Item = impl serde::Serialize>) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let mut json = serde_json::Serializer::new(&mut bytes);
-        let mut list = json.serialize_seq(None).map_err(no_json)?;
-        for value in values {
-            list.serialize_element(&value).map_err(no_json)?;
-        }
-        list.end().map_err(no_json)?;
-        Ok(Self::json_bytes(bytes))
     }
 
     fn json_bytes(bytes: Vec<u8>) -> Self {
@@ -185,15 +176,58 @@ pub(crate) async fn send(
             head.extend_from_slice(&bytes);
             stream.send(head).await.map(drop)
         }
-        Payload::Piece(piece) => stream.send_with_head(head, piece).await.map(drop),
+        Payload::Piece(piece) => {
+            let rest = stream.send_with_head(head, piece).await?;
+            send_rest(shard, stream, rest).await
+        }
         Payload::Stream { first, mut rest } => {
-            stream.send_with_head(head, first).await?;
-            while let Some(piece) = next_piece(shard, stream, &mut rest).await? {
-                stream.send_piece(piece).await?;
+            let mut left = stream.send_with_head(head, first).await?;
+            loop {
+                if !left.range.is_empty() {
+                    send_slowly(shard, stream, &mut rest, left).await?;
+                }
+                match next_piece(shard, stream, &mut rest).await? {
+                    Some(piece) => left = stream.send_piece(piece).await?,
+                    None => return Ok(()),
+                }
             }
-            Ok(())
         }
     }
+}
+
+/// The rest of a small object, for a reader that is too slow to let it hold registered memory.
+async fn send_rest(shard: &Shard, stream: &mut Stream, rest: Piece) -> Result<()> {
+    let len = rest.range.len();
+    let loan = if len > OWN_BYTES { shard.store.lend_to_slow(len) } else { None };
+    if loan.is_none() && len > OWN_BYTES {
+        return stream.send_all(rest).await;
+    }
+    let bytes = rest.chunk.get(rest.range).unwrap_or_default().to_vec();
+    drop(rest.chunk);
+    stream.send(bytes).await.map(drop)
+}
+
+/// Sends in small parts out of plain memory for as long as the reader is slow. What it has been given and has not taken
+/// is read again, part by part.
+async fn send_slowly(shard: &Shard, stream: &mut Stream, reader: &mut Reader, left: Piece) -> Result<()> {
+    let mut left_bytes = left.range.len();
+    drop(left);
+    let mut quick_parts = 0;
+    while quick_parts < QUICK_PARTS {
+        reader.go_back(left_bytes as u64, true);
+        let loan = shard.store.lend_to_slow(QUANTUM_BYTES);
+        let most = if loan.is_some() { QUANTUM_BYTES } else { OWN_BYTES };
+        let Some(piece) = next_piece(shard, stream, reader).await? else { return Ok(()) };
+        let part = piece.range.start..piece.range.end.min(piece.range.start + most);
+        left_bytes = piece.range.len() - part.len();
+        let bytes = piece.chunk.get(part).unwrap_or_default().to_vec();
+        drop(piece);
+        let begun = Instant::now();
+        stream.send(bytes).await?;
+        quick_parts = if begun.elapsed() < QUICK_PART { quick_parts + 1 } else { 0 };
+    }
+    reader.go_back(left_bytes as u64, false);
+    Ok(())
 }
 
 /// Damage found after the head has left: the connection is cut short of its length, so that nobody takes it for whole.

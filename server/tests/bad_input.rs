@@ -290,24 +290,22 @@ fn slow_clients_are_cut_off() {
         ["GET /v1/health HT", &format!("{head}some"), &chunked, "GET /v1/health HTTP/1.1\r\nHost: h\r\nX: "];
     for text in stalled {
         let (status, answer) = node.client().refused(text.as_bytes());
-        assert!(matches!(status, 0 | 408), "{text:?}: {answer}");
+        assert_eq!(status, 408, "{text:?}: {answer}");
     }
-    // A byte now and then does not help: the time is for the whole head, and for a whole piece of a body.
-    for text in ["GET /v1/health HTTP/1.1\r\nX: ", &head] {
-        let mut client = node.client();
-        client.send(text.as_bytes()).unwrap();
-        let mut stream = client.stream().unwrap().try_clone().unwrap();
-        let dripped = (0..600).take_while(|_| {
-            std::thread::sleep(Duration::from_millis(50));
-            std::io::Write::write_all(&mut stream, b"x").is_ok()
-        });
-        assert!(dripped.count() < 600, "{text:?}: still connected after 600 drops");
-    }
+    // A byte now and then does not help a head: there is a time for all of it.
+    let mut client = node.client();
+    client.send(b"GET /v1/health HTTP/1.1\r\nX: ").unwrap();
+    let mut stream = client.stream().unwrap().try_clone().unwrap();
+    let dripped = (0..600).take_while(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        std::io::Write::write_all(&mut stream, b"x").is_ok()
+    });
+    assert!(dripped.count() < 600, "still connected after 600 drops");
     // One that reads nothing of a large answer.
     B.put(&mut node.client(), "large", &content(1, 64 << 20));
     let mut deaf = node.client();
     deaf.send(format!("GET {} HTTP/1.1\r\nHost: h\r\n\r\n", B.object("large")).as_bytes()).unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(4000));
     let received = deaf.read_to_close().unwrap();
     assert!(received.len() < 64 << 20, "a client that does not read was served to the end");
     assert_clean(&site, &mut node, &["large"]);

@@ -9,7 +9,7 @@ const FILE_LINES_MAX: usize = 500;
 
 /// (crate or module, the paths that may name it; tests and examples apart).
 const IMPORTS: [(&str, &[&str]); 6] = [
-    ("glommio", &["server/src/shard/", "aisloader/src/shard.rs"]),
+    ("async_task", &["server/uring/src/executor/"]),
     ("io_uring", &["server/uring/"]),
     ("libc", &["server/uring/"]),
     ("tokio", &["server/src/cluster/", "server/src/backend/"]),
@@ -196,6 +196,6 @@ fn nothing_is_left_for_later() {
 fn the_rules_can_be_broken() {
     let long = format!("    pub(crate) async fn long() {{\n{}    }}\n", "        work();\n".repeat(80));
     assert_eq!(functions(&long), [("long".to_owned(), 1, 82)]);
-    assert!(names("use glommio::Task;", "glommio") && names("x(io_uring::y)", "io_uring"));
-    assert!(!names("my_glommio::x", "glommio") && !names("crate::tokio::x", "tokio"));
+    assert!(names("use async_task::Task;", "async_task") && names("x(io_uring::y)", "io_uring"));
+    assert!(!names("my_async_task::x", "async_task") && !names("crate::tokio::x", "tokio"));
 }

@@ -339,7 +339,7 @@ impl IndexEngine for Lsm {
     fn own_memory(&self) -> Option<u64> {
         let lanes = self.lanes.iter().map(|lane| lane.index.stats());
         let lanes = lanes.map(|lane| (lane.memtable_bytes + lane.resident_bytes) as u64).sum::<u64>();
-        Some(lanes + self.cache.stats().bytes + self.driver.pool().stats().mapped_bytes as u64)
+        Some(lanes + self.cache.stats().bytes + self.driver.pool().stats().resident_bytes as u64)
     }
 
     fn close(self: Box<Self>) -> Result<()> {

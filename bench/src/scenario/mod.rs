@@ -9,6 +9,7 @@ pub(crate) mod get_small;
 pub(crate) mod list;
 pub(crate) mod put_large;
 pub(crate) mod put_small;
+pub(crate) mod start;
 
 use crate::rounds::{Ratio, Series};
 use crate::work::WorkDir;

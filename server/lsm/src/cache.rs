@@ -60,8 +60,11 @@ impl IndexCache {
     /// The pool is too small.
     pub fn new(driver: &Driver, bytes: usize) -> Result<Rc<Self>> {
         let blocks_expected = (bytes / BLOCK_BYTES_USUAL).max(1);
+        let mut blocks = Cache::with_weighter(blocks_expected, bytes as u64, BlockWeight);
+        // Tables that double as they fill would stop the core while they are copied.
+        blocks.reserve(blocks_expected.saturating_mul(2));
         Ok(Rc::new(Self {
-            blocks: RefCell::new(Cache::with_weighter(blocks_expected, bytes as u64, BlockWeight)),
+            blocks: RefCell::new(blocks),
             small: Reserve::new(driver, SMALL_BUFS, SMALL_BUF_BYTES)?,
             bulk: Reserve::new(driver, BULK_BUFS, BULK_BUF_BYTES)?,
             runs_ever: Cell::new(0),

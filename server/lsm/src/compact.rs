@@ -47,8 +47,7 @@ impl LaneIndex {
         let pass = self.manifest.enter().await?;
         let now = Rc::clone(&self.runs.borrow());
         let now = replaced(&now, old, run).ok_or_else(|| Error::internal("runs vanished in a merge"))?;
-        let checkpoint = self.checkpoint.borrow().clone();
-        self.replace(pass, now, &checkpoint, file).await?;
+        self.replace(pass, now, self.checkpoint.get(), file.into_iter().collect()).await?;
         for run in old {
             // What cannot be removed now is swept when the index is opened.
             let _ = self.home.remove(&run.name());

@@ -1,13 +1,14 @@
 //! What can go wrong with an index.
 
+use rustix::io::Errno;
 use std::fmt;
 use std::io;
 
 /// An error of an index, told apart by what the caller can do about it.
 #[derive(Debug)]
 pub enum Error {
-    /// What lies on the disk is not what was written; in words. [`LaneIndex::reset`](crate::LaneIndex::reset), and put in
-    /// everything anew.
+    /// What lies on the disk is not what was written, or cannot be read; in words.
+    /// [`LaneIndex::reset`](crate::LaneIndex::reset), and put in everything anew.
     Corrupt(String),
     /// The file system has refused something.
     Io {
@@ -32,6 +33,15 @@ impl Error {
         Self::Io { doing: doing.into(), error }
     }
 
+    /// An error of reading. What the disk cannot give back is as lost as what does not match its checksum.
+    pub(super) fn unread(doing: impl Into<String>, error: io::Error) -> Self {
+        let doing = doing.into();
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::IO | Errno::UCLEAN | Errno::BADMSG) => Self::Corrupt(format!("{doing}: {error}")),
+            _ => Self::Io { doing, error },
+        }
+    }
+
     pub(super) fn internal(text: impl Into<String>) -> Self {
         Self::Internal(text.into())
     }
@@ -52,5 +62,20 @@ impl std::error::Error for Error {
             Self::Io { error, .. } => Some(error),
             Self::Corrupt(_) | Self::Internal(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_lost_and_what_was_given_up_is_not() {
+        let read = |errno: Errno| Error::unread("read the index", errno.into());
+        assert!(matches!(read(Errno::IO), Error::Corrupt(text) if text.starts_with("read the index: ")));
+        for errno in [Errno::CANCELED, Errno::NOMEM, Errno::AGAIN, Errno::ACCESS] {
+            assert!(matches!(read(errno), Error::Io { .. }), "{errno}");
+        }
+        assert!(matches!(Error::disk("write the index", Errno::IO.into()), Error::Io { .. }));
     }
 }

@@ -6,11 +6,12 @@ use crate::error::{Error, Result};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use uring::{DirectFile, Driver, OpenMode, sys};
+use uring::{DirectFile, Driver, OpenMode, fault, sys};
 
 pub(super) const MANIFEST: &str = "index.manifest";
 const MANIFEST_ASIDE: &str = "index.manifest.tmp";
 const RUN_PREFIX: &str = "run-";
+const CHECKPOINT_PREFIX: &str = "checkpoint-";
 /// Asked for to see whether the file system still works. It is never set; any name would do.
 const PROBE_XATTR: &str = "user.straightline";
 
@@ -19,9 +20,17 @@ pub(super) fn run_name(seq: u64) -> String {
     format!("{RUN_PREFIX}{seq:016x}")
 }
 
-fn run_seq(name: &str) -> Option<u64> {
-    let seq = u64::from_str_radix(name.strip_prefix(RUN_PREFIX)?, 16).ok()?;
-    (run_name(seq) == name).then_some(seq)
+/// Name of a checkpoint's file.
+pub(super) fn checkpoint_name(seq: u64) -> String {
+    format!("{CHECKPOINT_PREFIX}{seq:016x}")
+}
+
+/// Whether this is the name of a run or of a checkpoint.
+fn is_numbered(name: &str) -> bool {
+    [RUN_PREFIX, CHECKPOINT_PREFIX].into_iter().any(|prefix| {
+        let seq = name.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        seq.is_some_and(|seq| format!("{prefix}{seq:016x}") == name)
+    })
 }
 
 /// What the index works with: the ring, its directory, what its core shares.
@@ -33,15 +42,16 @@ pub(super) struct Home {
 }
 
 impl Home {
-    /// The runs whose files are there, named by the manifest or not.
-    pub(super) fn run_seqs(&self) -> Result<Vec<u64>> {
+    /// The files of runs and checkpoints that are there, named by the manifest or not.
+    pub(super) fn numbered_files(&self) -> Result<Vec<String>> {
         let fail = |e: rustix::io::Errno| Error::disk("list the index", e.into());
-        let mut seqs = Vec::new();
+        let mut names = Vec::new();
         for entry in rustix::fs::Dir::read_from(&*self.dir).map_err(fail)? {
             let entry = entry.map_err(fail)?;
-            seqs.extend(entry.file_name().to_str().ok().and_then(run_seq));
+            let name = entry.file_name().to_str().ok().filter(|name| is_numbered(name));
+            names.extend(name.map(str::to_owned));
         }
-        Ok(seqs)
+        Ok(names)
     }
 
     /// Opens a file to read it; `None` when it is not there.
@@ -49,7 +59,7 @@ impl Home {
         match DirectFile::open(self.dir.as_fd(), name, OpenMode::Read) {
             Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(Error::disk(format!("open {name}"), e)),
+            Err(e) => Err(Error::unread(format!("open {name}"), e)),
         }
     }
 
@@ -78,7 +88,7 @@ impl Home {
 
     /// Flushes a file or a directory.
     pub(super) async fn flush(&self, changed: &Rc<OwnedFd>) -> Result<()> {
-        let flushed = self.driver.fsync(changed, false).await;
+        let flushed = self.driver.fsync(changed, false).await.and_then(|()| fault::step("index-flush"));
         // XFS may report success for the flush of a directory although it has shut down. An attribute then cannot be
         // read any more; file systems without attributes are fine.
         let outcome = flushed.and_then(|()| match sys::get_xattr(changed.as_fd(), PROBE_XATTR) {
@@ -88,20 +98,19 @@ impl Home {
         outcome.map_err(|e| Error::disk("flush the index", e))
     }
 
-    /// Makes these bytes the manifest, all or nothing, and keeps the file that it is the first to name; durable on
-    /// return. After an error the old manifest may be in place or the new one; a file that the new one names is kept if
+    /// Makes these bytes the manifest, all or nothing, and keeps the files that it is the first to name; durable on
+    /// return. After an error the old manifest may be in place or the new one; files that the new one names are kept if
     /// so.
-    pub(super) async fn replace_manifest(&self, bytes: Vec<u8>, named: Option<NewFile>) -> Result<()> {
+    pub(super) async fn replace_manifest(&self, bytes: Vec<u8>, named: Vec<NewFile>) -> Result<()> {
         self.remove(MANIFEST_ASIDE)?;
         let mut aside = NewFile::create(self, MANIFEST_ASIDE)?;
         aside.pending = bytes;
         aside.seal().await?;
-        // The name of a new run must not come into being later than the manifest that holds it.
+        // The name of a new file must not come into being later than the manifest that holds it.
         self.flush(&self.dir).await?;
-        if let Some(file) = named {
-            file.keep();
-        }
-        let renamed = sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST);
+        named.into_iter().for_each(NewFile::keep);
+        let renamed = fault::step("manifest-rename")
+            .and_then(|()| sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST));
         renamed.map_err(|e| Error::disk("replace the manifest", e))?;
         aside.keep();
         self.flush(&self.dir).await
@@ -126,7 +135,8 @@ pub(super) struct NewFile {
 
 impl NewFile {
     pub(super) fn create(home: &Home, name: &str) -> Result<Self> {
-        let file = DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew);
+        let file = fault::step("index-create")
+            .and_then(|()| DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew));
         let file = file.map_err(|e| Error::disk(format!("create {name}"), e))?;
         Ok(Self {
             home: home.clone(),
@@ -192,10 +202,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_runs() {
-        assert_eq!(run_seq(&run_name(0xabc)), Some(0xabc));
-        for other in ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "seg-0"] {
-            assert_eq!(run_seq(other), None, "{other}");
+    fn names_of_numbered_files() {
+        assert!(is_numbered(&run_name(0xabc)) && is_numbered(&checkpoint_name(u64::MAX)));
+        for other in
+            ["run-1", "run-00000000000000AB", "run-000000000000000000", "index.manifest", "checkpoint-0"]
+        {
+            assert!(!is_numbered(other), "{other}");
         }
     }
 }

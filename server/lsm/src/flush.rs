@@ -1,13 +1,14 @@
 //! Making changes durable: a memtable becomes a run, and the manifest names it.
 
-use super::files::NewFile;
+use super::checkpoint::{self, CheckpointRecord};
+use super::files::{NewFile, checkpoint_name};
 use super::index::LaneIndex;
-use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use super::manifest::Manifest;
 use super::memtable::{Memtable, MemtableCursor};
 use super::run::Run;
 use super::run_writer::RunWriter;
 use super::turn::Pass;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::rc::Rc;
 
 /// Entries that are handled before others go first.
@@ -27,9 +28,17 @@ impl LaneIndex {
             _ => None,
         };
         let (run, file) = fresh.unzip();
+        let (checkpoint, checkpoint_file) =
+            checkpoint::write(&self.home, self.take_seq(), checkpoint).await?;
+        let files = file.into_iter().chain([checkpoint_file]).collect();
         let pass = self.manifest.enter().await?;
         let runs: Rc<[Rc<Run>]> = run.into_iter().chain(self.runs.borrow().iter().cloned()).collect();
-        self.replace(pass, runs, checkpoint, file).await?;
+        let old = self.checkpoint.get();
+        self.replace(pass, runs, Some(checkpoint), files).await?;
+        if let Some(old) = old {
+            // If it cannot be removed now, it is swept when the index is opened.
+            let _ = self.home.remove(&checkpoint_name(old.seq));
+        }
         if let Some(table) = frozen {
             self.frozen.take();
             dissolve(table).await;
@@ -50,32 +59,28 @@ impl LaneIndex {
         writer.finish().await
     }
 
-    /// Makes these the runs, durably first, then for readers. `file` is that of a run that is new among them.
+    /// Makes these the runs, durably first, then for readers. `files` are those of a run and of a checkpoint that are new.
     pub(super) async fn replace(
         &self,
         _pass: Pass,
         runs: Rc<[Rc<Run>]>,
-        checkpoint: &[u8],
-        file: Option<NewFile>,
+        checkpoint: Option<CheckpointRecord>,
+        files: Vec<NewFile>,
     ) -> Result<()> {
         let manifest = Manifest {
             next_seq: self.next_seq.get(),
             runs: runs.iter().map(|run| run.record()).collect(),
-            checkpoint: checkpoint.to_vec(),
+            checkpoint,
         };
-        let bytes = manifest.encode();
-        if bytes.len() as u64 > MANIFEST_BYTES_MAX {
-            return Err(Error::internal(format!("a checkpoint of {} bytes", checkpoint.len())));
-        }
-        self.home.replace_manifest(bytes, file).await?;
+        self.home.replace_manifest(manifest.encode(), files).await?;
         self.runs.replace(runs);
-        self.checkpoint.replace(manifest.checkpoint);
+        self.checkpoint.set(checkpoint);
         Ok(())
     }
 }
 
 /// Frees a memtable little by little: all at once would hold up the core for milliseconds.
-async fn dissolve(table: Rc<Memtable>) {
+pub(super) async fn dissolve(table: Rc<Memtable>) {
     // What a cursor still reads is freed with the cursor.
     let Some(mut table) = Rc::into_inner(table) else { return };
     while table.drop_some(ENTRIES_PER_TURN) {

@@ -1,5 +1,6 @@
 //! The index of one lane: memtables in front, runs behind.
 
+use super::checkpoint::CheckpointRecord;
 use super::cursor::Cursor;
 use super::files::Home;
 use super::filter::hash;
@@ -22,8 +23,10 @@ pub struct LaneIndex {
     /// The newest first.
     pub(super) runs: RefCell<Rc<[Rc<Run>]>>,
     /// The last durable one.
-    pub(super) checkpoint: RefCell<Vec<u8>>,
+    pub(super) checkpoint: Cell<Option<CheckpointRecord>>,
     pub(super) next_seq: Cell<u64>,
+    /// Memtables that have been set aside so far.
+    freezes: Cell<u64>,
     pub(super) flushing: Gate,
     pub(super) merging: Gate,
     pub(super) manifest: Gate,
@@ -62,8 +65,9 @@ impl LaneIndex {
             active: RefCell::default(),
             frozen: RefCell::default(),
             runs: RefCell::new(runs.into()),
-            checkpoint: RefCell::new(manifest.checkpoint),
+            checkpoint: Cell::new(manifest.checkpoint),
             next_seq: Cell::new(manifest.next_seq),
+            freezes: Cell::new(0),
             flushing: Gate::new(),
             merging: Gate::new(),
             manifest: Gate::new(),
@@ -74,6 +78,26 @@ impl LaneIndex {
     /// together stay far below 128 KiB, or flushes fail.
     pub fn put(&self, key: &[u8], value: Option<&[u8]>) {
         self.active.borrow().put(key, value);
+    }
+
+    /// Memtables that have been set aside so far: tells which one a put went to.
+    pub fn freezes(&self) -> u64 {
+        self.freezes.get()
+    }
+
+    /// Replaces what a put has set when [`Self::freezes`] said `freezes`, in the memtable that took it, and, if it is the
+    /// `latest` of its key, what a later one that was replaced as well has left on top of it. A memtable that was set
+    /// aside must not have begun to be flushed.
+    pub fn put_back(&self, freezes: u64, latest: bool, key: &[u8], value: Option<&[u8]>) {
+        let active = self.active.borrow();
+        let frozen = self.frozen.borrow();
+        let set_aside = frozen.as_ref().filter(|_| freezes < self.freezes.get());
+        if let Some(frozen) = set_aside {
+            frozen.put(key, value);
+        }
+        if set_aside.is_none() || (latest && active.get(key).is_some()) {
+            active.put(key, value);
+        }
     }
 
     /// Looks a key up in what is in memory.
@@ -146,6 +170,7 @@ impl LaneIndex {
             return false;
         }
         *frozen = Some(self.active.take());
+        self.freezes.set(self.freezes.get() + 1);
         true
     }
 
@@ -174,5 +199,54 @@ impl LaneIndex {
         let seq = self.next_seq.get();
         self.next_seq.set(seq + 1);
         seq
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Lane;
+
+    async fn on_disk(lane: &Lane) -> Result<Option<Vec<u8>>> {
+        Ok(lane.open().await?.index.get(b"a").await?.map(|value| value.to_vec()))
+    }
+
+    #[test]
+    fn what_is_put_back_is_what_is_read_and_flushed() {
+        let lane = Lane::new(1 << 20);
+        lane.must(async {
+            let index = lane.open().await?.index;
+            index.put(b"a", Some(b"1"));
+            let first = index.freezes();
+            index.put(b"a", Some(b"2"));
+            assert!(index.freeze());
+            let second = index.freezes();
+            index.put(b"a", Some(b"3"));
+            // Both are taken back, the later one first.
+            index.put_back(second, true, b"a", Some(b"2"));
+            index.put_back(first, true, b"a", Some(b"1"));
+            assert_eq!(index.peek(b"a"), Peek::Found(b"1".as_slice().into()));
+            index.flush(b"checkpoint").await?;
+            assert_eq!(on_disk(&lane).await?.as_deref(), Some(b"1".as_slice()));
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_later_put_stands_on_what_was_put_back_below_it() {
+        let lane = Lane::new(1 << 20);
+        lane.must(async {
+            let index = lane.open().await?.index;
+            let first = index.freezes();
+            index.put(b"a", Some(b"2"));
+            assert!(index.freeze());
+            index.put(b"a", None);
+            index.put_back(first, false, b"a", Some(b"1"));
+            assert_eq!(index.peek(b"a"), Peek::Absent);
+            index.flush(b"checkpoint").await?;
+            assert_eq!(on_disk(&lane).await?.as_deref(), Some(b"1".as_slice()));
+            assert_eq!(index.peek(b"a"), Peek::Absent);
+            Ok(())
+        });
     }
 }

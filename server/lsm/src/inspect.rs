@@ -1,11 +1,10 @@
 //! An index as it lies on the disk, for tools that must not change anything.
 
 use super::cache::IndexCache;
-use super::files::{Home, MANIFEST, run_name};
+use super::files::{Home, MANIFEST, checkpoint_name, run_name};
 use super::index::LaneIndex;
 use super::manifest::Manifest;
-use super::open::{Opened, read_manifest};
-use super::run::Run;
+use super::open::{Opened, open_named, read_manifest};
 use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -15,17 +14,12 @@ impl LaneIndex {
     /// Opens the index to read it. What is put into it later stays in memory: it must never be flushed or merged.
     ///
     /// # Errors
-    /// `Corrupt` when the manifest or a run is missing or damaged. What the disk says otherwise.
+    /// `Corrupt` when the manifest or a file that it names is missing or damaged. What the disk says otherwise.
     pub async fn open_as_is(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
         let home = Home { driver, dir, cache };
         let manifest = read_manifest(&home).await?;
         let manifest = manifest.ok_or_else(|| Error::corrupt("the index has no manifest"))?;
-        let mut runs = Vec::with_capacity(manifest.runs.len());
-        for record in &manifest.runs {
-            runs.push(Rc::new(Run::open(&home, record).await?));
-        }
-        let checkpoint = manifest.checkpoint.clone();
-        Ok(Opened { index: Self::new(home, manifest, runs), checkpoint })
+        open_named(home, manifest).await
     }
 
     /// An empty index that exists in memory only, in the place of one that cannot be read.
@@ -38,6 +32,8 @@ impl LaneIndex {
     /// Names of the files that the index consists of.
     pub fn file_names(&self) -> Vec<String> {
         let runs = self.runs.borrow();
-        runs.iter().map(|run| run_name(run.record().seq)).chain([MANIFEST.to_owned()]).collect()
+        let runs = runs.iter().map(|run| run_name(run.record().seq));
+        let checkpoint = self.checkpoint.get().map(|checkpoint| checkpoint_name(checkpoint.seq));
+        runs.chain(checkpoint).chain([MANIFEST.to_owned()]).collect()
     }
 }

@@ -13,13 +13,14 @@
 //! * A [`run`] is a sorted file of [`block`]s; its [`filter`] and its [`sparse`] map stay in memory, about two bytes an
 //!   entry. [`footer`] describes it, [`run_writer`] writes it.
 //! * [`cache`] holds blocks and read buffers for all lanes of a core; [`reserve`] says why the buffers are its own.
-//! * [`manifest`] says which runs there are; [`open`] starts from it, [`files`] replaces it.
+//! * [`manifest`] says which runs there are, and which [`checkpoint`]; [`open`] starts from it, [`files`] replaces it.
 //! * Scans ([`cursor`]) and merges are one [`merge`] over [`source`]s.
-//! * [`inspect`] and [`verify`] are for the check tool. [`codec`] and [`turn`] are small helpers.
+//! * [`inspect`] and [`verify`] are for the check tool; [`retire`] lets an index go that another one replaces. [`codec`] and [`turn`] are small helpers.
 //! * [`Error`] tells damage from what the disk says.
 
 mod block;
 mod cache;
+mod checkpoint;
 mod codec;
 mod compact;
 mod cursor;
@@ -35,6 +36,7 @@ mod memtable;
 mod merge;
 mod open;
 mod reserve;
+mod retire;
 mod run;
 mod run_writer;
 mod source;

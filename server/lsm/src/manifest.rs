@@ -1,17 +1,20 @@
 //! The manifest: which runs there are, and up to where in the log they are complete.
 //!
-//! `magic (8) | crc32c of the rest (4) | next seq (8) | runs (4) | {seq, bytes, entries} (8 each) | checkpoint length (4) |
-//! checkpoint | zeros up to a multiple of 4096`. It is only ever replaced as a whole.
+//! `magic (8) | crc32c of the rest (4) | runs (4) | next seq (8) | checkpoint: seq (8), bytes (8), crc (4) | runs: {seq, bytes,
+//! entries} (8 each) | zeros up to a multiple of 4096`. It is only ever replaced as a whole. It has no limit of its own: how
+//! long it is follows from the number of runs, and the checkpoint, of any length, lies in a file beside it.
 
 use super::PAGE_BYTES;
+use super::checkpoint::CheckpointRecord;
 use super::codec::Input;
 use std::collections::HashSet;
 use wire::cksum::crc32c;
 
-const MAGIC: [u8; 8] = *b"SLmani\0\x01";
+const MAGIC: [u8; 8] = *b"SLmani\0\x02";
 const CRC_END: usize = MAGIC.len() + 4;
-/// Bytes of the largest manifest; most of it is the checkpoint.
-pub(super) const MANIFEST_BYTES_MAX: u64 = 1 << 20;
+/// All before the runs.
+const HEAD_BYTES: u64 = CRC_END as u64 + 4 + 8 + 8 + 8 + 4;
+const RUN_BYTES: u64 = 3 * 8;
 
 /// A run as the manifest knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,17 @@ pub(super) struct Manifest {
     pub(super) next_seq: u64,
     /// The newest first.
     pub(super) runs: Vec<RunRecord>,
-    pub(super) checkpoint: Vec<u8>,
+    /// `None` before the first one.
+    pub(super) checkpoint: Option<CheckpointRecord>,
+}
+
+/// Bytes of the manifest that begins with this page; `None` for a page that begins none. The memory that a damaged file
+/// takes is therefore bounded by what a whole one would take.
+pub(super) fn file_bytes(first_page: &[u8]) -> Option<u64> {
+    let mut input = Input::new(first_page);
+    let (magic, _crc, runs) = (input.take(MAGIC.len())?, input.u32()?, input.u32()?);
+    let bytes = HEAD_BYTES + u64::from(runs) * RUN_BYTES;
+    (*magic == MAGIC).then(|| bytes.next_multiple_of(PAGE_BYTES as u64))
 }
 
 impl Manifest {
@@ -37,13 +50,16 @@ impl Manifest {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&[0; 4]);
-        bytes.extend_from_slice(&self.next_seq.to_le_bytes());
         bytes.extend_from_slice(&(self.runs.len() as u32).to_le_bytes());
+        // The number of no file stands for none.
+        let none = CheckpointRecord { seq: 0, bytes: 0, crc: 0 };
+        let checkpoint = self.checkpoint.unwrap_or(none);
+        bytes
+            .extend([self.next_seq, checkpoint.seq, checkpoint.bytes].into_iter().flat_map(u64::to_le_bytes));
+        bytes.extend_from_slice(&checkpoint.crc.to_le_bytes());
         for run in &self.runs {
             bytes.extend([run.seq, run.bytes, run.entries].into_iter().flat_map(u64::to_le_bytes));
         }
-        bytes.extend_from_slice(&(self.checkpoint.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&self.checkpoint);
         bytes.resize(bytes.len().next_multiple_of(PAGE_BYTES), 0);
         if let Some((head, rest)) = bytes.split_at_mut_checked(CRC_END)
             && let Some(crc) = head.last_chunk_mut()
@@ -65,20 +81,23 @@ impl Manifest {
         }
         let manifest = Self::read(&mut input).ok_or("it is cut short")?;
         let mut seqs = HashSet::new();
-        if !manifest.runs.iter().all(|run| run.seq < manifest.next_seq && seqs.insert(run.seq)) {
-            return Err("it names a run that cannot be");
+        let named = manifest.runs.iter().map(|run| run.seq);
+        let named = named.chain(manifest.checkpoint.map(|checkpoint| checkpoint.seq));
+        if !named.into_iter().all(|seq| seq < manifest.next_seq && seqs.insert(seq)) {
+            return Err("it names a file that cannot be");
         }
         Ok(manifest)
     }
 
     fn read(input: &mut Input<'_>) -> Option<Self> {
+        let count = input.u32()?;
         let next_seq = input.u64()?;
+        let checkpoint = CheckpointRecord { seq: input.u64()?, bytes: input.u64()?, crc: input.u32()? };
         let mut runs = Vec::new();
-        for _ in 0..input.u32()? {
+        for _ in 0..count {
             runs.push(RunRecord { seq: input.u64()?, bytes: input.u64()?, entries: input.u64()? });
         }
-        let len = input.u32()? as usize;
-        Some(Self { next_seq, runs, checkpoint: input.take(len)?.to_vec() })
+        Some(Self { next_seq, runs, checkpoint: (checkpoint.seq > 0).then_some(checkpoint) })
     }
 }
 
@@ -89,11 +108,12 @@ mod tests {
 
     prop_compose! {
         fn manifest()(
-            records in prop::collection::btree_map(0u64..1000, any::<(u64, u64)>(), 0..20),
-            checkpoint in prop::collection::vec(any::<u8>(), 0..6000),
+            records in prop::collection::btree_map(0u64..1000, any::<(u64, u64)>(), 0..400),
+            checkpoint in prop::option::of((1000u64..1100, any::<u64>(), any::<u32>())),
         ) -> Manifest {
             let runs = records.into_iter().rev().map(|(seq, (bytes, entries))| RunRecord { seq, bytes, entries });
-            Manifest { next_seq: 1000, runs: runs.collect(), checkpoint }
+            let checkpoint = checkpoint.map(|(seq, bytes, crc)| CheckpointRecord { seq, bytes, crc });
+            Manifest { next_seq: 1100, runs: runs.collect(), checkpoint }
         }
     }
 
@@ -101,7 +121,7 @@ mod tests {
         #[test]
         fn comes_back(manifest in manifest()) {
             let bytes = manifest.encode();
-            prop_assert!(bytes.len().is_multiple_of(PAGE_BYTES));
+            prop_assert_eq!(file_bytes(&bytes[..PAGE_BYTES]), Some(bytes.len() as u64));
             prop_assert_eq!(Manifest::decode(&bytes), Ok(manifest));
         }
 
@@ -117,9 +137,11 @@ mod tests {
         fn any_bytes(fields in prop::collection::vec(any::<u8>(), 0..100), small in prop::collection::vec(0u8..3, 0..100)) {
             for fields in [fields, small] {
                 prop_assert!(Manifest::decode(&fields).is_err());
+                let _ = file_bytes(&fields);
                 let mut bytes = MAGIC.to_vec();
                 bytes.extend_from_slice(&crc32c(&fields).to_le_bytes());
                 bytes.extend_from_slice(&fields);
+                let _ = file_bytes(&bytes);
                 if let Ok(manifest) = Manifest::decode(&bytes) {
                     prop_assert!(manifest.runs.iter().all(|run| run.seq < manifest.next_seq));
                 }
@@ -128,9 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_named_twice_is_refused() {
+    fn a_file_named_twice_is_refused() {
         let run = RunRecord { seq: 1, bytes: 2, entries: 3 };
-        let manifest = Manifest { next_seq: 2, runs: vec![run, run], checkpoint: Vec::new() };
-        assert!(Manifest::decode(&manifest.encode()).is_err());
+        let twice = Manifest { next_seq: 2, runs: vec![run, run], checkpoint: None };
+        assert!(Manifest::decode(&twice.encode()).is_err());
+        let checkpoint = Some(CheckpointRecord { seq: 1, bytes: 2, crc: 3 });
+        let both = Manifest { next_seq: 2, runs: vec![run], checkpoint };
+        assert!(Manifest::decode(&both.encode()).is_err());
     }
 }

@@ -2,9 +2,10 @@
 
 use super::PAGE_BYTES;
 use super::cache::IndexCache;
-use super::files::{Home, MANIFEST, run_name};
+use super::checkpoint;
+use super::files::{Home, MANIFEST};
 use super::index::LaneIndex;
-use super::manifest::{MANIFEST_BYTES_MAX, Manifest};
+use super::manifest::{self, Manifest};
 use super::run::Run;
 use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
@@ -34,7 +35,7 @@ impl LaneIndex {
     pub async fn open(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
         let home = Home { driver, dir, cache };
         home.sweep_aside()?;
-        let present = home.run_seqs()?;
+        let present = home.numbered_files()?;
         let Some(manifest) = read_manifest(&home).await? else {
             // The manifest of an empty index comes before its first run.
             return if present.is_empty() {
@@ -43,18 +44,13 @@ impl LaneIndex {
                 Err(Error::corrupt("the index has runs but no manifest"))
             };
         };
-        let mut runs = Vec::with_capacity(manifest.runs.len());
-        for record in &manifest.runs {
-            runs.push(Rc::new(Run::open(&home, record).await?));
-        }
+        let opened = open_named(home, manifest).await?;
+        let named = opened.index.file_names();
         // What a crash has left of a flush or of a merge.
-        for seq in present {
-            if !manifest.runs.iter().any(|run| run.seq == seq) {
-                home.remove(&run_name(seq))?;
-            }
+        for name in present.iter().filter(|name| !named.contains(name)) {
+            opened.index.home.remove(name)?;
         }
-        let checkpoint = manifest.checkpoint.clone();
-        Ok(Opened { index: Self::new(home, manifest, runs), checkpoint })
+        Ok(opened)
     }
 
     /// Removes what there is of an index and makes an empty one.
@@ -64,11 +60,11 @@ impl LaneIndex {
     pub async fn reset(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
         let home = Home { driver, dir, cache };
         home.sweep_aside()?;
-        // First, and durably: a crash in between leaves runs without a manifest, which is no index.
+        // First, and durably: a crash in between leaves files without a manifest, which is no index.
         home.remove(MANIFEST)?;
         home.flush(&home.dir).await?;
-        for seq in home.run_seqs()? {
-            home.remove(&run_name(seq))?;
+        for name in home.numbered_files()? {
+            home.remove(&name)?;
         }
         home.flush(&home.dir).await?;
         create(home).await
@@ -77,18 +73,37 @@ impl LaneIndex {
 
 async fn create(home: Home) -> Result<Opened> {
     let manifest = Manifest { next_seq: 1, ..Manifest::default() };
-    home.replace_manifest(manifest.encode(), None).await?;
+    home.replace_manifest(manifest.encode(), Vec::new()).await?;
     Ok(Opened { index: LaneIndex::new(home, manifest, Vec::new()), checkpoint: Vec::new() })
+}
+
+/// Opens what a manifest names.
+pub(super) async fn open_named(home: Home, manifest: Manifest) -> Result<Opened> {
+    let checkpoint = match &manifest.checkpoint {
+        Some(record) => checkpoint::read(&home, record).await?,
+        None => Vec::new(),
+    };
+    let mut runs = Vec::with_capacity(manifest.runs.len());
+    for record in &manifest.runs {
+        runs.push(Rc::new(Run::open(&home, record).await?));
+    }
+    Ok(Opened { index: LaneIndex::new(home, manifest, runs), checkpoint })
 }
 
 /// `None` when there is none.
 pub(super) async fn read_manifest(home: &Home) -> Result<Option<Manifest>> {
     let Some(file) = home.open(MANIFEST)? else { return Ok(None) };
     let bytes = file.size_bytes().map_err(|e| Error::disk("look at the manifest", e))?;
-    if bytes > MANIFEST_BYTES_MAX || !bytes.is_multiple_of(PAGE_BYTES as u64) {
-        return Err(Error::corrupt(format!("a manifest of {bytes} bytes")));
+    let damaged = |why: &str| Error::corrupt(format!("the manifest: {why}"));
+    if bytes < PAGE_BYTES as u64 {
+        return Err(damaged("it is cut short"));
     }
-    let bytes = home.read(file.fd(), 0, bytes).await?;
-    let manifest = Manifest::decode(&bytes).map_err(|why| Error::corrupt(format!("the manifest: {why}")))?;
-    Ok(Some(manifest))
+    let first = home.read(file.fd(), 0, PAGE_BYTES as u64).await?;
+    match manifest::file_bytes(&first) {
+        Some(expected) if expected == bytes => {}
+        Some(_) => return Err(damaged("it is not as long as its runs need")),
+        None => return Err(damaged("it is no manifest, or one of another version")),
+    }
+    let whole = if bytes == PAGE_BYTES as u64 { first } else { home.read(file.fd(), 0, bytes).await? };
+    Manifest::decode(&whole).map(Some).map_err(damaged)
 }

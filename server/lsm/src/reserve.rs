@@ -13,7 +13,7 @@ use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use uring::{Buf, Driver, LEAF_BYTES};
+use uring::{Buf, Driver, LEAF_BYTES, fault};
 
 type IoResult = (io::Result<usize>, Buf);
 type PendingIo = Pin<Box<dyn Future<Output = IoResult>>>;
@@ -74,10 +74,11 @@ impl Lent {
         offset: u64,
         len: usize,
     ) -> Result<&[u8]> {
+        fault::step("index-read").map_err(|e| Error::disk("read the index", e))?;
         let buf = self.idle()?;
         let len = len.min(buf.len());
         self.slot = Some(Slot::Busy(Box::pin(driver.read_at(file, buf, len, offset))));
-        let count = self.done().await.map_err(|e| Error::disk("read the index", e))?;
+        let count = self.done().await.map_err(|e| Error::unread("read the index", e))?;
         match &self.slot {
             Some(Slot::Idle(buf)) => Ok(buf.get(..count).unwrap_or_default()),
             _ => Err(lost()),
@@ -93,6 +94,7 @@ impl Lent {
         bytes: &[u8],
     ) -> Result<usize> {
         debug_assert!(bytes.len().is_multiple_of(LEAF_BYTES));
+        fault::step("index-write").map_err(|e| Error::disk("write the index", e))?;
         let mut buf = self.idle()?;
         let len = bytes.len().min(buf.len());
         if let Some((to, from)) = buf.get_mut(..len).zip(bytes.get(..len)) {

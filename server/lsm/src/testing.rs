@@ -56,9 +56,18 @@ impl Lane {
 
     /// Names of the files of runs.
     pub(super) fn run_files(&self) -> Vec<String> {
+        self.files("run-")
+    }
+
+    /// Names of the files of checkpoints.
+    pub(super) fn checkpoint_files(&self) -> Vec<String> {
+        self.files("checkpoint-")
+    }
+
+    fn files(&self, prefix: &str) -> Vec<String> {
         let names = std::fs::read_dir(self.dir.path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        let mut names: Vec<_> = names.filter(|name| name.starts_with("run-")).collect();
+        let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
         names.sort();
         names
     }

@@ -1,6 +1,7 @@
 //! Checking all of an index against its checksums and against itself.
 
 use super::block::{Block, BlockCursor};
+use super::checkpoint::{self, CheckpointRecord};
 use super::filter::hash;
 use super::index::LaneIndex;
 use super::manifest::RunRecord;
@@ -21,14 +22,24 @@ impl LaneIndex {
         let runs = Rc::clone(&self.runs.borrow());
         // Opened anew: what is in memory says nothing about what lies on the disk.
         let mut records: Vec<RunRecord> = runs.iter().map(|run| run.record()).collect();
+        let mut checkpoints: Vec<CheckpointRecord> = self.checkpoint.get().into_iter().collect();
         match read_manifest(&self.home).await {
-            // After an operation that was given up it may name a run that is not in use.
-            Ok(Some(manifest)) => records.extend(manifest.runs),
+            // After an operation that was given up it may name files that are not in use.
+            Ok(Some(manifest)) => {
+                records.extend(manifest.runs);
+                checkpoints.extend(manifest.checkpoint);
+            }
             Ok(None) => findings.push("the manifest is missing".to_owned()),
             Err(e) => findings.push(finding(e)?),
         }
         records.sort_by_key(|record| record.seq);
         records.dedup();
+        checkpoints.dedup();
+        for record in &checkpoints {
+            if let Err(e) = checkpoint::read(&self.home, record).await {
+                findings.push(finding(e)?);
+            }
+        }
         let mut fresh = Vec::new();
         for record in &records {
             match Run::open(&self.home, record).await {

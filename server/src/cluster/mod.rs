@@ -1,12 +1,17 @@
 //! The control state: which nodes, which buckets, which settings; who may change it, and who gets to see it.
 //!
 //! A change is a [`Command`]; [`ClusterState::apply`] is the only code that makes one happen, and it is pure. The
-//! control thread persists the outcome before it publishes the new [`View`]; cores only ever read views.
+//! control thread writes it into the [`Journal`] before it publishes the new [`View`]; cores only ever read views. State and
+//! views are persistent maps: neither grows dearer to change or to copy with the number of buckets.
 
+mod buckets;
 mod control;
+mod journal;
 mod state;
 mod view;
 
+pub(crate) use buckets::BucketView;
 pub(crate) use control::Control;
+pub(crate) use journal::{Found, Journal, STATE_FILE, read_state};
 pub(crate) use state::{ClusterState, Command, Outcome};
-pub(crate) use view::{BucketView, View};
+pub(crate) use view::View;

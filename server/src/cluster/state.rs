@@ -1,26 +1,53 @@
 //! The control state and its one way to change.
 
+use super::buckets::BucketMap;
 use crate::error::{Error, Kind, Result};
 use crate::store::BucketRef;
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wire::api::bck::{Bck, Provider};
+use std::sync::Arc;
+use wire::api::bck::Provider;
 use wire::api::bmd::Bmd;
 use wire::api::bprops::{Bprops, BpropsToSet};
 use wire::api::config::ClusterConfig;
 use wire::api::smap::Smap;
 
-/// Everything that the cluster must not forget.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// Everything that the cluster must not forget. A copy shares all with the original.
+#[derive(Clone, Debug)]
 pub(crate) struct ClusterState {
-    pub(crate) smap: Smap,
-    pub(crate) bmd: Bmd,
-    pub(crate) config: ClusterConfig,
+    pub(crate) smap: Arc<Smap>,
+    pub(crate) bmd: BucketMap,
+    pub(crate) config: Arc<ClusterConfig>,
     /// Bucket numbers are never used twice.
     next_bucket_id: u64,
-    /// Destroyed buckets whose directories may still be there.
+    /// Destroyed buckets whose directories may still be there: their numbers by name.
+    doomed: RedBlackTreeMapSync<String, u64>,
+}
+
+/// The state as it is written down.
+#[derive(Serialize)]
+struct Written<'s> {
+    smap: &'s Smap,
+    bmd: &'s BucketMap,
+    config: &'s ClusterConfig,
+    next_bucket_id: u64,
+    doomed: Vec<Doomed>,
+    journal: u64,
+}
+
+/// The state as it was written down.
+#[derive(Deserialize)]
+pub(crate) struct Saved {
+    smap: Smap,
+    bmd: Bmd,
+    config: ClusterConfig,
+    next_bucket_id: u64,
     #[serde(default)]
-    pub(crate) doomed: Vec<Doomed>,
+    doomed: Vec<Doomed>,
+    /// The first journal that has changes behind it; none in what was written before there were journals.
+    #[serde(default)]
+    pub(crate) journal: Option<u64>,
 }
 
 /// A bucket on its way out.
@@ -37,8 +64,12 @@ impl Doomed {
 }
 
 /// A change that is asked for. Times come from outside, so that applying is repeatable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Command {
+    /// The node has come up, and this is where it is reached.
+    NodeStarted {
+        smap: Box<Smap>,
+    },
     CreateBucket {
         name: String,
         change: BpropsToSet,
@@ -79,10 +110,42 @@ impl ClusterState {
     /// The state of a cluster that has just been made.
     pub(crate) fn new(smap: Smap, now: String) -> Self {
         let uuid = smap.uuid.clone();
-        let bmd = Bmd { uuid: uuid.clone(), version: 1, ..Bmd::default() };
+        let bmd = BucketMap::new(uuid.clone());
         let config =
             ClusterConfig { uuid, config_version: 1, lastupdate_time: now, ..ClusterConfig::default() };
-        Self { smap, bmd, config, next_bucket_id: 1, doomed: Vec::new() }
+        let (smap, config) = (Arc::new(smap), Arc::new(config));
+        Self { smap, bmd, config, next_bucket_id: 1, doomed: RedBlackTreeMapSync::default() }
+    }
+
+    /// The state that was written down.
+    ///
+    /// # Errors
+    /// A text when it cannot be.
+    pub(crate) fn from_saved(saved: Saved) -> Result<Self, String> {
+        Ok(Self {
+            smap: Arc::new(saved.smap),
+            bmd: BucketMap::from_bmd(saved.bmd)?,
+            config: Arc::new(saved.config),
+            next_bucket_id: saved.next_bucket_id,
+            doomed: saved.doomed.into_iter().map(|doomed| (doomed.name, doomed.id)).collect(),
+        })
+    }
+
+    /// Its form on the disk; changes behind it are in this journal and later ones.
+    pub(crate) fn written(&self, journal: u64) -> impl Serialize {
+        Written {
+            smap: &self.smap,
+            bmd: &self.bmd,
+            config: &self.config,
+            next_bucket_id: self.next_bucket_id,
+            doomed: self.doomed(),
+            journal,
+        }
+    }
+
+    /// Destroyed buckets whose directories may still be there.
+    pub(crate) fn doomed(&self) -> Vec<Doomed> {
+        self.doomed.iter().map(|(name, &id)| Doomed { id, name: name.clone() }).collect()
     }
 
     /// No bucket has had this number or a larger one.
@@ -95,8 +158,16 @@ impl ClusterState {
         match command {
             Command::CreateBucket { name, change, now_ns } => self.create_bucket(&name, &change, now_ns),
             Command::DestroyBucket { name } => self.destroy_bucket(&name),
+            Command::NodeStarted { smap } => {
+                self.smap = Arc::new(*smap);
+                Ok(Outcome::Done)
+            }
             Command::BucketBuried { id } => {
-                self.doomed.retain(|doomed| doomed.id != id);
+                // Few are on their way out at a time.
+                let buried = self.doomed.iter().find(|(_, doomed)| **doomed == id);
+                if let Some(name) = buried.map(|(name, _)| name.clone()) {
+                    self.doomed.remove_mut(&name);
+                }
                 Ok(Outcome::Done)
             }
             Command::SetBucketProps { name, change } => {
@@ -124,11 +195,10 @@ impl ClusterState {
 
     fn create_bucket(&mut self, name: &str, change: &BpropsToSet, now_ns: i64) -> Result<Outcome> {
         wire::api::bck::validate_bucket_name(name).map_err(Error::bad)?;
-        let bck = Bck::ais(name);
-        if self.bmd.get(&bck).is_some() {
+        if self.bmd.get(name).is_some() {
             return Err(Error::client(Kind::BucketExists, format!("bucket \"ais://{name}\" already exists")));
         }
-        if self.doomed.iter().any(|doomed| doomed.name == name) {
+        if self.doomed.contains_key(name) {
             return Err(Error::client(
                 Kind::Conflict,
                 format!("bucket \"ais://{name}\" is still being destroyed"),
@@ -139,16 +209,14 @@ impl ClusterState {
         props.bid = self.next_bucket_id;
         props.created = now_ns;
         self.next_bucket_id += 1;
-        self.bmd.insert(&bck, props);
-        self.bmd.version += 1;
+        self.bmd.insert(name, props);
         Ok(Outcome::Done)
     }
 
     fn destroy_bucket(&mut self, name: &str) -> Result<Outcome> {
-        let props = self.bmd.remove(&Bck::ais(name)).ok_or_else(|| Error::bucket_missing(name))?;
-        let bucket = BucketRef { id: props.bid, name: name.to_owned() };
-        self.doomed.push(Doomed { id: bucket.id, name: bucket.name.clone() });
-        self.bmd.version += 1;
+        let view = self.bmd.remove(name).ok_or_else(|| Error::bucket_missing(name))?;
+        let bucket = BucketRef::clone(&view.bucket);
+        self.doomed.insert_mut(bucket.name.clone(), bucket.id);
         Ok(Outcome::Destroyed(bucket))
     }
 
@@ -157,11 +225,10 @@ impl ClusterState {
         name: &str,
         change: impl FnOnce(&mut Bprops, &ClusterConfig) -> Result<(), String>,
     ) -> Result<Outcome> {
-        let bck = Bck::ais(name);
-        let mut props = self.bmd.get(&bck).cloned().ok_or_else(|| Error::bucket_missing(name))?;
+        let view = self.bmd.get(name).ok_or_else(|| Error::bucket_missing(name))?;
+        let mut props = view.props.clone();
         change(&mut props, &self.config).map_err(Error::bad)?;
-        self.bmd.insert(&bck, props);
-        self.bmd.version += 1;
+        self.bmd.insert(name, props);
         Ok(Outcome::Done)
     }
 
@@ -169,10 +236,10 @@ impl ClusterState {
         &mut self,
         change: impl FnOnce(&mut ClusterConfig) -> Result<(), String>,
     ) -> Result<Outcome> {
-        let mut config = self.config.clone();
+        let mut config = ClusterConfig::clone(&self.config);
         change(&mut config).map_err(Error::bad)?;
         config.config_version += 1;
-        self.config = config;
+        self.config = Arc::new(config);
         Ok(Outcome::Done)
     }
 }
@@ -210,21 +277,59 @@ mod tests {
         );
         state.apply(Command::BucketBuried { id: old.id }).unwrap();
         state.apply(create("b")).unwrap();
-        assert_ne!(state.bmd.get(&Bck::ais("b")).unwrap().bid, old.id);
+        assert_ne!(state.bmd.get("b").unwrap().bucket.id, old.id);
     }
 
     #[test]
     fn a_refused_change_changes_nothing() {
         let mut state = state();
         state.apply(create("b")).unwrap();
-        let before = serde_json::to_value(&state).unwrap();
+        let before = serde_json::to_value(state.written(1)).unwrap();
         let change = BpropsToSet::from_value(&serde_json::json!({"checksum": {"type": "sha0"}})).unwrap();
         assert_eq!(
             state.apply(Command::SetBucketProps { name: "b".into(), change }).unwrap_err().kind,
             Kind::BadRequest
         );
         assert!(state.apply(Command::SetConfig { change: serde_json::json!({"no_such": {}}) }).is_err());
-        assert_eq!(serde_json::to_value(&state).unwrap(), before);
+        assert_eq!(serde_json::to_value(state.written(1)).unwrap(), before);
+    }
+
+    #[test]
+    fn what_is_written_down_comes_back() {
+        let mut state = state();
+        for name in ["a", "b", "c"] {
+            state.apply(create(name)).unwrap();
+        }
+        state.apply(Command::DestroyBucket { name: "b".into() }).unwrap();
+        let written = serde_json::to_value(state.written(7)).unwrap();
+        let saved: Saved = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(saved.journal, Some(7));
+        let back = ClusterState::from_saved(saved).unwrap();
+        assert_eq!(serde_json::to_value(back.written(7)).unwrap(), written);
+        assert_eq!(back.doomed(), [Doomed { id: 2, name: "b".to_owned() }]);
+    }
+
+    #[test]
+    fn commands_can_be_repeated_from_their_json() {
+        let (mut state, mut again) = (state(), state());
+        let change = BpropsToSet::from_value(&serde_json::json!({"durability": "none"})).unwrap();
+        let commands = [
+            create("b"),
+            Command::CreateBucket { name: "c".into(), change: change.clone(), now_ns: 5 },
+            Command::SetBucketProps { name: "b".into(), change },
+            Command::DestroyBucket { name: "c".into() },
+            Command::BucketBuried { id: 2 },
+            Command::SetConfig { change: serde_json::json!({"mirror": {"burst_buffer": 600}}) },
+            Command::ResetBucketProps { name: "b".into() },
+            Command::ResetConfig,
+        ];
+        for command in commands {
+            let json = serde_json::to_string(&command).unwrap();
+            again.apply(serde_json::from_str(&json).unwrap()).unwrap();
+            state.apply(command).unwrap();
+        }
+        let json = |state: &ClusterState| serde_json::to_value(state.written(1)).unwrap();
+        assert_eq!(json(&state), json(&again));
     }
 
     #[test]

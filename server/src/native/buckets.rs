@@ -1,6 +1,6 @@
 //! Bucket requests.
 
-use super::{MESSAGE_BYTES_MAX, NAMES_BYTES_MAX, Request, check_provider, listing, named, summary};
+use super::{MESSAGE_BYTES_MAX, NAMES_BYTES_MAX, Request, check_provider, listing, long, named, summary};
 use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
 use crate::message_budget::Message;
@@ -48,27 +48,25 @@ pub(super) async fn handle(
 async fn get(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
     match message.action.as_str() {
         action::SUMMARY_BCK => summary::get(request, name, message).await,
-        "" | action::LIST if name.is_empty() => list_buckets(request, message),
+        "" | action::LIST if name.is_empty() => list_buckets(request, message).await,
         // Without a body a bucket's path lists its objects, as browsers and curl ask for them.
         "" => listing::list(request, &named::bucket(request, name)?, message).await,
         // Null asks for buckets (of this name), anything else for the bucket's objects.
-        action::LIST if message.value.is_null() => list_buckets(request, message),
+        action::LIST if message.value.is_null() => list_buckets(request, message).await,
         action::LIST => listing::list(request, &named::bucket(request, name)?, message).await,
         action::SHOW_INVENTORY | action::SUMMARY_SHARD => Err(Error::not_implemented(&message.action)),
         other => Err(Error::bad(format!("unknown action {other:?}"))),
     }
 }
 
-fn list_buckets(request: &Request<'_, '_>, message: &ActMsg) -> Result<Reply> {
+async fn list_buckets(request: &Request<'_, '_>, message: &ActMsg) -> Result<Reply> {
     if !matches!(request.query.text("provider"), "" | "ais") {
         return Reply::json(&[0u8; 0]);
     }
     let view = request.shard.node.view();
-    let buckets = view.buckets();
-    let is_wanted = |name: &str| message.name.is_empty() || *name == message.name;
-    // One after another into the text: there may be hundreds of thousands.
-    let names = buckets.iter().map(|bucket| bucket.bucket.name.as_str()).filter(|name| is_wanted(name));
-    Reply::json_list(names.map(Bck::ais))
+    let names = view.buckets().map(|bucket| &bucket.bucket.name);
+    let wanted = names.filter(|name| message.name.is_empty() || **name == message.name);
+    long::list(wanted.map(|name| Bck::ais(name))).await
 }
 
 async fn head(request: &Request<'_, '_>, name: &str, prefix: &str) -> Result<Reply> {

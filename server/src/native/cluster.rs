@@ -1,7 +1,7 @@
 //! `/v1/cluster`: questions about the cluster and changes of its settings.
 
 use super::daemon::{refuse_transient, set_config_items};
-use super::{Request, jobs, node_info};
+use super::{Request, jobs, long, node_info};
 use crate::cluster::Command;
 use crate::error::{Error, Result};
 use crate::object::change_cluster;
@@ -36,9 +36,9 @@ async fn get(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
     let node = &request.shard.node;
     let view = node.view();
     match request.query.text("what") {
-        "cluster_config" => Reply::json(&view.config),
-        "smap" => Reply::json(&view.smap),
-        "bmd" => Reply::json(&view.bmd),
+        "cluster_config" => Reply::json(&*view.config),
+        "smap" => Reply::json(&*view.smap),
+        "bmd" => long::bmd(&view).await,
         "snode" => Reply::json(&node_info::snode(node, Role::Proxy)?),
         "backends" => Reply::json(&[0u8; 0]),
         "remote" => Reply::json(&serde_json::json!({ "a": [], "ver": 0 })),

@@ -1,6 +1,6 @@
 //! `/v1/daemon`: questions to one node, asked directly or through `/v1/reverse`.
 
-use super::{Request, jobs, node_info};
+use super::{Request, jobs, long, node_info};
 use crate::cluster::Command;
 use crate::error::{Error, Kind, Result};
 use crate::object::change_cluster;
@@ -48,8 +48,8 @@ fn role_of(request: &Request<'_, '_>, node_id: Option<&str>) -> Result<Role> {
 async fn get(request: &Request<'_, '_>, role: Role, body: &[u8]) -> Result<Reply> {
     let node = &request.shard.node;
     match request.query.text("what") {
-        "smap" => Reply::json(&node.view().smap),
-        "bmd" => Reply::json(&node.view().bmd),
+        "smap" => Reply::json(&*node.view().smap),
+        "bmd" => long::bmd(&node.view()).await,
         "config" => Reply::json(&node_info::node_config(node)),
         "snode" => Reply::json(&node_info::snode(node, role)?),
         "node_status" => Reply::json(&node_info::node_status(request, role).await?),

@@ -20,7 +20,9 @@ pub(crate) fn error_reply(
     peer: SocketAddr,
 ) -> Reply {
     let status = error.status();
-    if status >= 500 && status != 501 {
+    // That there is no room at the moment, or no index, is told once where it is found; many clients hear it at a time.
+    let is_told = matches!(error.kind, Kind::Busy | Kind::Rebuilding);
+    if status >= 500 && status != 501 && !is_told {
         tracing::warn!(status, source = ?error.source, text = %clip(&error.text), "request failed");
     }
     if error.kind == Kind::MethodNotAllowed {

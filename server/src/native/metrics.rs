@@ -4,11 +4,12 @@ use super::Request;
 use crate::error::Result;
 use crate::metrics::sum;
 use crate::reply::Reply;
-use crate::shard::Shard;
+use crate::shard::{Cut, Shard};
 use crate::store::StoreStats;
 use std::fmt::Write;
 use std::rc::Rc;
-use uring::PoolStats;
+use std::sync::atomic::Ordering;
+use uring::{LoopStats, PoolStats};
 use wire::api::stats::metric_kind;
 
 /// One core's state, as it travels to the core that was asked.
@@ -18,6 +19,11 @@ pub(super) struct CoreReport {
     pub(super) store: StoreStats,
     pub(super) pool: PoolStats,
     pub(super) connections: usize,
+    pub(super) loop_stats: LoopStats,
+    pub(super) idle_ended: u64,
+    /// Connections that were cut or refused, by reason.
+    pub(super) cut: Vec<(&'static str, u64)>,
+    pub(super) refused: Vec<(&'static str, u64)>,
 }
 
 /// Asks every core.
@@ -29,6 +35,10 @@ pub(super) async fn collect(shard: &Rc<Shard>) -> Result<Vec<CoreReport>> {
                 store: core.store.stats(),
                 pool: core.driver.pool().stats(),
                 connections: core.connections(),
+                loop_stats: uring::loop_stats(),
+                idle_ended: core.door.made_room(),
+                cut: Cut::REASONS.into_iter().zip(core.watch.cuts()).collect(),
+                refused: core.door.refused().to_vec(),
             }
         })
         .await
@@ -47,10 +57,20 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
         for (name, kind, value) in core_values(report) {
             line(&mut text, &format!("straightline_{name}"), kind, &label, value);
         }
+        loop_lines(&mut text, &label, &report.loop_stats);
     }
+    let cut = "Connections ended because no byte moved for too long: of a head, of a body, of an answer.";
+    by_reason(&mut text, "connections_cut_total", cut, &label, &reports, |report| &report.cut);
+    let refused = "Connections answered with 503 or closed at once: all in use, or no descriptor left.";
+    by_reason(&mut text, "connections_refused_total", refused, &label, &reports, |report| &report.refused);
     for mountpath in node.mountpaths.iter() {
         let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
+        line(&mut text, "straightline_mountpath_errors_total", "counter", &label, mountpath.errors());
+    }
+    for (name, count) in [("wakeups", &node.watchdog.wakeups), ("stalls", &node.watchdog.stalls)] {
+        let name = format!("straightline_watchdog_{name}_total");
+        line(&mut text, &name, "counter", &label, count.load(Ordering::Relaxed));
     }
     let messages = &node.messages;
     for (name, kind, value) in [
@@ -67,7 +87,24 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }
 
-fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 21] {
+/// A counter of connections with a label for the reason, summed over all cores.
+fn by_reason(
+    text: &mut String,
+    name: &str,
+    help: &str,
+    label: &str,
+    reports: &[CoreReport],
+    of: impl Fn(&CoreReport) -> &Vec<(&'static str, u64)>,
+) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# HELP straightline_{name} {help}");
+    for (reason, value) in sum(reports.iter().map(|report| of(report).clone()).collect()) {
+        let label = format!("{label},reason=\"{reason}\"");
+        line(text, &format!("straightline_{name}"), "counter", &label, value);
+    }
+}
+
+fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 28] {
     let (store, pool) = (&report.store, &report.pool);
     [
         ("objects", "gauge", store.objects),
@@ -81,17 +118,42 @@ fn core_values(report: &CoreReport) -> [(&'static str, &'static str, u64); 21] {
         ("segments_reclaimed_total", "counter", store.reclaimed),
         ("cache_hits_total", "counter", store.cache_hits),
         ("cache_misses_total", "counter", store.cache_misses),
-        ("cache_bytes", "gauge", store.cache_bytes),
+        ("cache_bytes", "gauge", store.cache_pool.used_bytes as u64),
+        ("cache_resident_bytes", "gauge", store.cache_pool.resident_bytes as u64),
+        ("cache_registered_bytes", "gauge", store.cache_pool.registered_bytes as u64),
+        ("cache_limit_bytes", "gauge", store.cache_pool.limit_bytes as u64),
         ("flushes_total", "counter", store.flushes),
         ("commits_total", "counter", store.commits),
         ("corrupt_reads_total", "counter", store.corrupt_reads),
-        ("pool_mapped_bytes", "gauge", pool.mapped_bytes as u64),
+        ("pool_resident_bytes", "gauge", pool.resident_bytes as u64),
+        ("lanes_rebuilding", "gauge", store.lost_lanes),
+        ("lanes_rebuilt_total", "counter", store.rebuilt),
         ("pool_used_bytes", "gauge", pool.used_bytes as u64),
         ("pool_limit_bytes", "gauge", pool.limit_bytes as u64),
-        ("pool_registered_segments", "gauge", pool.registered_segments as u64),
+        ("pool_registered_bytes", "gauge", pool.registered_bytes as u64),
         ("pool_waiting", "gauge", pool.waiting as u64),
         ("connections", "gauge", report.connections as u64),
+        ("connections_idle_ended_total", "counter", report.idle_ended),
+        ("slow_peer_bytes", "gauge", store.slow_bytes),
     ]
+}
+
+/// The histogram of a core's steps: what its thread does between two looks at the clock, while everything else waits.
+fn loop_lines(text: &mut String, label: &str, stats: &LoopStats) {
+    const NAME: &str = "straightline_core_step_seconds";
+    if !text.contains(&format!("# TYPE {NAME} ")) {
+        let _ = writeln!(text, "# TYPE {NAME} histogram");
+    }
+    let mut so_far = 0;
+    for (bucket, count) in stats.steps.iter().enumerate() {
+        so_far += count;
+        let end = uring::step_bucket_ns(bucket).map_or("+Inf".to_owned(), |ns| (ns as f64 / 1e9).to_string());
+        let _ = writeln!(text, "{NAME}_bucket{{{label},le=\"{end}\"}} {so_far}");
+    }
+    let _ = writeln!(text, "{NAME}_sum{{{label}}} {}", stats.steps_ns as f64 / 1e9);
+    let _ = writeln!(text, "{NAME}_count{{{label}}} {so_far}");
+    let max = stats.step_ns_max as f64 / 1e9;
+    let _ = writeln!(text, "# TYPE {NAME}_max gauge\n{NAME}_max{{{label}}} {max}");
 }
 
 /// AIStore's rule for Prometheus names: `get.n` is `ais_target_get_count`.

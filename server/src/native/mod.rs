@@ -11,6 +11,7 @@ mod headers;
 mod health;
 mod jobs;
 mod listing;
+mod long;
 mod metrics;
 mod named;
 mod node_info;
@@ -60,6 +61,18 @@ impl<'h> Routed<'h> {
             _ => 0,
         };
         Self { route, digest }
+    }
+
+    /// True for what is about the node rather than about data: such requests are served even when no seat is left.
+    pub(crate) fn is_control(&self) -> bool {
+        matches!(
+            self.route,
+            Ok(Route::Health
+                | Route::Metrics
+                | Route::Daemon { .. }
+                | Route::Reverse { .. }
+                | Route::Cluster { .. })
+        )
     }
 
     /// The core that owns the object; `None` when any core will do.

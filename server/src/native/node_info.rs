@@ -9,7 +9,7 @@ use crate::node::{AIS_VERSION, Node};
 use crate::store::Mountpath;
 use std::collections::BTreeMap;
 use wire::api::capacity::{Cdf, FsInfo, LoadAvg, MemCpuInfo, MountpathList, TargetSysInfo, Tcdf};
-use wire::api::config::{HostNet, LocalConfig, NodeConfig};
+use wire::api::config::{ClusterConfig, HostNet, LocalConfig, NodeConfig};
 use wire::api::smap::{Role, Snode};
 use wire::api::stats::{NodeStats, NodeStatus};
 
@@ -73,9 +73,14 @@ fn space(mountpath: &Mountpath) -> Result<Cdf> {
     })
 }
 
+/// The mountpaths; disabled are those that take no more changes.
 pub(super) fn mountpath_list(node: &Node) -> MountpathList {
-    let available = node.mountpaths.iter().map(|mountpath| mountpath.path.display().to_string()).collect();
-    MountpathList { available, ..MountpathList::default() }
+    let mut list = MountpathList::default();
+    for mountpath in node.mountpaths.iter() {
+        let paths = if mountpath.is_suspect() { &mut list.disabled } else { &mut list.available };
+        paths.push(mountpath.path.display().to_string());
+    }
+    list
 }
 
 /// Memory and load of the machine, or of the container that this process is confined to.
@@ -119,5 +124,5 @@ pub(super) fn node_config(node: &Node) -> NodeConfig {
         fspaths: paths.collect(),
         ..LocalConfig::default()
     };
-    NodeConfig { cluster: node.view().config.clone(), local }
+    NodeConfig { cluster: ClusterConfig::clone(&node.view().config), local }
 }

@@ -16,7 +16,7 @@ pub(super) async fn get(request: &Request<'_, '_>, name: &str, message: &ActMsg)
     let control: BsummCtrlMsg = message.value_as().map_err(Error::bad)?;
     let view = request.shard.node.view();
     let buckets = match name {
-        "" => view.buckets().into_iter().map(Arc::clone).collect(),
+        "" => view.buckets().map(Arc::clone).collect(),
         name => vec![named::bucket(request, name)?],
     };
     if control.uuid.is_empty() {

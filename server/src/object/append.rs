@@ -1,7 +1,8 @@
 //! Appending: an object grows in a work file over several requests and becomes visible at the flush.
 //!
-//! A session lives on the owner core under a number that the client carries in its handle. Sessions are bounded and
-//! expire; a restart ends them, and nothing of an unflushed append was promised.
+//! A session lives on the owner core under a number that the client carries in its handle. Between two requests what
+//! was appended lies in the work file, apart from a little in plain memory. Sessions are bounded and expire; a restart
+//! ends them, and nothing of an unflushed append was promised.
 
 use super::copy::ObjectSource;
 use super::locate::ObjectRef;
@@ -14,8 +15,9 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use wire::cksum::CksumType;
 
-/// Open sessions on one core; each may hold one chunk of memory.
-pub(crate) const SESSIONS_MAX: usize = 64;
+/// Open sessions on one core. An idle one holds no registered memory and no descriptor: a few KiB of plain memory at
+/// most beyond what slow peers may borrow.
+const SESSIONS_MAX: usize = 2048;
 const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// The handle in AIStore's four-part form; clients read only the node.
@@ -104,6 +106,7 @@ pub(crate) async fn append(
     };
     // An error drops the writer and with it the session: a half-added part cannot be told apart later.
     writer.feed(source).await?;
+    writer.rest().await?;
     match session {
         Some(number) => {
             shard.appends.keep(number, object, writer);
@@ -120,6 +123,8 @@ pub(crate) async fn flush(
     session: u64,
     expected: Option<(CksumType, String)>,
 ) -> Result<Rc<Entry>> {
+    // A session that cannot be made an object now is not used up: the client tries again.
+    shard.store.probe(&object.key).await?;
     let mut writer = shard.appends.take(session, object)?;
     writer.expect(expected);
     writer.commit().await

@@ -14,6 +14,10 @@ pub(crate) async fn change_cluster(shard: &Rc<Shard>, command: Command) -> Resul
 /// Destroys a bucket: out of the cluster's state, out of every core's memory, its directories out of the way. When
 /// this returns, the name is free again; the space comes back in the background.
 pub(crate) async fn destroy_bucket(shard: &Rc<Shard>, name: &str) -> Result<()> {
+    // Its directories could not be moved away there, and the name would never be free again.
+    if let Some(suspect) = shard.node.mountpaths.iter().find(|mountpath| mountpath.is_suspect()) {
+        return Err(suspect.refusal());
+    }
     let destroyed = change_cluster(shard, Command::DestroyBucket { name: name.to_owned() }).await?;
     let Outcome::Destroyed(bucket) = destroyed else {
         return Err(Error::internal("a bucket was not destroyed"));
@@ -32,8 +36,15 @@ pub(crate) async fn destroy_bucket(shard: &Rc<Shard>, name: &str) -> Result<()> 
 /// Moves the bucket's directories away and leaves their removal to a thread.
 fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
     let mut trash = Vec::new();
+    let mut outcome = Ok(());
     for mountpath in shard.node.mountpaths.iter() {
-        trash.extend(mountpath.trash_bucket(bucket).map_err(|e| Error::disk("move a bucket away", &e))?);
+        match mountpath.trash_bucket(bucket) {
+            Ok(dir) => trash.extend(dir),
+            Err(e) => outcome = outcome.and(Err(mountpath.failed("move a bucket away", &e))),
+        }
+    }
+    if trash.is_empty() {
+        return Ok(());
     }
     let remove = move || {
         for dir in trash {
@@ -47,7 +58,8 @@ fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
         .name("trash".to_owned())
         .spawn(remove)
         .map_err(|e| Error::disk("start a thread", &e))?;
-    Ok(())
+    // What could not be moved away is removed by the next start; until then the name is not free.
+    outcome
 }
 
 /// Longer than any name; each core gets a copy.

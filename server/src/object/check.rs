@@ -40,7 +40,7 @@ async fn check(shard: &Rc<Shard>, state: &Arc<CheckState>) -> Result<CheckCounts
     // Before the objects: one that is made while they are read must not seem to be unknown.
     let sidecars = sidecars_there(mountpaths)?;
     let view = shard.node.view();
-    let buckets = view.buckets().into_iter().map(|view| (view.bucket.id, Arc::clone(&view.bucket)));
+    let buckets = view.buckets().map(|view| (view.bucket.id, Arc::clone(&view.bucket)));
     let plan =
         CheckPlan { buckets: buckets.collect(), lost: Vec::new(), share: Some(SHARE), lanes_at_once: 1 };
     let (plan, told) = (Arc::new(plan), Arc::clone(state));

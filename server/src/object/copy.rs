@@ -4,7 +4,9 @@ use super::locate::ObjectRef;
 use crate::error::{Error, Result};
 use crate::message_budget::Held;
 use crate::shard::Shard;
-use crate::store::{ByteSource, Caching, Entry, Key, Mountpath, NewObject, OpenObject, Reader};
+use crate::store::{
+    Arrival, ByteSource, Caching, Entry, Fill, Key, Mountpath, NewObject, OpenObject, Reader,
+};
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -50,9 +52,26 @@ pub(crate) async fn rename_object(shard: &Rc<Shard>, from: &ObjectRef, to: &Obje
     if from.key.name == to.key.name {
         return Err(Error::bad("the old and the new name are the same"));
     }
+    // Both halves happen or none: what can be known of the second before the first begins is asked now.
+    if let Some(suspect) = shard.node.mountpaths.get(from.key.mountpath).filter(|m| m.is_suspect()) {
+        return Err(suspect.refusal());
+    }
+    let target = to.key.clone();
+    let replaces =
+        shard.call(to.core, move |owner| async move { owner.store.find(&target).await.map(|e| e.is_some()) });
+    let replaces = replaces.await??;
     copy_object(shard, from, to).await?;
-    let old = from.clone();
-    let removed = shard.call(from.core, move |owner| async move {
+    let removed = remove(shard, from).await;
+    if removed.is_err() && !replaces {
+        // It has failed, so the new name goes again. If that fails as well, the object has both.
+        let _ = remove(shard, to).await;
+    }
+    removed
+}
+
+async fn remove(shard: &Rc<Shard>, object: &ObjectRef) -> Result<()> {
+    let old = object.clone();
+    let removed = shard.call(object.core, move |owner| async move {
         owner.store.remove(&old.key, old.bucket.durability).await
     });
     removed.await?.map(drop)
@@ -122,12 +141,23 @@ impl ObjectSource {
 }
 
 impl ByteSource for ObjectSource {
-    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
+    /// A disk is never slow in the way of a peer.
+    async fn arrive(&mut self, _: &dyn Fn() -> bool) -> Result<Arrival> {
+        Ok(Arrival::Flow)
+    }
+
+    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
+        let wanted = range.len();
         let filled = match self {
             Self::Bytes(small, taken) => Ok(take_bytes(&small.bytes, taken, &mut buf, range)),
             Self::File(reader) => take_pieces(reader, &mut buf, range).await,
         };
-        (filled, buf)
+        let fill = filled.map(|count| if count == wanted { Fill::Full(count) } else { Fill::Ended(count) });
+        (fill, buf)
+    }
+
+    fn take(&mut self, _: usize, _: &mut Vec<u8>) -> Result<()> {
+        Err(Error::internal("an object was read like a slow peer"))
     }
 }
 

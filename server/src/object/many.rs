@@ -5,6 +5,7 @@
 
 use super::list::names_page;
 use super::locate::locate;
+use super::patience::patiently;
 use super::{copy_object, destroy_bucket};
 use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
@@ -87,7 +88,7 @@ async fn delete_matching(
 ) -> Result<()> {
     let mut after = String::new();
     loop {
-        let names = unless_busy(shard, || names_page(shard, bucket, prefix, &after)).await?;
+        let names = unless_busy(shard, || page(shard, bucket, prefix, &after)).await?;
         let Some(last) = names.last() else { return Ok(()) };
         after.clone_from(last);
         let wanted = names.into_iter().filter(|name| is_wanted(name));
@@ -123,13 +124,21 @@ async fn delete_one(
 ) -> Result<bool> {
     let object = locate(&shard.node.view(), &bucket.bucket.name, name)?;
     let durability = object.bucket.durability;
-    let (core, key) = (object.core, object.key.clone());
-    let gone =
-        shard.call(core, move |owner| async move { owner.store.remove(&key, durability).await }).await??;
+    let remove = async || {
+        let key = object.key.clone();
+        let remove = move |owner: Rc<Shard>| async move { owner.store.remove(&key, durability).await };
+        shard.call(object.core, remove).await?
+    };
+    let gone = patiently(shard, remove).await?;
     if !gone && !missing_ok {
         return Err(Error::object_missing(&bucket.bucket.name, name));
     }
     Ok(gone)
+}
+
+/// Names behind `after`, when every lane can say which it has.
+async fn page(shard: &Rc<Shard>, bucket: &Arc<BucketView>, prefix: &str, after: &str) -> Result<Vec<String>> {
+    patiently(shard, async || names_page(shard, bucket, prefix, after).await).await
 }
 
 /// Does a step of a job, again when a core or the memory is too busy for it: a job has time. It ends with the node.
@@ -194,10 +203,13 @@ fn start_copy(
         let _turn = here.job_turns.take().await;
         let mut outcome = copy_all(&here, &from, &to, &job, &message).await;
         if then_destroy {
-            outcome = match outcome {
-                Ok(()) => destroy_bucket(&here, &from.bucket.name).await,
-                Err(e) => thaw(&here, &from).await.and(Err(e)),
-            };
+            if outcome.is_ok() {
+                outcome = destroy_bucket(&here, &from.bucket.name).await;
+            }
+            if outcome.is_err() {
+                // If the bucket is there still. The first error is the one to tell.
+                let _ = thaw(&here, &from).await;
+            }
         }
         here.node.jobs.finish(&job, outcome.err().map(|e| e.text).unwrap_or_default());
     });
@@ -220,7 +232,7 @@ async fn copy_all(
 ) -> Result<()> {
     let mut after = String::new();
     loop {
-        let names = unless_busy(shard, || names_page(shard, from, &message.prefix, &after)).await?;
+        let names = unless_busy(shard, || page(shard, from, &message.prefix, &after)).await?;
         let Some(last) = names.last() else { return Ok(()) };
         after.clone_from(last);
         for batch in names.chunks(BATCH / 8) {
@@ -247,7 +259,7 @@ async fn copy_one(
     if message.dry_run {
         return Ok(None);
     }
-    match copy_object(shard, &source, &target).await {
+    match patiently(shard, async || copy_object(shard, &source, &target).await).await {
         Ok(size_bytes) => Ok(Some(size_bytes)),
         Err(e) if e.kind == Kind::ObjectMissing => Ok(None),
         Err(e) => Err(e),

@@ -9,6 +9,7 @@ mod copy;
 mod list;
 mod locate;
 mod many;
+mod patience;
 mod read;
 mod write;
 

@@ -1,16 +1,15 @@
 //! A request's body, whatever its framing, as a source of bytes.
 
-use super::stream::Stream;
+use super::pace::Speed;
+use super::stream::{Received, Stream};
 use crate::error::{Error, Kind, Result};
 use crate::message_budget::{Message, MessageBudget};
-use crate::store::ByteSource;
+use crate::store::{Arrival, ByteSource, Fill};
 use std::ops::Range;
 use std::sync::Arc;
 use uring::Buf;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
-/// Bytes received at a time when the framing has to be taken out.
-const CHUNKED_RECV_BYTES: usize = 64 << 10;
 /// A body that nobody wanted is read to its end up to this size, else the connection is closed.
 const DRAIN_BYTES_MAX: u64 = 256 << 10;
 
@@ -101,26 +100,27 @@ impl<'s> Body<'s> {
             if matches!(self.state, State::Ended) {
                 return Ok(None);
             }
-            if self.stream.recv_more(CHUNKED_RECV_BYTES).await? == 0 {
-                return Err(self.truncated());
+            if self.recv_more().await? == Received::Nothing {
+                return Err(Error::internal("a message held a buffer"));
             }
+        }
+    }
+
+    async fn recv_more(&mut self) -> Result<Received> {
+        self.send_continue().await?;
+        match self.stream.recv_more().await? {
+            Received::Bytes(0) => Err(self.truncated()),
+            received => Ok(received),
         }
     }
 
     /// Hands on bytes that have been received already; `None` when there are none.
     fn take_present(&mut self, most: usize, sink: &mut impl FnMut(&[u8])) -> Result<Option<usize>> {
-        let rest = match &self.state {
-            State::Ended => return Ok(None),
-            State::Length { rest } => usize::try_from(*rest).unwrap_or(usize::MAX),
-            State::Chunked { rest_of_chunk: 0, .. } => self.next_chunk()?,
-            State::Chunked { rest_of_chunk, .. } => *rest_of_chunk,
-        };
-        let part = self.stream.buffered();
-        let count = part.len().min(most).min(rest);
+        let count = self.present()?.min(most);
         if count == 0 {
             return Ok(None);
         }
-        sink(part.get(..count).unwrap_or_default());
+        sink(self.stream.buffered().get(..count).unwrap_or_default());
         self.stream.consume(count);
         self.passed(count);
         Ok(Some(count))
@@ -181,7 +181,50 @@ impl<'s> Body<'s> {
 }
 
 impl ByteSource for Body<'_> {
-    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
+    async fn arrive(&mut self, is_plenty: &dyn Fn() -> bool) -> Result<Arrival> {
+        loop {
+            let present = self.present()?;
+            let is_whole = match &self.state {
+                State::Ended => return Ok(Arrival::End),
+                State::Length { rest } => *rest == present as u64,
+                State::Chunked { .. } => false,
+            };
+            let flows = match self.stream.pace().speed() {
+                Speed::Fast => true,
+                Speed::Unknown => is_plenty(),
+                Speed::Slow => false,
+            };
+            if is_whole || flows {
+                return Ok(Arrival::Flow);
+            }
+            if present > 0 {
+                return Ok(Arrival::Few);
+            }
+            self.recv_more().await?;
+        }
+    }
+
+    async fn fill(&mut self, buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
+        if let Err(e) = self.send_continue().await {
+            return (Err(e), buf);
+        }
+        let size_bytes = range.len();
+        self.stream.hold();
+        let filled = self.fill_held(buf, range).await;
+        self.stream.end_hold();
+        if matches!(filled.0, Ok(Fill::Full(_))) {
+            self.stream.note_filled(size_bytes);
+        }
+        filled
+    }
+
+    fn take(&mut self, bytes_max: usize, to: &mut Vec<u8>) -> Result<()> {
+        self.take_present(bytes_max, &mut |part| to.extend_from_slice(part)).map(drop)
+    }
+}
+
+impl Body<'_> {
+    async fn fill_held(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
         let mut at = range.start;
         while at < range.end {
             let mut copy = |part: &[u8]| {
@@ -189,35 +232,54 @@ impl ByteSource for Body<'_> {
                     room.copy_from_slice(part);
                 }
             };
+            match self.take_present(range.end - at, &mut copy) {
+                Ok(Some(count)) => {
+                    at += count;
+                    continue;
+                }
+                Ok(None) if matches!(self.state, State::Ended) => {
+                    return (Ok(Fill::Ended(at - range.start)), buf);
+                }
+                Ok(None) => {}
+                Err(e) => return (Err(e), buf),
+            }
+            if self.stream.is_held_too_long() {
+                return (Ok(Fill::Slow(at - range.start)), buf);
+            }
             // What came with the head, and what a chunked body is made of, is moved once; the rest lands in place.
             let direct = self.direct_len(range.end - at);
             if direct == 0 {
-                match self.take_buffered(range.end - at, &mut copy).await {
-                    Ok(Some(count)) => at += count,
-                    Ok(None) => break,
-                    Err(e) => return (Err(e), buf),
+                if let Err(e) = self.recv_more().await {
+                    return (Err(e), buf);
                 }
                 continue;
             }
-            if let Err(e) = self.send_continue().await {
-                return (Err(e), buf);
-            }
-            let (count, back) = self.stream.recv_into(buf, at..at + direct).await;
+            let (received, back) = self.stream.recv_into(buf, at..at + direct).await;
             buf = back;
-            match count {
-                Ok(count) if count == direct => {
+            match received {
+                Ok(Received::Bytes(0)) => return (Err(self.truncated()), buf),
+                Ok(Received::Bytes(count)) => {
                     at += count;
                     self.passed(count);
                 }
-                Ok(_) => return (Err(self.truncated()), buf),
+                Ok(Received::Nothing) => {}
                 Err(e) => return (Err(e), buf),
             }
         }
-        (Ok(at - range.start), buf)
+        (Ok(Fill::Full(at - range.start)), buf)
     }
-}
 
-impl Body<'_> {
+    /// The number of payload bytes that are there already; framing before them is taken out.
+    fn present(&mut self) -> Result<usize> {
+        let rest = match &self.state {
+            State::Ended => 0,
+            State::Length { rest } => usize::try_from(*rest).unwrap_or(usize::MAX),
+            State::Chunked { rest_of_chunk: 0, .. } => self.next_chunk()?,
+            State::Chunked { rest_of_chunk, .. } => *rest_of_chunk,
+        };
+        Ok(self.stream.buffered().len().min(rest))
+    }
+
     /// How many of the next bytes can be received straight into the caller's buffer.
     fn direct_len(&self, room: usize) -> usize {
         match &self.state {

@@ -1,9 +1,9 @@
 //! Starting a core: executor, ring, store, listeners, and the tasks that live as long as it does.
 
 use super::call::{Letter, OpenCalls};
-use super::connection::serve;
 use super::context::Shard;
-use super::runtime::{drive, spawn_core, spawn_local, tick};
+use super::door::{DoorCounts, accept};
+use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
@@ -21,12 +21,21 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Driver, DriverConfig, Features, MailReceiver, MailSender, Mailbox, PoolConfig};
+use uring::{
+    Driver, DriverConfig, Executor, Features, Grower, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse,
+    Tender,
+};
 
 /// Deadlines are looked at every so many ticks.
 const TICKS_PER_SWEEP: u32 = 5;
 /// How long requests being served may take after the order to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
+const CLOSE: Duration = Duration::from_secs(8);
+/// Memory that is there for requests and for the cache when a core says that it is ready. More comes with use.
+const IO_BYTES_READY: usize = 32 << 20;
+const CACHE_BYTES_READY: usize = 8 << 20;
 
 /// Everything a core needs, made before it starts.
 pub(crate) struct CoreSetup {
@@ -34,6 +43,7 @@ pub(crate) struct CoreSetup {
     pub(crate) cpu: usize,
     pub(crate) ring_entries: u32,
     pub(crate) pool: PoolConfig,
+    pub(crate) grower: Grower,
     pub(crate) store: StoreConfig,
     pub(crate) limits: StreamLimits,
     pub(crate) seats: Arc<Seats>,
@@ -49,67 +59,83 @@ pub(crate) struct CoreSetup {
 }
 
 /// What a core says when it listens.
-#[derive(Clone, Copy, Debug)]
 pub(crate) struct CoreReady {
     pub(crate) features: Features,
     pub(crate) recovery: RecoveryReport,
+    pub(crate) pulse: Pulse,
 }
 
 /// Starts the thread of a core.
 pub(crate) fn start_core(setup: CoreSetup) -> io::Result<JoinHandle<io::Result<()>>> {
-    let cpu = setup.cpu;
-    spawn_core(cpu, move || run(setup))
+    spawn_core(setup.core, setup.cpu, move || run(setup))
 }
 
-async fn run(setup: CoreSetup) -> io::Result<()> {
+/// A core's life, on its thread.
+fn run(setup: CoreSetup) -> io::Result<()> {
     let ready = setup.ready.clone();
-    let driver = match open_ring(&setup) {
+    let opened = open_ring(&setup).and_then(|driver| Ok((Executor::new(&driver)?, driver)));
+    let (executor, driver) = match opened {
         Ok(opened) => opened,
-        Err(e) => {
-            let text = e.to_string();
-            let _ = ready.send(Err(e));
-            return Err(io::Error::other(text));
-        }
+        Err(e) => return Err(tell(&ready, e)),
     };
-    let stopped = Rc::new(Cell::new(false));
-    let failed = Rc::new(Cell::new(None));
-    // As a task of its own: opening the store needs the ring, which is driven from here.
-    spawn_local(start(driver.clone(), setup, Rc::clone(&stopped), Rc::clone(&failed)));
-    drive(&driver, || stopped.get()).await?;
-    failed.take().map_or(Ok(()), Err)
+    let pulse = executor.pulse();
+    executor.run(live(driver, setup, pulse))?
 }
 
-/// Why a core has stopped, if that was not what was asked of it.
-type Failure = Rc<Cell<Option<io::Error>>>;
-
-async fn start(driver: Driver, setup: CoreSetup, stopped: Rc<Cell<bool>>, failed: Failure) {
-    let (ready, features) = (setup.ready.clone(), driver.features());
-    let (shard, mailbox, listeners, recovery) = match assemble(driver, setup).await {
+async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> {
+    let (ready, features, grower) = (setup.ready.clone(), driver.features(), setup.grower.clone());
+    let assembled = assemble(driver, setup).await;
+    let assembled = assembled.and_then(|assembled| grow_with_use(&assembled.0, &grower).map(|()| assembled));
+    let (shard, mailbox, listeners, recovery) = match assembled {
         Ok(assembled) => assembled,
-        Err(e) => {
-            failed.set(Some(io::Error::other(e.to_string())));
-            let _ = ready.send(Err(e));
-            return stopped.set(true);
-        }
+        Err(e) => return Err(tell(&ready, e)),
     };
     for commit in shard.store.commit_loops() {
         spawn_local(commit);
     }
-    spawn_local(Rc::clone(&shard.store).upkeep_loop());
+    for upkeep in shard.store.upkeep_loops() {
+        spawn_local(upkeep);
+    }
+    let node = Arc::clone(&shard.node);
+    let buckets = move || node.view().buckets().map(|b| Arc::clone(&b.bucket)).collect();
+    spawn_local(Rc::clone(&shard.store).rebuild_loop(buckets));
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
         spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
     }
     spawn_local(keep_time(Rc::clone(&shard)));
-    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, stopped, failed));
-    let _ = ready.send(Ok(CoreReady { features, recovery }));
+    let ending = Ending::default();
+    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, ending.clone()));
+    let _ = ready.send(Ok(CoreReady { features, recovery, pulse }));
+    ending.wait().await
+}
+
+/// Tells whoever starts the node why this core does not serve; returns the same for the core's own end.
+fn tell(ready: &Sender<io::Result<CoreReady>>, error: io::Error) -> io::Error {
+    let text = error.to_string();
+    // Nobody listens any more when another core has failed before.
+    let _ = ready.send(Err(error));
+    io::Error::other(text)
 }
 
 fn open_ring(setup: &CoreSetup) -> io::Result<Driver> {
-    let driver = Driver::new(DriverConfig { entries: setup.ring_entries, pool: setup.pool })?;
-    // The first segment is mapped and registered now, so that its cost and its failure show at the start.
-    drop(driver.pool().try_alloc(uring::LEAF_BYTES));
-    Ok(driver)
+    Driver::new(DriverConfig { entries: setup.ring_entries, pool: setup.pool })
+}
+
+/// Up to here pools have grown on this thread, as opening the store needed it. From now on they grow with use, and
+/// helpers make their memory resident ahead of that.
+fn grow_with_use(shard: &Rc<Shard>, grower: &Grower) -> io::Result<()> {
+    let [io, cache] = shard.store.pools();
+    io.prepare(IO_BYTES_READY);
+    cache.prepare(CACHE_BYTES_READY);
+    let tender = Tender::new(&shard.driver, grower, vec![io.clone(), cache.clone()])?;
+    let core = shard.core;
+    spawn_local(async move {
+        if let Err(e) = tender.run().await {
+            tracing::error!(core, error = %e, "the memory of this core grows no further");
+        }
+    });
+    Ok(())
 }
 
 type Assembled = (Rc<Shard>, Mailbox<Letter>, Vec<OwnedFd>, RecoveryReport);
@@ -138,33 +164,13 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         mail: setup.mail,
         seats: setup.seats,
         watch: Rc::new(Watch::default()),
+        door: DoorCounts::default(),
+        room_asked: Cell::new(false),
         workers: Workers::new(),
         calls: RefCell::new(OpenCalls::new()),
         stopping: Cell::new(false),
     };
     Ok((Rc::new(shard), mailbox, setup.listeners, recovery))
-}
-
-async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, accepting: Rc<Cell<bool>>) {
-    let mut connections = shard.driver.accept_multi(listener);
-    while accepting.get() {
-        match connections.next().await {
-            Ok(_) if !accepting.get() => {}
-            Ok(socket) => match shard.seats.take() {
-                Some(seat) => {
-                    shard.counters.accepted.add(1);
-                    spawn_local(serve(Rc::clone(&shard), socket, seat));
-                }
-                // Over the limit: closing at once tells the client to come back, and costs us nothing more.
-                None => shard.counters.refused.add(1),
-            },
-            Err(e) => {
-                tracing::warn!(core = shard.core, error = %e, "accept failed");
-                // Most likely out of descriptors; some will be free soon.
-                shard.driver.sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
 }
 
 async fn keep_time(shard: Rc<Shard>) {
@@ -176,6 +182,9 @@ async fn keep_time(shard: Rc<Shard>) {
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             shard.watch.cancel_expired(&shard.driver);
+            if shard.seats.has_standing() {
+                shard.watch.seat_standing(&shard.seats);
+            }
             shard.appends.expire();
         }
     }
@@ -185,36 +194,31 @@ async fn read_mail(
     shard: Rc<Shard>,
     mut mailbox: Mailbox<Letter>,
     accepting: Rc<Cell<bool>>,
-    stopped: Rc<Cell<bool>>,
-    failed: Failure,
+    ending: Ending,
 ) {
     loop {
         let letter = match mailbox.next(&shard.driver).await {
             Ok(letter) => letter,
             Err(e) => {
-                tracing::error!(core = shard.core, error = %e, "the mailbox failed: the core stops");
-                return stopped.set(true);
+                return ending.end(Err(io::Error::other(format!("the mailbox: {e}"))));
             }
         };
         if !shard.open_letter(letter) {
             // The order to stop: drain in a task of its own, because the mail must go on meanwhile.
             accepting.set(false);
             shard.stopping.set(true);
-            spawn_local(drain(Rc::clone(&shard), Rc::clone(&stopped), Rc::clone(&failed)));
+            spawn_local(drain(Rc::clone(&shard), ending.clone()));
         }
     }
 }
 
 /// Lets requests in progress finish, writes the indexes out, then stops the core. It waits for those of all cores: a
 /// connection on its way here with a request is on none.
-async fn drain(shard: Rc<Shard>, stopped: Rc<Cell<bool>>, failed: Failure) {
+async fn drain(shard: Rc<Shard>, ending: Ending) {
     let deadline = Instant::now() + DRAIN;
     while shard.seats.taken() > 0 && Instant::now() < deadline {
         shard.watch.shutdown_idle();
         shard.driver.sleep(Duration::from_millis(20)).await;
     }
-    if let Err(e) = shard.store.close().await {
-        failed.set(Some(io::Error::other(e.text)));
-    }
-    stopped.set(true);
+    ending.end(shard.store.close(CLOSE).await.map_err(|e| io::Error::other(e.text)));
 }

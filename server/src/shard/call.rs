@@ -6,11 +6,13 @@
 use super::connection::take_over;
 use super::context::Shard;
 use super::parcel::Parcel;
+use super::seat::BEYOND_SEATS;
 use crate::error::{Error, Result};
 use futures_channel::oneshot;
 use std::any::Any;
 use std::future::Future;
 use std::rc::Rc;
+use uring::MailSender;
 
 /// Questions that one core may have open.
 pub(crate) const CALLS_MAX: usize = 1024;
@@ -18,7 +20,8 @@ pub(crate) const CALLS_MAX: usize = 1024;
 /// How many letters a core's box must hold.
 pub(crate) fn mailbox_capacity(cores: usize, connections_max: usize) -> usize {
     // Questions of every core, answers to our own, every connection, and a control message or two.
-    (cores + 1) * CALLS_MAX + connections_max + 16
+    // Of each core at most one letter asks for room.
+    (cores + 1) * CALLS_MAX + connections_max + BEYOND_SEATS + cores + 16
 }
 
 type Job = Box<dyn FnOnce(&Rc<Shard>) + Send>;
@@ -30,10 +33,38 @@ pub(crate) enum Letter {
     Job(Job),
     /// The answer to a question with this number.
     Answer(usize, Value),
+    /// There will be no answer to the question with this number.
+    Lost(usize),
     /// Serve this connection from now on; it comes with a request for an object of yours.
     Connection(Box<Parcel>),
+    /// That core has no seat left: end a connection that idles, unless another core has done so already.
+    RoomWanted { asker: usize, made: bool },
     /// Take no new connections, finish what is being served, stop.
     Stop,
+}
+
+/// An answer that is owed. Whoever goes without giving it, because its core stops or its task is dropped, lets the asker
+/// know.
+struct Owed {
+    home: MailSender<Letter>,
+    number: usize,
+    is_given: bool,
+}
+
+impl Owed {
+    fn give(mut self, value: Value) {
+        self.is_given = true;
+        // A core that has stopped needs no answer.
+        let _ = self.home.send(Letter::Answer(self.number, value));
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if !self.is_given {
+            let _ = self.home.send(Letter::Lost(self.number));
+        }
+    }
 }
 
 impl Shard {
@@ -54,17 +85,12 @@ impl Shard {
         if self.calls.borrow().len() >= CALLS_MAX {
             return Err(Error::busy("too many requests wait for another core"));
         }
-        let number = self.calls.borrow_mut().insert(answer);
-        let home = self.core;
+        let owed = self.owe(answer)?;
         let job: Job = Box::new(move |there| {
             let shard = Rc::clone(there);
-            there.background(async move {
-                let result = work(Rc::clone(&shard)).await;
-                shard.send(home, Letter::Answer(number, Box::new(result)));
-            });
+            there.background(async move { owed.give(Box::new(work(shard).await)) });
         });
         if !self.send(core, Letter::Job(job)) {
-            self.calls.borrow_mut().try_remove(number);
             return Err(Error::busy("another core takes no more requests"));
         }
         let value = answered.await.map_err(|_| Error::internal("another core has stopped"))?;
@@ -82,6 +108,14 @@ impl Shard {
         futures_util::future::try_join_all(calls).await
     }
 
+    /// Notes that an answer is waited for. Its number comes back with the answer, or with the news that there is none.
+    fn owe(&self, answer: oneshot::Sender<Value>) -> Result<Owed> {
+        let home = self.mail.get(self.core).cloned();
+        let home = home.ok_or_else(|| Error::internal("a core without a mailbox"))?;
+        let number = self.calls.borrow_mut().insert(answer);
+        Ok(Owed { home, number, is_given: false })
+    }
+
     /// Puts a letter into a core's box; false when it is full or its core has stopped.
     pub(crate) fn send(&self, core: usize, letter: Letter) -> bool {
         self.mail.get(core).is_some_and(|mailbox| mailbox.send(letter).is_ok())
@@ -97,7 +131,9 @@ impl Shard {
                     let _ = waiting.send(value);
                 }
             }
+            Letter::Lost(number) => drop(self.calls.borrow_mut().try_remove(number)),
             Letter::Connection(parcel) => self.background(take_over(Rc::clone(self), parcel)),
+            Letter::RoomWanted { asker, made } => self.room_wanted(asker, made),
             Letter::Stop => return false,
         }
         true
@@ -117,18 +153,9 @@ impl Shard {
         command: crate::cluster::Command,
     ) -> Result<crate::cluster::Outcome> {
         let (answer, answered) = oneshot::channel();
-        let number = self.calls.borrow_mut().insert(answer);
-        let home = self.mail.get(self.core).cloned();
-        let done = Box::new(move |outcome: Result<crate::cluster::Outcome>| {
-            if let Some(home) = home {
-                // A core that has stopped needs no answer.
-                let _ = home.send(Letter::Answer(number, Box::new(outcome)));
-            }
-        });
-        if let Err(e) = self.node.control.apply(command, done) {
-            self.calls.borrow_mut().try_remove(number);
-            return Err(e);
-        }
+        let owed = self.owe(answer)?;
+        let done = Box::new(move |outcome: Result<crate::cluster::Outcome>| owed.give(Box::new(outcome)));
+        self.node.control.apply(command, done)?;
         let value = answered.await.map_err(|_| Error::internal("the control thread has stopped"))?;
         *value.downcast().map_err(|_| Error::internal("an answer of the wrong type"))?
     }

@@ -15,7 +15,12 @@ use crate::reply::{self, Reply};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 use wire::http1::{HeadError, Method, RequestHead, parse_request};
+
+/// A request waits so long for a seat, and looks so often.
+const SEAT_WAIT: Duration = Duration::from_secs(1);
+const SEAT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What is left to do with the connection after a request.
 enum Next {
@@ -73,12 +78,49 @@ async fn serve_request(shard: &Rc<Shard>, stream: &mut Stream, head: &[u8], rout
         }
     };
     let routed = Routed::new(&head);
+    if !is_admitted(shard, stream, &routed).await {
+        refuse(shard, stream, &head).await;
+        return Next::Close;
+    }
     if routing == Routing::Free
         && let Some(owner) = routed.owner_core(shard).filter(|owner| *owner != shard.core)
     {
         return Next::Move(owner);
     }
     answer(shard, stream, &head, routed).await
+}
+
+/// True if a request is served: one on a connection without a seat waits for a seat, unless it is what an operator needs
+/// to see what is going on.
+async fn is_admitted(shard: &Shard, stream: &Stream, routed: &Routed<'_>) -> bool {
+    if stream.take_place(shard) {
+        return true;
+    }
+    if !stream.is_standby() {
+        return false;
+    }
+    if routed.is_control() {
+        return true;
+    }
+    let deadline = Instant::now() + SEAT_WAIT;
+    while Instant::now() < deadline && !shard.is_stopping() {
+        shard.make_room();
+        shard.driver.sleep(SEAT_PAUSE).await;
+        if stream.take_place(shard) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Tells a client that there is no room for its connection.
+async fn refuse(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>) {
+    shard.note_refused();
+    let error = Error::busy("all connections of this node are in use");
+    let reply = error_reply(shard, head, &error, stream.peer());
+    // A client that does not listen any more is no loss.
+    let _ = reply::send(shard, stream, reply, head.method == Method::Head, false).await;
+    stream.linger_close().await;
 }
 
 /// Sends a connection to the core that owns what its request is about.
@@ -104,7 +146,8 @@ async fn answer(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>, 
         shard.counters.note_error(head, &error);
         error_reply(shard, head, &error, stream.peer())
     });
-    let keep_alive = head.keep_alive && drained && !shard.is_stopping() && !reply.close && stream.is_usable();
+    let stays = stream.take_place(shard) && !shard.is_stopping();
+    let keep_alive = head.keep_alive && drained && stays && !reply.close && stream.is_usable();
     let sent = reply::send(shard, stream, reply, head.method == Method::Head, keep_alive).await;
     shard.counters.note_latency(head, started.elapsed());
     if !keep_alive || sent.is_err() || !stream.is_usable() {

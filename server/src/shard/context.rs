@@ -1,6 +1,7 @@
 //! What every task of a core can reach.
 
 use super::call::{Letter, OpenCalls};
+use super::door::DoorCounts;
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
@@ -30,7 +31,10 @@ pub(crate) struct Shard {
     pub(super) mail: Vec<MailSender<Letter>>,
     /// Of the whole node.
     pub(super) seats: Arc<Seats>,
-    pub(super) watch: Rc<Watch>,
+    pub(crate) watch: Rc<Watch>,
+    pub(crate) door: DoorCounts,
+    /// Another core has been asked for room.
+    pub(super) room_asked: Cell<bool>,
     pub(super) workers: Workers,
     pub(super) calls: RefCell<OpenCalls>,
     pub(super) stopping: Cell<bool>,

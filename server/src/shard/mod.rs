@@ -1,17 +1,20 @@
 //! One core: its executor, its ring, its connections, and the mail between it and the other cores.
 //!
-//! This is the only place that knows the executor (`runtime`); everything above it awaits operations of the ring.
+//! The executor is the `uring` crate's; everything above awaits operations of the ring.
 
 mod body;
 mod boot;
 mod call;
 mod connection;
 mod context;
+mod door;
+mod pace;
 mod parcel;
 mod runtime;
 mod seat;
 mod stream;
 mod watch;
+mod watchdog;
 mod workers;
 
 pub(crate) use body::Body;
@@ -20,3 +23,5 @@ pub(crate) use call::{Letter, mailbox_capacity};
 pub(crate) use context::Shard;
 pub(crate) use seat::Seats;
 pub(crate) use stream::{Stream, StreamLimits};
+pub(crate) use watch::Cut;
+pub(crate) use watchdog::{WatchdogCounts, watch_cores};

@@ -23,7 +23,8 @@ pub(crate) struct Parcel {
 impl Parcel {
     /// Packs a connection up. Fails only when the descriptor cannot be duplicated while an operation keeps it.
     pub(super) fn pack(stream: Stream, head: Vec<u8>) -> std::io::Result<Self> {
-        let StreamParts { socket, peer, received, copies, seat } = stream.take_apart();
+        let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
+        let StreamParts { socket, peer, received, copies, seat } = stream.take_apart().ok_or_else(gone)?;
         let socket = match Rc::try_unwrap(socket) {
             Ok(socket) => socket,
             Err(shared) => shared.try_clone()?,

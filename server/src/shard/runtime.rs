@@ -1,89 +1,101 @@
-//! The executor of a core. Every use of glommio is in this file.
-//!
-//! glommio schedules; it does no I/O and keeps no time for us: the core sleeps inside our own ring, where `uring::pump`
-//! waits. glommio-ng 0.12 has one fault to live with: preempted before it has run anything, it takes that for "nothing
-//! to run" and parks, although tasks are runnable. So it is preempted rarely, and a ladder of its timers is always
-//! armed, so that such a core wakes again; as they are armed anew before they fire, they cost nothing.
+//! The thread of a core: pinned to its processor, with a ring and an executor on it.
 
-use glommio::io::PollableFd;
-use glommio::timer::Timer;
-use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use uring::{Driver, Parker};
+use uring::Driver;
 
-/// Memory for glommio's own file I/O, which we do not use; its smallest useful size.
-const IO_MEMORY_BYTES: usize = 64 << 10;
-const RING_DEPTH: usize = 128;
-/// How long a queue may run before glommio looks at its own rings. We need nothing from them.
-const PREEMPT: Duration = Duration::from_millis(50);
-/// How long the pump waits inside our own ring before it would park in glommio; longer than a tick, so that it never
-/// does on a running core.
-const LINGER: Duration = Duration::from_millis(200);
 /// Granularity of deadlines and of the coarse clock.
 const TICK: Duration = Duration::from_millis(50);
-/// Two timers beyond the next tick, and one far beyond a stall of the machine.
-const LADDER: [Duration; 3] =
-    [Duration::from_millis(120), Duration::from_millis(400), Duration::from_secs(2)];
 
-/// Starts a thread pinned to a CPU with an executor on it, and runs the future that `body` makes there.
-pub(crate) fn spawn_core<F>(
+/// Starts a thread pinned to a CPU and runs `body` on it. A core that ends by an error or a panic ends the node: half of
+/// all requests would wait for it.
+pub(crate) fn spawn_core(
+    core: usize,
     cpu: usize,
-    body: impl FnOnce() -> F + Send + 'static,
-) -> io::Result<JoinHandle<io::Result<()>>>
-where
-    F: Future<Output = io::Result<()>> + 'static,
-{
-    let builder = LocalExecutorBuilder::new(Placement::Fixed(cpu))
-        .name("shard")
-        .io_memory(IO_MEMORY_BYTES)
-        .ring_depth(RING_DEPTH)
-        .preempt_timer(PREEMPT)
-        .blocking_thread_pool_placement(PoolPlacement::Unbound(1));
-    std::thread::Builder::new().name(format!("shard-{cpu}")).spawn(move || {
-        let executor = builder.make().map_err(to_io)?;
-        // As a task: wake-ups of the executor's outermost future do not keep it from parking.
-        executor.run(async move { glommio::spawn_local(async move { body().await }).await })
+    body: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    std::thread::Builder::new().name(format!("shard-{core}")).spawn(move || {
+        let mut ended_well = EndsNode { core, armed: true };
+        let outcome = pin_to(cpu).and_then(|()| body());
+        if let Err(e) = &outcome {
+            tracing::error!(core, error = %e, "a core has failed");
+        }
+        ended_well.armed = outcome.is_err();
+        outcome
     })
+}
+
+/// Tells the process to stop when it is dropped armed, which a panic does too.
+struct EndsNode {
+    core: usize,
+    armed: bool,
+}
+
+impl Drop for EndsNode {
+    fn drop(&mut self) {
+        if self.armed {
+            tracing::error!(core = self.core, "the node stops, because a core has ended");
+            // Only refused to a process that may not signal itself, which there is none of.
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+        }
+    }
+}
+
+fn pin_to(cpu: usize) -> io::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(cpu);
+    Ok(rustix::thread::sched_setaffinity(None, &set)?)
 }
 
 /// Runs a task on this core beside the others.
 pub(crate) fn spawn_local(task: impl Future<Output = ()> + 'static) {
-    glommio::spawn_local(uring::counted(task)).detach();
+    uring::spawn_local(task).detach();
 }
 
-/// Drives the core's ring until told to stop.
-pub(crate) async fn drive(driver: &Driver, stopped: impl Fn() -> bool) -> io::Result<()> {
-    let bell = Bell(PollableFd::new(driver.doorbell().try_clone_to_owned()?).map_err(to_io)?);
-    uring::pump(driver, &bell, LINGER, stopped).await
-}
-
-/// The next tick of the core's clock, keeping the ladder armed until then.
+/// The next tick of the core's clock.
 pub(crate) async fn tick(driver: &Driver) {
-    let mut rungs = LADDER.map(Timer::new);
-    let mut tick = driver.sleep(TICK);
-    poll_fn(|cx| {
-        for rung in &mut rungs {
-            // A timer is armed by its first poll. One that fires has done its work by waking the core.
-            let _ = Pin::new(rung).poll(cx);
+    driver.sleep(TICK).await;
+}
+
+/// The end of a core: said once, awaited by the future that its executor runs.
+#[derive(Clone, Default)]
+pub(crate) struct Ending(Rc<RefCell<EndingState>>);
+
+#[derive(Default)]
+struct EndingState {
+    outcome: Option<io::Result<()>>,
+    waiting: Option<Waker>,
+}
+
+impl Ending {
+    /// The core is to end with this outcome; the first one counts.
+    pub(crate) fn end(&self, outcome: io::Result<()>) {
+        let mut state = self.0.borrow_mut();
+        state.outcome.get_or_insert(outcome);
+        let waiting = state.waiting.take();
+        drop(state);
+        if let Some(waker) = waiting {
+            waker.wake();
         }
-        Pin::new(&mut tick).poll(cx)
-    })
-    .await;
-}
-
-struct Bell(PollableFd<OwnedFd>);
-
-impl Parker for Bell {
-    async fn park(&self, _doorbell: BorrowedFd<'_>) -> io::Result<()> {
-        self.0.readable().await.map_err(to_io)
     }
-}
 
-fn to_io(error: glommio::GlommioError<()>) -> io::Error {
-    io::Error::other(error.to_string())
+    /// Returns when the end has been said.
+    pub(crate) async fn wait(&self) -> io::Result<()> {
+        poll_fn(|cx| {
+            let mut state = self.0.borrow_mut();
+            match state.outcome.take() {
+                Some(outcome) => Poll::Ready(outcome),
+                None => {
+                    state.waiting = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
 }

@@ -1,10 +1,11 @@
 //! A client's connection: bytes in with deadlines, bytes out from registered memory.
 
 use super::context::Shard;
+use super::pace::Pace;
 use super::seat::Seat;
-use super::watch::WatchGuard;
-use crate::error::{Error, Kind, Result};
-use crate::store::Piece;
+use super::watch::{Cut, Fired, WatchGuard};
+use crate::error::{Error, Result};
+use crate::store::{Piece, QUANTUM_BYTES};
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
@@ -14,6 +15,15 @@ use wire::http1::{HeadError, HeadLimits, parse_request};
 
 /// Room for the first bytes of a request, so that one receive takes a PUT of 4 KiB whole; larger heads get more.
 const FIRST_RECV_BYTES: usize = 8 << 10;
+/// Room for what comes fast and goes by way of the connection's own buffer.
+const RECV_BYTES_MAX: usize = 64 << 10;
+/// The time for a head counts from its last byte, but for all of it there is no more than so many times as much.
+const HEAD_TIMEOUTS_MAX: u64 = 6;
+/// A peer may hold a buffer that it does not fill or take for so long.
+const HOLD_MS: u64 = 300;
+/// A peer takes what is sent in steps: its system opens the window by a segment at a time, 64 KiB on loopback. So the time
+/// without progress is longer than for what is received, and a client that reads 1 kB/s is still seen to.
+const SEND_TIMEOUTS: u64 = 4;
 /// A kept buffer larger than this is given back between requests.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
@@ -28,9 +38,9 @@ pub(crate) struct StreamLimits {
     pub(crate) head: HeadLimits,
     /// Between requests.
     pub(crate) idle_timeout_ms: u64,
-    /// From the first byte of a head to its end.
+    /// From one byte of a head to the next; see [`HEAD_TIMEOUTS_MAX`].
     pub(crate) head_timeout_ms: u64,
-    /// For each chunk of a body, in either direction.
+    /// From one byte of a body to the next; see [`SEND_TIMEOUTS`].
     pub(crate) body_timeout_ms: u64,
     /// Sends from this size on try to go without a copy.
     pub(crate) zero_copy_bytes_min: usize,
@@ -42,6 +52,15 @@ pub(crate) enum HeadEnd {
     Closed,
     /// What came is no request; the error is to be answered before closing.
     Bad(HeadError),
+}
+
+/// The outcome of a receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// So many bytes; 0 at the end.
+    Bytes(usize),
+    /// Nothing while the peer could hold a buffer, see [`Stream::hold`].
+    Nothing,
 }
 
 /// What a connection is made of.
@@ -64,7 +83,10 @@ pub(crate) struct Stream {
     consumed: usize,
     zero_copy: ZcVerdict,
     usable: bool,
-    seat: Seat,
+    /// The speed of the bytes that come in.
+    pace: Pace,
+    /// The next receive into the connection's own buffer may take so much.
+    room: usize,
 }
 
 impl Stream {
@@ -83,22 +105,34 @@ impl Stream {
         Self {
             driver: shard.driver.clone(),
             limits: shard.limits,
-            watch: shard.watch.add(&socket),
+            watch: shard.watch.add(&socket, seat),
             socket,
             peer,
             received,
             consumed: 0,
             zero_copy: if copies { ZcVerdict::known_copied() } else { ZcVerdict::default() },
             usable: true,
-            seat,
+            pace: Pace::default(),
+            room: FIRST_RECV_BYTES,
         }
     }
 
-    pub(super) fn take_apart(mut self) -> StreamParts {
+    pub(super) fn take_apart(mut self) -> Option<StreamParts> {
         self.compact();
         let copies = self.zero_copy.copied();
-        let Self { socket, peer, received, seat, .. } = self;
-        StreamParts { socket, peer, received, copies, seat }
+        let seat = self.watch.take_seat()?;
+        let Self { socket, peer, received, .. } = self;
+        Some(StreamParts { socket, peer, received, copies, seat })
+    }
+
+    /// True for one that came when all seats were taken, and still has none.
+    pub(super) fn is_standby(&self) -> bool {
+        self.watch.is_standby()
+    }
+
+    /// True if it has a seat of its own, now if not before.
+    pub(super) fn take_place(&self, shard: &Shard) -> bool {
+        self.watch.take_place(&shard.seats)
     }
 
     /// The client's address.
@@ -119,16 +153,25 @@ impl Stream {
     /// The next request's head, as received. What follows it stays here.
     pub(super) async fn read_head(&mut self) -> Result<Vec<u8>, HeadEnd> {
         self.compact();
-        self.watch.arm(self.limits.idle_timeout_ms);
-        let mut begun = !self.received.is_empty();
+        // The answer before may still be on its way to a slow reader.
+        let seated = self.watch.has_seat();
+        let timeout_ms = if seated { self.limits.idle_timeout_ms } else { self.limits.head_timeout_ms };
+        self.watch.arm_for_progress(timeout_ms);
+        let mut begun_ms = None;
+        self.watch.set_between_requests(true);
         loop {
-            self.watch.set_between_requests(!begun);
-            if begun {
+            if !self.received.is_empty() {
+                // From its first byte on a request is answered, even by a node that is to stop.
+                self.watch.set_between_requests(false);
                 match head_end(&self.received, &self.limits.head) {
                     Ok(Some(end)) => return Ok(self.split_head(end)),
                     Ok(None) => {}
                     Err(error) => return Err(HeadEnd::Bad(error)),
                 }
+                let timeout_ms = self.limits.head_timeout_ms;
+                let now_ms = self.watch.now_ms();
+                let end_ms = *begun_ms.get_or_insert(now_ms) + HEAD_TIMEOUTS_MAX * timeout_ms;
+                self.watch.arm(timeout_ms.min(end_ms.saturating_sub(now_ms)));
             }
             let bytes = std::mem::take(&mut self.received);
             let room = FIRST_RECV_BYTES.max(bytes.len());
@@ -136,12 +179,10 @@ impl Stream {
             self.received = bytes;
             match count {
                 Ok(0) => return Err(HeadEnd::Closed),
-                Ok(_) if !begun => {
-                    begun = true;
-                    self.watch.arm(self.limits.head_timeout_ms);
-                }
-                Ok(_) => {}
-                Err(e) if begun && Error::socket(&e).kind == Kind::Timeout => {
+                Ok(count) => self.note_received(count, room),
+                Err(e) if is_canceled(&e) && self.watch.fired() == Fired::Nothing => {}
+                Err(e) if begun_ms.is_some() && is_canceled(&e) => {
+                    self.watch.note_cut(Cut::Head, self.peer);
                     return Err(HeadEnd::Bad(HeadError {
                         status: 408,
                         what: "the request head took too long",
@@ -181,76 +222,164 @@ impl Stream {
         self.consumed = 0;
     }
 
-    /// Receives more bytes behind the buffered ones; 0 at the end.
-    pub(super) async fn recv_more(&mut self, room: usize) -> Result<usize> {
+    /// Receives more bytes behind the buffered ones; what comes fast gets more room.
+    pub(super) async fn recv_more(&mut self) -> Result<Received> {
         self.compact();
-        self.watch.arm(self.limits.body_timeout_ms);
-        let bytes = std::mem::take(&mut self.received);
-        let (count, bytes) = self.driver.recv_append(&self.socket, bytes, room).await;
-        self.received = bytes;
-        self.watch.disarm();
-        count.map_err(|e| self.broken(&e))
+        if self.received.is_empty() && self.received.capacity() > 2 * self.room {
+            self.received = Vec::new();
+        }
+        loop {
+            self.watch.arm(self.limits.body_timeout_ms);
+            let (bytes, room) = (std::mem::take(&mut self.received), self.room);
+            let (count, bytes) = self.driver.recv_append(&self.socket, bytes, room).await;
+            self.received = bytes;
+            if let Some(received) = self.received(count, room) {
+                return received;
+            }
+        }
     }
 
-    /// Receives straight into a buffer until the range is full; fewer bytes mean that the client has ended.
-    pub(super) async fn recv_into(&mut self, buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
-        self.watch.arm(self.limits.body_timeout_ms);
-        let (count, buf) = self.driver.recv(&self.socket, buf, range, true).await;
-        self.watch.disarm();
-        (count.map_err(|e| self.broken(&e)), buf)
+    /// Receives straight into a buffer: what there is, at least a byte.
+    pub(super) async fn recv_into(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Received>, Buf) {
+        loop {
+            self.watch.arm(self.limits.body_timeout_ms);
+            let (count, back) = self.driver.recv(&self.socket, buf, range.clone(), false).await;
+            buf = back;
+            if let Some(received) = self.received(count, range.len()) {
+                return (received, buf);
+            }
+        }
     }
 
-    /// Sends bytes; the vector comes back for reuse.
+    /// The outcome of a receive; `None` when a cancellation that was meant for another one has hit it.
+    fn received(&mut self, count: std::io::Result<usize>, room: usize) -> Option<Result<Received>> {
+        self.watch.disarm();
+        match count {
+            Ok(count) => {
+                self.note_received(count, room);
+                Some(Ok(Received::Bytes(count)))
+            }
+            Err(e) if is_canceled(&e) => match self.watch.fired() {
+                Fired::Nothing => None,
+                Fired::Hold => Some(Ok(Received::Nothing)),
+                Fired::Deadline => {
+                    self.watch.note_cut(Cut::Body, self.peer);
+                    Some(Err(self.broken(&e)))
+                }
+            },
+            Err(e) => Some(Err(self.broken(&e))),
+        }
+    }
+
+    fn note_received(&mut self, count: usize, room: usize) {
+        self.pace.note(count, self.watch.now_ms());
+        let wanted = if count == room { 2 * self.room } else { FIRST_RECV_BYTES };
+        self.room = wanted.clamp(FIRST_RECV_BYTES, RECV_BYTES_MAX);
+    }
+
+    /// The speed of the bytes that come in.
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// The peer has filled a buffer in time.
+    pub(super) fn note_filled(&mut self, size_bytes: usize) {
+        if size_bytes >= QUANTUM_BYTES {
+            self.pace.note_filled();
+        }
+    }
+
+    /// From now on a buffer is held that this peer is to fill or to take: not for long.
+    pub(super) fn hold(&self) {
+        self.watch.hold(HOLD_MS);
+    }
+
+    pub(super) fn end_hold(&self) {
+        self.watch.end_hold();
+    }
+
+    /// True once the peer has held its buffer for long enough; then it counts as slow.
+    pub(super) fn is_held_too_long(&mut self) -> bool {
+        let too_long = self.watch.is_held_too_long();
+        if too_long {
+            self.pace.note_slow(self.watch.now_ms());
+        }
+        too_long
+    }
+
+    /// Sends bytes, however long the peer takes for them; the vector comes back for reuse.
     pub(crate) async fn send(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>> {
-        self.watch.arm(self.limits.body_timeout_ms);
+        self.arm_send();
         let mut bytes = bytes;
         let mut at = 0;
         while at < bytes.len() {
             let range = at..bytes.len();
-            let wanted = range.len();
             let (count, back) = self.driver.send(&self.socket, bytes, range, false).await;
             bytes = back;
-            at += self.sent(count, wanted)?;
+            at += self.sent(count)?;
         }
         self.watch.disarm();
         Ok(bytes)
     }
 
-    /// Sends a head and the first piece of a body in one call.
-    pub(crate) async fn send_with_head(&mut self, head: Vec<u8>, piece: Piece) -> Result<Vec<u8>> {
-        self.watch.arm(self.limits.body_timeout_ms);
+    /// Sends a head and the first piece of a body in one call; returns as [`Stream::send_piece`].
+    pub(crate) async fn send_with_head(&mut self, head: Vec<u8>, piece: Piece) -> Result<Piece> {
+        self.arm_send();
+        self.hold();
         let head_len = head.len();
         let Piece { chunk, range } = piece;
         let (count, head, chunk) = self.driver.send_pair(&self.socket, head, chunk, range.clone()).await;
-        let sent = self.sent(count, head_len + range.len())?;
+        self.end_hold();
+        let sent = self.sent(count)?;
         if sent < head_len {
-            let head = self.send(head.get(sent..).unwrap_or_default().to_vec()).await?;
-            self.send_piece(Piece { chunk, range }).await?;
-            return Ok(head);
+            self.send(head.get(sent..).unwrap_or_default().to_vec()).await?;
         }
-        let rest = range.start + (sent - head_len)..range.end;
-        self.send_piece(Piece { chunk, range: rest }).await?;
-        Ok(head)
+        let rest = range.start + sent.saturating_sub(head_len)..range.end;
+        let piece = Piece { chunk, range: rest };
+        if self.watch.fired() == Fired::Hold { Ok(piece) } else { self.send_piece(piece).await }
     }
 
-    /// Sends a piece of a body, without a copy where the path allows it.
-    pub(crate) async fn send_piece(&mut self, piece: Piece) -> Result<()> {
+    /// Sends a piece of a body, without a copy where the path allows it. Returns what the peer did not take while it
+    /// could hold a buffer.
+    pub(crate) async fn send_piece(&mut self, piece: Piece) -> Result<Piece> {
+        self.hold();
+        let rest = self.send_held(piece).await;
+        self.end_hold();
+        rest
+    }
+
+    /// As [`Stream::send_piece`], but however long the peer takes.
+    pub(crate) async fn send_all(&mut self, piece: Piece) -> Result<()> {
+        self.send_held(piece).await.map(drop)
+    }
+
+    async fn send_held(&mut self, piece: Piece) -> Result<Piece> {
         let Piece { mut chunk, mut range } = piece;
-        self.watch.arm(self.limits.body_timeout_ms);
-        while !range.is_empty() {
-            let zero_copy = range.len() >= self.limits.zero_copy_bytes_min
-                && self.driver.features().send_zc
-                && !self.zero_copy.copied();
-            let (count, back) = if zero_copy {
+        self.arm_send();
+        while !range.is_empty() && self.watch.fired() != Fired::Hold {
+            let (count, back) = if self.goes_without_copy(range.len()) {
                 self.driver.send_zc(&self.socket, chunk, range.clone(), &self.zero_copy).await
             } else {
                 self.driver.send(&self.socket, chunk, range.clone(), false).await
             };
             chunk = back;
-            range.start += self.sent(count, range.len())?;
+            range.start += self.sent(count)?;
         }
         self.watch.disarm();
-        Ok(())
+        Ok(Piece { chunk, range })
+    }
+
+    /// Until the peer has acknowledged it, what goes without a copy stays where it is, so this is for when there is plenty.
+    fn goes_without_copy(&self, len: usize) -> bool {
+        let may = len >= self.limits.zero_copy_bytes_min && self.driver.features().send_zc;
+        may && !self.zero_copy.copied() && {
+            let pool = self.driver.pool().stats();
+            pool.used_bytes < pool.limit_bytes / 2
+        }
+    }
+
+    fn arm_send(&self) {
+        self.watch.arm_for_progress(SEND_TIMEOUTS * self.limits.body_timeout_ms);
     }
 
     /// Ends the connection so that the last answer arrives: closing with unread bytes would reset it.
@@ -269,23 +398,30 @@ impl Stream {
         }
     }
 
-    fn sent(&mut self, count: std::io::Result<usize>, wanted: usize) -> Result<usize> {
-        match count {
-            Ok(0) => Err(self.broken(&std::io::ErrorKind::WriteZero.into())),
-            // The kernel carries on by itself until all is sent: a send canceled at its deadline says what it has got
-            // rid of until then, not that it was canceled.
-            Ok(count) if count < wanted && self.watch.has_fired() => {
-                Err(self.broken(&rustix::io::Errno::CANCELED.into()))
-            }
-            Ok(count) => Ok(count),
-            Err(e) => Err(self.broken(&e)),
+    /// The number of bytes that a send has got rid of. The kernel carries on by itself until all are sent; a send that is canceled
+    /// says how far it has come, and that it was canceled only if it had not begun.
+    fn sent(&mut self, count: std::io::Result<usize>) -> Result<usize> {
+        let count = match count {
+            Ok(0) => return Err(self.broken(&std::io::ErrorKind::WriteZero.into())),
+            Err(e) if is_canceled(&e) => 0,
+            Err(e) => return Err(self.broken(&e)),
+            Ok(count) => count,
+        };
+        if self.watch.fired() == Fired::Deadline {
+            self.watch.note_cut(Cut::Answer, self.peer);
+            return Err(self.broken(&rustix::io::Errno::CANCELED.into()));
         }
+        Ok(count)
     }
 
     fn broken(&mut self, error: &std::io::Error) -> Error {
         self.usable = false;
         Error::socket(error)
     }
+}
+
+fn is_canceled(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::CANCELED.raw_os_error())
 }
 
 /// Where the head ends, if it is complete. Whether it is well-formed shows when it is parsed.

@@ -3,7 +3,7 @@
 //! From the record on there is no wait until the change is handed to its commit group, so that the log, the index
 //! and the group all know the changes of a name in one order.
 
-use super::after::{After, Rename, Undo};
+use super::after::{After, Rename, Unlink};
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{DELETION_BYTES_MAX, Lane};
@@ -11,6 +11,7 @@ use super::lock::NameGuard;
 use super::open;
 use super::place::{Extent, Place};
 use super::sidecar;
+use super::undo::{Kept, Undo, Unsettled};
 use crate::error::{Error, Result};
 use crate::fault;
 use std::future::Future;
@@ -29,6 +30,8 @@ pub(super) struct Held<'s> {
     index_key: Vec<u8>,
     lane: &'s Rc<Lane>,
     pub(super) old: Option<Entry>,
+    /// Tells whether what was looked up may have been taken back since.
+    taken_back: u64,
     _guard: NameGuard,
 }
 
@@ -44,15 +47,17 @@ impl Store {
     pub(super) async fn hold<'s>(&'s self, key: &'s Key) -> Result<Held<'s>> {
         let lane = self.lane(key)?;
         self.writable(key.mountpath)?;
-        // The index is written out in the background; whoever is faster waits.
-        while lane.index.memtable_bytes() > 4 * self.limits.memtable_bytes {
+        // The index is written out in the background; whoever is faster waits, unless that fails.
+        while lane.index().memtable_bytes() > 4 * self.limits.memtable_bytes {
+            lane.may_wait_for_upkeep()?;
             self.driver.sleep(Duration::from_millis(1)).await;
         }
         let index_key = key.index_key();
         let guard = self.locks.lock(&index_key).await;
         self.check_alive(&key.bucket)?;
+        let taken_back = lane.taken_back();
         let old = lane.lookup(&index_key).await?;
-        Ok(Held { store: self, key, index_key, lane, old, _guard: guard })
+        Ok(Held { store: self, key, index_key, lane, old, taken_back, _guard: guard })
     }
 
     /// Removes an object; false when there was none.
@@ -73,9 +78,9 @@ impl Store {
         custom: Vec<(String, String)>,
         durability: Durability,
     ) -> Result<()> {
-        let mut held = self.hold(key).await?;
+        let held = self.hold(key).await?;
         let missing = || Error::object_missing(&key.bucket.name, &key.name);
-        let old = held.old.take().ok_or_else(missing)?;
+        let old = held.old.clone().ok_or_else(missing)?;
         let done = match old.place {
             Place::File { .. } => held.set_file_custom(old, custom, durability).await?,
             Place::Segment(extent) => held.set_small_custom(old, extent, custom, durability).await?,
@@ -96,7 +101,10 @@ impl Store {
         {
             // Changes take effect in the order of their coming: those that came before this one have done so then. One
             // that fails has failed for them too.
-            let _ = committer.join(lane, After::Nothing, Durability::None).await;
+            let _ = committer.barrier(lane).await;
+        }
+        for lane in self.lanes() {
+            lane.ledger.borrow_mut().bucket_is_still(bucket.id);
         }
         // Its entries and bodies are never asked for again and leave the caches as they age.
     }
@@ -128,18 +136,16 @@ impl Held<'_> {
         data: &[u8],
         durability: Durability,
     ) -> Result<(Rc<Entry>, Done)> {
-        let old = self.old.take();
         let extent = self.append_object(&entry, crcs, data).await?;
         entry.place = Place::Segment(extent);
+        let old = self.old.take();
         // A file of that name is in the way.
         let after = match &old {
-            Some(old) if old.place.is_file() => {
-                After::Unlink { path: self.key.path(), sidecar: old.sidecar() }
-            }
+            Some(old) if old.place.is_file() => self.unlink(old),
             _ => After::Nothing,
         };
-        let entry = self.publish(entry, old.as_ref());
-        Ok((entry, self.join(after, durability)?))
+        let (entry, undo) = self.publish(entry, old);
+        Ok((entry, self.join(after, undo, durability)?))
     }
 
     /// Puts a work file, with its metadata on it, into the place of an object.
@@ -149,47 +155,48 @@ impl Held<'_> {
         work: &mut Option<WorkFile>,
         durability: Durability,
     ) -> Result<(Rc<Entry>, Done)> {
-        let old = self.old.take();
         self.append_file(&entry).await?;
         let Some(work) = work.take() else { return Err(Error::internal("an object was committed twice")) };
-        self.lane.unsettle(entry.generation);
-        let entry = self.publish(entry, old.as_ref());
-        let old = old.map(Rc::new);
+        let unsettled = Unsettled::new(self.lane, entry.generation);
+        let old = self.old.take();
+        let old_sidecar = old.as_ref().and_then(Entry::sidecar);
+        let (entry, undo) = self.publish(entry, old);
         let rename = Rename {
             file: work.file,
             work_path: work.work_path,
             path: self.key.path(),
-            old_sidecar: old.as_ref().and_then(|old| old.sidecar()),
+            old_sidecar,
             sidecar: work.sidecar,
-            undo: Undo {
-                bucket_id: self.key.bucket.id,
-                key: self.index_key.clone(),
-                generation: entry.generation,
-                old,
-            },
+            unsettled,
         };
-        Ok((entry, self.join(After::Rename(Box::new(rename)), durability)?))
+        Ok((entry, self.join(After::Rename(Box::new(rename)), undo, durability)?))
     }
 
     async fn delete(mut self, generation: u64, durability: Durability) -> Result<Done> {
-        let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
         self.lane.log.reserve(DELETION_BYTES_MAX).await?;
-        self.store.check_alive(&self.key.bucket)?;
+        self.check_current()?;
+        let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
         let deletion = Deletion { bucket_id: self.key.bucket.id, name: self.key.name.clone(), generation };
         self.lane.log.append_deletion(deletion)?;
+        self.lane.ledger.borrow_mut().note_generation(generation);
         fault::point("deletion-appended");
         self.lane.unpublish(self.key.bucket.id, &self.index_key, &old);
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
         self.store.forget_caches(&old);
         let after = match old.place {
-            Place::File { .. } => After::Unlink { path: self.key.path(), sidecar: old.sidecar() },
+            Place::File { .. } => self.unlink(&old),
             Place::Segment(_) => After::Nothing,
         };
-        self.join(after, durability)
+        let undo = self.undo(None, Some(old));
+        self.join(after, undo, durability)
+    }
+
+    fn unlink(&self, old: &Entry) -> After {
+        After::Unlink(Unlink { path: self.key.path(), sidecar: old.sidecar() })
     }
 
     async fn set_file_custom(
-        self,
+        mut self,
         old: Entry,
         custom: Vec<(String, String)>,
         durability: Durability,
@@ -197,7 +204,7 @@ impl Held<'_> {
         self.lane.settled(&old).await?;
         let mountpath = self.store.mountpath(old.mountpath)?;
         let file = DirectFile::open(mountpath.dir(), &self.key.path(), OpenMode::Write)
-            .map_err(|e| Error::disk("open to change metadata", &e))?;
+            .map_err(|e| mountpath.failed("open to change metadata", &e))?;
         let meta =
             open::read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
         let mut meta = ObjectMeta { custom, ..meta };
@@ -207,13 +214,13 @@ impl Held<'_> {
         let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar });
         entry.atime_ns.set(old.atime_ns.get());
         self.append_file(&entry).await?;
-        self.publish(entry, Some(&old));
-        self.join(After::SetMeta { file: Rc::clone(file.fd()), value }, durability)
+        let (_, undo) = self.publish(entry, Some(old));
+        self.join(After::SetMeta { file: Rc::clone(file.fd()), value }, undo, durability)
     }
 
     /// A small object is written anew with its metadata; it stays the same generation.
     async fn set_small_custom(
-        self,
+        mut self,
         old: Entry,
         extent: Extent,
         custom: Vec<(String, String)>,
@@ -226,9 +233,9 @@ impl Held<'_> {
         let crcs = extent.crcs.iter().copied().take(blocks).collect();
         let extent = self.append_object(&entry, crcs, data).await?;
         let changed = Entry { place: Place::Segment(extent), ..entry };
-        self.publish(changed, Some(&old));
         self.store.cache.forget_fields(old.generation);
-        self.join(After::Nothing, durability)
+        let (_, undo) = self.publish(changed, Some(old));
+        self.join(After::Nothing, undo, durability)
     }
 
     async fn append_object(&self, entry: &Entry, crcs: Vec<u32>, data: &[u8]) -> Result<Extent> {
@@ -238,7 +245,7 @@ impl Held<'_> {
             .map_err(|e| Error::bad(format!("metadata: {e}")))?;
         let padding = segment::object_padding(meta.size);
         self.lane.log.reserve(head.len() + data.len() + padding).await?;
-        self.store.check_alive(&self.key.bucket)?;
+        self.check_current()?;
         let start = self.lane.log.append([&head, data], padding)?;
         fault::point("object-appended");
         Ok(super::lane::extent_of(start.segment, start.offset, head.len(), &meta))
@@ -250,26 +257,51 @@ impl Held<'_> {
         let mut record = Vec::with_capacity(1024);
         segment::file_record(&mut record, &meta).map_err(|e| Error::bad(format!("metadata: {e}")))?;
         self.lane.log.reserve(record.len()).await?;
-        self.store.check_alive(&self.key.bucket)?;
+        self.check_current()?;
         self.lane.log.append([&record, &[]], 0)?;
         fault::point("file-appended");
         Ok(())
     }
 
-    fn publish(&self, entry: Entry, old: Option<&Entry>) -> Rc<Entry> {
+    /// To be asked when nothing comes in between any more: the bucket is still there, and the name still stands for what
+    /// was looked up.
+    fn check_current(&self) -> Result<()> {
+        self.lane.check_standing()?;
+        self.store.check_alive(&self.key.bucket)?;
+        if self.lane.still_is(&self.index_key, self.old.as_ref(), self.taken_back) {
+            return Ok(());
+        }
+        Err(Error::busy("a change of this name has failed while another one waited for it: try again"))
+    }
+
+    fn publish(&mut self, entry: Entry, old: Option<Entry>) -> (Rc<Entry>, Undo) {
         let entry = Rc::new(entry);
-        self.lane.publish(self.key.bucket.id, &self.index_key, &entry, old);
+        self.lane.publish(self.key.bucket.id, &self.index_key, &entry, old.as_ref());
         // What is written may never be read: the next look-up brings it in.
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
-        if let Some(old) = old.filter(|old| old.generation != entry.generation) {
+        if let Some(old) = old.as_ref().filter(|old| old.generation != entry.generation) {
             self.store.forget_caches(old);
         }
-        entry
+        (Rc::clone(&entry), self.undo(Some(entry), old))
+    }
+
+    fn undo(&mut self, new: Option<Rc<Entry>>, old: Option<Entry>) -> Undo {
+        Undo {
+            bucket_id: self.key.bucket.id,
+            key: std::mem::take(&mut self.index_key),
+            new,
+            old: old.map(Rc::new),
+            freezes: self.lane.index().freezes(),
+            kept: Some(Kept {
+                entries: Rc::clone(&self.store.entries),
+                pieces: Rc::clone(&self.store.cache),
+            }),
+        }
     }
 
     /// Hands the change to its commit group.
-    fn join(&self, after: After, durability: Durability) -> Result<Done> {
+    fn join(&self, after: After, undo: Undo, durability: Durability) -> Result<Done> {
         let committer = self.store.committer(self.key.mountpath)?;
-        Ok(Box::pin(committer.join(self.lane, after, durability)))
+        Ok(Box::pin(committer.join(self.lane, after, Some(undo), durability)))
     }
 }

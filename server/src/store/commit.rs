@@ -1,25 +1,30 @@
 //! Group commit: one round of writes and one flush for every change in flight on a file system.
 //!
 //! A round takes what has come in since the last one began: it writes the batches of the lanes' logs, then makes what
-//! concerns plain files visible (a record is always written before its file is renamed or removed), then flushes once.
-//! Rounds follow each other without a pause, so that a lone change waits for nothing and many share one flush.
+//! concerns plain files visible (a record is always written before its file is touched), then flushes once, and then
+//! removes the files that are no longer wanted. Rounds follow each other without a pause, so that a lone change waits
+//! for nothing and many share one flush.
 //!
 //! It rests on the single ordered journal of ext4 and XFS: a flush of the file that was changed last makes every earlier
 //! change durable too (crash-tested; other file systems get a flush for each file). Which of many files that was cannot
-//! be told from outside, so the round changes one of its own, the marker, and flushes that. A failed flush fails everyone
-//! who waited for it, and the mountpath is suspect from then on: the next flush may well succeed, but says nothing about
-//! the pages that were lost.
+//! be told from outside, so the round changes one of its own, the marker, and flushes that.
+//!
+//! A failed write or flush makes the mountpath suspect: the next flush may well succeed, but says nothing about the
+//! pages that were lost. Everything that is under way then fails at once ([`Committer::fail`]): it is taken back from the
+//! latest change to the earliest, so that reads go on from what was durable, and whoever waits is answered. What cannot
+//! be taken back, because the old file has been renamed over, stays as it is. A start decides by what the log says.
 
 use super::META_XATTR;
-use super::after::After;
+use super::after::{After, Took};
 use super::lane::Lane;
 use super::mountpath::Mountpath;
+use super::undo::Undo;
 use crate::error::{Error, Result};
 use crate::fault;
 use futures_channel::oneshot;
 use futures_util::future::join_all;
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::collections::{HashSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,16 +34,13 @@ use wire::api::bprops::Durability;
 /// A change whose record is in its lane's batch.
 struct Change {
     lane: Rc<Lane>,
-    after: After,
+    /// `None` once it is done.
+    after: Option<After>,
+    took: Took,
+    undo: Option<Undo>,
     durability: Durability,
-    done: oneshot::Sender<Result<()>>,
-}
-
-/// A change that has taken effect and is to be made durable.
-struct Effect {
-    changed: Rc<OwnedFd>,
-    durability: Durability,
-    done: oneshot::Sender<Result<()>>,
+    /// `None` once it is answered.
+    done: Option<oneshot::Sender<Result<()>>>,
 }
 
 /// The commit group of one mountpath on one core.
@@ -74,19 +76,33 @@ impl Committer {
     }
 
     /// Hands in a change whose record has just been appended to its lane's log. It takes its course whether or not
-    /// the answer is waited for; the answer comes when the change is as durable as asked for.
+    /// the answer is waited for; the answer comes when the change is as durable as asked for, or has failed and, if
+    /// `undo` says how, has been taken back.
     pub(crate) fn join(
         &self,
         lane: &Rc<Lane>,
         after: After,
+        undo: Option<Undo>,
         durability: Durability,
     ) -> impl Future<Output = Result<()>> + use<> {
         let (done, outcome) = oneshot::channel();
-        self.waiting.borrow_mut().push(Change { lane: Rc::clone(lane), after, durability, done });
+        self.waiting.borrow_mut().push(Change {
+            lane: Rc::clone(lane),
+            after: Some(after),
+            took: Took::default(),
+            undo,
+            durability,
+            done: Some(done),
+        });
         if let Some(wake) = self.wake.take() {
             let _ = wake.send(());
         }
         async move { outcome.await.unwrap_or_else(|_| Err(Error::internal("the commit group has stopped"))) }
+    }
+
+    /// Returns when everything that was handed in before has taken effect or has failed.
+    pub(crate) async fn barrier(&self, lane: &Rc<Lane>) -> Result<()> {
+        self.join(lane, After::Nothing, None, Durability::None).await
     }
 
     /// The loop of the task that commits for the group; runs as long as the core does.
@@ -106,59 +122,145 @@ impl Committer {
     }
 
     async fn round(&self, group: Vec<Change>) {
-        let written = write_batches(&group).await;
-        if written.iter().any(|(_, outcome)| outcome.is_err()) {
-            self.mountpath.mark_suspect();
+        let group = RefCell::new(group);
+        if !self.mountpath.is_suspect() {
+            self.write_batches(&group).await;
         }
-        let mut effects = Vec::with_capacity(group.len());
-        for change in group {
-            let file = written.iter().find(|(lane, _)| Rc::ptr_eq(lane, &change.lane)).map(|(_, file)| file);
-            match file {
-                Some(Ok(file)) => effects.extend(self.take_effect(change, file.as_ref())),
-                Some(Err(e)) => answer(change.done, Err(e.clone())),
-                None => answer(change.done, Err(Error::internal("a change without its lane"))),
-            }
+        let group = group.into_inner();
+        // Another core may have met the failure.
+        if self.mountpath.is_suspect() {
+            return self.fail(group, &self.mountpath.refusal());
         }
+        let group = self.take_effect(group);
         fault::point("round-effective");
-        self.make_durable(effects).await;
+        self.make_durable(group).await;
     }
 
-    /// What a change does besides its record.
-    fn take_effect(&self, change: Change, log: Option<&Rc<OwnedFd>>) -> Option<Effect> {
-        match change.after.run(&self.mountpath, &change.lane) {
-            Ok(changed) => {
-                // With nothing of its own to flush, it waits for what was there before it.
-                let changed = changed.or_else(|| log.cloned()).unwrap_or_else(|| Rc::clone(&self.marker));
-                Some(Effect { changed, durability: change.durability, done: change.done })
+    /// Writes the batches of all lanes that have changes in the group, side by side. After a failure the group is empty.
+    async fn write_batches(&self, group: &RefCell<Vec<Change>>) {
+        let mut lanes: Vec<Rc<Lane>> = Vec::new();
+        for change in group.borrow().iter() {
+            if !lanes.iter().any(|lane| Rc::ptr_eq(lane, &change.lane)) {
+                lanes.push(Rc::clone(&change.lane));
             }
-            Err(e) => {
-                answer(change.done, Err(e));
-                None
+        }
+        let writes = lanes.into_iter().map(|lane| async move {
+            match lane.write_batch().await {
+                Ok(file) => {
+                    let mut group = group.borrow_mut();
+                    let of_lane = group.iter_mut().filter(|change| Rc::ptr_eq(&change.lane, &lane));
+                    of_lane.for_each(|change| change.took.changed.clone_from(&file));
+                }
+                // At once, before anybody else gets the core: nobody shall see the log broken and the index unaware.
+                Err(e) => self.fail(group.take(), &self.mountpath.lost("write to the log", &e)),
+            }
+        });
+        join_all(writes).await;
+    }
+
+    /// What the changes do besides their records; returns those that did not fail.
+    fn take_effect(&self, group: Vec<Change>) -> Vec<Change> {
+        let mut effective = Vec::with_capacity(group.len());
+        let mut rest = VecDeque::from(group);
+        while let Some(mut change) = rest.pop_front() {
+            let log = change.took.changed.take();
+            match change.after.take().unwrap_or(After::Nothing).run(&self.mountpath, change.durability) {
+                Ok(took) => {
+                    // With nothing of its own to flush, it waits for what was there before it.
+                    let changed = took.changed.or(log).or_else(|| Some(Rc::clone(&self.marker)));
+                    change.took = Took { changed, ..took };
+                    effective.push(change);
+                }
+                Err(e) => {
+                    self.take_back(&change, &mut rest);
+                    change.answer(Err(e));
+                }
+            }
+        }
+        effective
+    }
+
+    /// Takes one change back that has failed alone. A later one of the same name may have been published on top of it.
+    fn take_back(&self, change: &Change, rest: &mut VecDeque<Change>) {
+        let Some(undo) = &change.undo else { return };
+        let mut waiting = self.waiting.borrow_mut();
+        let later = rest.iter_mut().chain(waiting.iter_mut());
+        let mut later = later
+            .filter(|later| Rc::ptr_eq(&later.lane, &change.lane))
+            .filter_map(|later| later.undo.as_mut());
+        change.lane.take_back(undo, later.find(|later| later.key == undo.key));
+    }
+
+    /// Fails all changes that are under way: takes them back, the latest first, and answers everybody.
+    fn fail(&self, group: Vec<Change>, why: &Error) {
+        let mut changes = group;
+        changes.append(&mut self.waiting.borrow_mut());
+        // Files that were to go and may have been renamed over instead.
+        let unwanted: HashSet<String> = changes
+            .iter()
+            .filter_map(|change| change.took.unwanted.as_ref())
+            .map(|u| u.path.clone())
+            .collect();
+        // Names that a change stands for which cannot be taken back: what came before it is not to be seen again.
+        let mut standing: HashSet<(u16, Vec<u8>)> = HashSet::new();
+        for change in changes.iter_mut().rev() {
+            change.lane.log.fail(why);
+            let stands = change.stands(&unwanted);
+            let Some(undo) = change.undo.take() else { continue };
+            if stands {
+                standing.insert((change.lane.number, undo.key));
+            } else if standing.is_empty() || !standing.contains(&(change.lane.number, undo.key.clone())) {
+                change.lane.take_back(&undo, None);
+                // It may come back with the next start if it cannot be removed now.
+                let renamed = change.took.renamed.take();
+                renamed.into_iter().for_each(|path| drop(sys::unlink_beneath(self.mountpath.dir(), &path)));
+            }
+        }
+        for mut change in changes {
+            change.after.take().into_iter().for_each(|after| after.give_up(&self.mountpath));
+            change.answer(Err(why.clone()));
+        }
+    }
+
+    async fn make_durable(&self, mut group: Vec<Change>) {
+        let unflushed = |change: &&mut Change| change.durability == Durability::None;
+        group.iter_mut().filter(unflushed).for_each(|change| change.answer(Ok(())));
+        let flushed = self.flush_all(&group).await;
+        // Another core's failure may have taken pages of ours with it.
+        let suspect = || self.mountpath.is_suspect().then(|| self.mountpath.refusal());
+        if let Some(why) = flushed.err().or_else(suspect) {
+            return self.fail(group, &why);
+        }
+        self.remove_unwanted(&group);
+        group.iter_mut().for_each(|change| change.answer(Ok(())));
+    }
+
+    /// Removes files whose records say that they are gone, unless a later change has put another one in their place.
+    fn remove_unwanted(&self, group: &[Change]) {
+        let mut renamed: HashSet<&str> = HashSet::new();
+        for change in group.iter().rev() {
+            renamed.extend(change.took.renamed.as_deref());
+            match &change.took.unwanted {
+                Some(unlink) if renamed.contains(unlink.path.as_str()) => {
+                    unlink.remove_sidecar(&self.mountpath);
+                }
+                Some(unlink) => unlink.run_or_leave(&self.mountpath),
+                None => {}
             }
         }
     }
 
-    async fn make_durable(&self, effects: Vec<Effect>) {
-        let mut group = Vec::with_capacity(effects.len());
-        let mut alone = Vec::new();
-        for effect in effects {
-            match effect.durability {
-                Durability::None => answer(effect.done, Ok(())),
-                Durability::Group => group.push(effect),
-                Durability::Always => alone.push(effect),
-            }
+    /// One flush for all that share one, and one for each that wants its own.
+    async fn flush_all(&self, group: &[Change]) -> Result<()> {
+        let of = |wanted| group.iter().filter(move |change| change.durability == wanted);
+        self.flush_group(&of(Durability::Group).collect::<Vec<_>>()).await?;
+        for change in of(Durability::Always) {
+            self.flush_group(&[change]).await?;
         }
-        let outcome = self.flush_group(&group).await;
-        for effect in group {
-            answer(effect.done, outcome.clone());
-        }
-        for effect in alone {
-            let outcome = self.flush_group(std::slice::from_ref(&effect)).await;
-            answer(effect.done, outcome);
-        }
+        Ok(())
     }
 
-    async fn flush_group(&self, group: &[Effect]) -> Result<()> {
+    async fn flush_group(&self, group: &[&Change]) -> Result<()> {
         if group.is_empty() {
             return Ok(());
         }
@@ -167,10 +269,10 @@ impl Committer {
             return self.flush_marker().await;
         }
         let mut flushed: Vec<&Rc<OwnedFd>> = Vec::new();
-        for effect in group {
-            if !flushed.iter().any(|file| Rc::ptr_eq(file, &effect.changed)) {
-                self.flush(&effect.changed).await?;
-                flushed.push(&effect.changed);
+        for file in group.iter().filter_map(|change| change.took.changed.as_ref()) {
+            if !flushed.iter().any(|done| Rc::ptr_eq(file, done)) {
+                self.flush(file).await?;
+                flushed.push(file);
             }
         }
         Ok(())
@@ -178,7 +280,8 @@ impl Committer {
 
     /// Makes everything durable that was changed on the file system before.
     pub(crate) async fn flush_marker(&self) -> Result<()> {
-        sys::touch(self.marker.as_fd()).map_err(|e| self.failed(&e))?;
+        let touched = uring::fault::step("round-touch").and_then(|()| sys::touch(self.marker.as_fd()));
+        touched.map_err(|e| self.mountpath.lost("flush", &e))?;
         self.flush(&self.marker).await
     }
 
@@ -188,14 +291,10 @@ impl Committer {
         // (crash-tested). Reading an attribute tells: it fails from then on, and costs nothing next to a flush.
         let flushed = self.driver.fsync(changed, false).await;
         fault::point("round-durable");
-        let outcome = flushed.and_then(|()| sys::get_xattr(changed.as_fd(), META_XATTR).map(drop));
-        outcome.map_err(|e| self.failed(&e))
-    }
-
-    fn failed(&self, error: &io::Error) -> Error {
-        self.mountpath.mark_suspect();
-        tracing::error!(mountpath = %self.mountpath.path.display(), %error, "flush failed: mountpath is suspect");
-        Error::disk("flush", error)
+        let outcome = flushed
+            .and_then(|()| uring::fault::step("round-flush"))
+            .and_then(|()| sys::get_xattr(changed.as_fd(), META_XATTR).map(drop));
+        outcome.map_err(|e| self.mountpath.lost("flush", &e))
     }
 
     fn ordered_journal(&self) -> bool {
@@ -203,24 +302,19 @@ impl Committer {
     }
 }
 
-type Written = Vec<(Rc<Lane>, Result<Option<Rc<OwnedFd>>>)>;
+impl Change {
+    /// Whether it has been promised, or has replaced a file that cannot come back.
+    fn stands(&self, unwanted: &HashSet<String>) -> bool {
+        let was_file =
+            self.undo.as_ref().and_then(|undo| undo.old.as_ref()).is_some_and(|old| old.place.is_file());
+        let replaced = |path: &String| was_file || unwanted.contains(path);
+        self.done.is_none() || self.took.renamed.as_ref().is_some_and(replaced)
+    }
 
-/// Writes the batches of all lanes that have changes in the group, side by side.
-async fn write_batches(group: &[Change]) -> Written {
-    let mut lanes: Vec<Rc<Lane>> = Vec::new();
-    for change in group {
-        if !lanes.iter().any(|lane| Rc::ptr_eq(lane, &change.lane)) {
-            lanes.push(Rc::clone(&change.lane));
+    fn answer(&mut self, outcome: Result<()>) {
+        if let Some(done) = self.done.take() {
+            // A client that has gone away waits for nothing.
+            let _ = done.send(outcome);
         }
     }
-    let writes = lanes.into_iter().map(|lane| async move {
-        let outcome = lane.write_batch().await;
-        (lane, outcome)
-    });
-    join_all(writes).await
-}
-
-fn answer(done: oneshot::Sender<Result<()>>, outcome: Result<()>) {
-    // A client that has gone away waits for nothing.
-    let _ = done.send(outcome);
 }

@@ -14,6 +14,11 @@ pub(crate) struct Doorkeeper {
     recent: Vec<u64>,
     /// Those of the time before.
     older: Vec<u64>,
+    /// The next recent ones. They are emptied little by little, because emptying megabytes at once, or touching them for
+    /// the first time, would stop the core for milliseconds.
+    next: Vec<u64>,
+    /// Words of the next ones that are empty.
+    emptied: usize,
     /// How large the recent ones are together.
     asked: u64,
     window: u64,
@@ -23,7 +28,8 @@ impl Doorkeeper {
     /// For a cache of the size `window`, in whatever unit, that holds up to so many things.
     pub(crate) fn new(window: u64, things_max: usize) -> Self {
         let words = (things_max * BITS_PER_THING).div_ceil(WORD_BITS).next_power_of_two();
-        Self { recent: vec![0; words], older: vec![0; words], asked: 0, window }
+        let [recent, older, next] = std::array::from_fn(|_| vec![0; words]);
+        Self { recent, older, next, emptied: words, asked: 0, window }
     }
 
     /// Whether this was asked for lately; from now on it was.
@@ -41,16 +47,42 @@ impl Doorkeeper {
     fn note(&mut self, places: [usize; 2], size: u64) {
         self.asked += size;
         if self.asked > self.window {
-            std::mem::swap(&mut self.recent, &mut self.older);
-            self.recent.fill(0);
+            self.turn_over();
             self.asked = size;
         }
+        self.empty_some(size);
         let words = self.recent.len();
         for place in places {
             if let Some(word) = self.recent.get_mut(place / WORD_BITS % words) {
                 *word |= 1 << (place % WORD_BITS);
             }
         }
+    }
+
+    /// The recent ones are the older ones now.
+    fn turn_over(&mut self) {
+        // Only what came in one large step is left to do.
+        self.empty_to(self.next.len());
+        std::mem::swap(&mut self.recent, &mut self.older);
+        std::mem::swap(&mut self.recent, &mut self.next);
+        self.emptied = 0;
+    }
+
+    /// Empties of the next ones twice the share that `size` is of the window, so that they are ready in time.
+    fn empty_some(&mut self, size: u64) {
+        let words = self.next.len();
+        if self.emptied < words {
+            let share = size.saturating_mul(2 * words as u64) / self.window.max(1);
+            let step = usize::try_from(share).unwrap_or(words).saturating_add(1);
+            self.empty_to(self.emptied.saturating_add(step).min(words));
+        }
+    }
+
+    fn empty_to(&mut self, end: usize) {
+        if let Some(words) = self.next.get_mut(self.emptied..end) {
+            words.fill(0);
+        }
+        self.emptied = end;
     }
 }
 
@@ -87,6 +119,23 @@ mod tests {
         assert!(!door.has_seen(1, 400) && door.has_seen(1, 400));
         (10..20).for_each(|hash| _ = door.has_seen(hash, 400));
         assert!(!door.has_seen(1, 400));
+    }
+
+    #[test]
+    fn a_table_is_emptied_little_by_little_and_in_time() {
+        let mut door = Doorkeeper::new(10_000, 10_000);
+        let words = door.next.len();
+        let (mut before, mut turns) = (door.emptied, 0);
+        for hash in 0..100_000 {
+            door.has_seen(hash, 1);
+            if door.emptied < before {
+                assert_eq!(before, words, "it is empty when its turn comes");
+                (before, turns) = (0, turns + 1);
+            }
+            assert!(door.emptied - before <= 1, "{} of {words} words at once", door.emptied - before);
+            before = door.emptied;
+        }
+        assert!(turns >= 5, "{turns}");
     }
 
     #[test]

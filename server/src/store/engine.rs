@@ -4,16 +4,16 @@ use super::cache::ReadCache;
 use super::commit::Committer;
 use super::doorkeeper::Doorkeeper;
 use super::entry::{BucketRef, Entry, Key};
-use super::lane::{Lane, Share, Upkeep, UpkeepLimits};
+use super::lane::{Lane, UpkeepLimits};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::open::OpenObject;
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
 use super::room::{Files, Room};
+use super::slow::{Loan, SlowMemory};
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
-use futures_util::future::try_join_all;
 use lsm::IndexCache;
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
@@ -21,8 +21,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use uring::Driver;
+use uring::{Driver, Pool, PoolStats};
 
 /// Bounds of one core's store.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +34,8 @@ pub(crate) struct StoreConfig {
     pub(crate) segment_bytes: u64,
     /// Bytes that the indexes may take: what is not written out yet, and blocks of what is.
     pub(crate) index_bytes: usize,
+    /// Plain memory that slow peers may borrow.
+    pub(crate) slow_bytes: usize,
 }
 
 /// What a core's store holds and has done.
@@ -54,14 +55,19 @@ pub(crate) struct StoreStats {
     /// Small objects and pieces of large ones that were in memory when they were asked for, and that were not.
     pub(crate) cache_hits: u64,
     pub(crate) cache_misses: u64,
-    /// Memory of the cache that is in use.
-    pub(crate) cache_bytes: u64,
+    /// Memory of the cache.
+    pub(crate) cache_pool: PoolStats,
+    /// Plain memory that slow peers have borrowed.
+    pub(crate) slow_bytes: u64,
     /// Look-ups of index blocks in memory, and reads of those that were not there.
     pub(crate) index_cache_hits: u64,
     pub(crate) index_cache_misses: u64,
     pub(crate) flushes: u64,
     pub(crate) commits: u64,
     pub(crate) corrupt_reads: u64,
+    /// Lanes whose index is damaged and being made anew, and indexes that have been.
+    pub(crate) lost_lanes: u64,
+    pub(crate) rebuilt: u64,
 }
 
 /// Whether a read looks into the cache of what was read, and fills it.
@@ -81,13 +87,17 @@ pub(crate) struct BucketIds {
     pub(crate) first_new: u64,
 }
 
+/// Entries by index key.
+pub(crate) type EntryCache = RefCell<Cache<Box<[u8]>, Rc<Entry>>>;
+
 /// One core's objects.
 pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
     pub(super) cache: Rc<ReadCache>,
+    pub(super) slow: Rc<SlowMemory>,
     /// Of objects that are asked for again and again.
-    pub(super) entries: RefCell<Cache<Box<[u8]>, Rc<Entry>>>,
+    pub(super) entries: Rc<EntryCache>,
     pub(super) entries_door: RefCell<Doorkeeper>,
     pub(super) locks: NameLocks,
     pub(super) index_cache: Rc<IndexCache>,
@@ -105,73 +115,14 @@ pub(crate) struct Store {
     pub(super) last_generation: Cell<u64>,
     pub(super) counters: Cell<StoreStats>,
     pub(super) closing: Cell<bool>,
-    /// The upkeep is at work.
-    pub(super) keeping_up: Cell<bool>,
+    /// Upkeep tasks that have not ended, and how many of them have found something to do.
+    pub(super) keeping_up: Cell<u32>,
+    pub(super) busy_upkeeps: Cell<u32>,
+    /// The task that makes indexes anew is at work.
+    pub(super) rebuilding: Cell<bool>,
 }
 
-/// How long the upkeep waits when nothing is due.
-const UPKEEP_PAUSE: Duration = Duration::from_millis(100);
-
 impl Store {
-    /// The tasks that commit; spawn each once.
-    pub(crate) fn commit_loops(&self) -> impl Iterator<Item = impl Future<Output = ()> + use<>> {
-        self.committers.clone().into_iter().map(Committer::run)
-    }
-
-    /// The task that keeps indexes short and segments full; spawn it once.
-    pub(crate) async fn upkeep_loop(self: Rc<Self>) {
-        self.keeping_up.set(true);
-        while !self.closing.get() {
-            let mut busy = false;
-            for lane in self.lanes() {
-                if self.closing.get() {
-                    break;
-                }
-                match self.upkeep(lane).await {
-                    Ok(worked) => busy |= worked,
-                    Err(e) => {
-                        tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, error = %e, "upkeep");
-                        self.driver.sleep(Duration::from_secs(1)).await;
-                    }
-                }
-            }
-            if !busy {
-                self.driver.sleep(UPKEEP_PAUSE).await;
-            }
-        }
-        self.keeping_up.set(false);
-    }
-
-    async fn upkeep(&self, lane: &Rc<Lane>) -> Result<bool> {
-        if lane.mountpath.is_suspect() {
-            return Ok(false);
-        }
-        let upkeep = Upkeep {
-            committer: self.committer(lane.mountpath_index)?,
-            locks: &self.locks,
-            limits: self.limits,
-            is_alive: &|bucket_id| self.is_alive(bucket_id),
-            is_closing: &|| self.closing.get(),
-            share: Share { pause_percent: 100 },
-        };
-        lane.upkeep(&upkeep).await
-    }
-
-    /// Writes all indexes out, so that the next start has nothing to replay.
-    pub(crate) async fn close(&self) -> Result<()> {
-        self.closing.set(true);
-        while self.keeping_up.get() {
-            self.driver.sleep(Duration::from_millis(2)).await;
-        }
-        let sound = self.lanes().filter(|lane| !lane.mountpath.is_suspect());
-        // Side by side: they share their flushes.
-        let closing = sound.map(|lane| async move {
-            lane.checkpoint_now(self.committer(lane.mountpath_index)?).await?;
-            lane.log.seal()
-        });
-        try_join_all(closing).await.map(drop)
-    }
-
     /// An object's metadata, if there is one of that name.
     pub(crate) async fn find(&self, key: &Key) -> Result<Option<Rc<Entry>>> {
         let index_key = key.index_key();
@@ -186,6 +137,14 @@ impl Store {
             self.entries.borrow_mut().insert(index_key.into_boxed_slice(), Rc::clone(&entry));
         }
         Ok(Some(entry))
+    }
+
+    /// Whether the index of a name's lane can be asked.
+    ///
+    /// # Errors
+    /// `Rebuilding` when it cannot.
+    pub(crate) async fn probe(&self, key: &Key) -> Result<()> {
+        self.lane(key)?.lookup(&key.index_key()).await.map(drop)
     }
 
     /// Whether an entry is still what its name stands for: one that was found a while ago may have been overwritten,
@@ -256,6 +215,11 @@ impl Store {
         }
     }
 
+    /// Pools that grow with use: buffers of what is in flight, and the cache.
+    pub(crate) fn pools(&self) -> [&Pool; 2] {
+        [self.driver.pool(), self.cache.pool()]
+    }
+
     /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
     pub(crate) fn kept_fields(
         &self,
@@ -266,6 +230,17 @@ impl Store {
         (!entry.place.is_file()).then(|| self.cache.kept_fields(entry.generation, variant, write)).flatten()
     }
 
+    /// Borrows plain memory for a slow peer.
+    pub(crate) fn lend_to_slow(&self, size_bytes: usize) -> Option<Loan> {
+        self.slow.try_lend(size_bytes)
+    }
+
+    /// True while so many buffers are free that it does no harm to lend one to a peer that may turn out to be slow.
+    pub(crate) fn has_plenty(&self) -> bool {
+        let pool = self.driver.pool().stats();
+        pool.waiting == 0 && pool.used_bytes < pool.limit_bytes / 2
+    }
+
     /// Starts writing an object.
     pub(crate) fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
         Writer::create(Rc::clone(self), key.clone(), new)
@@ -274,7 +249,8 @@ impl Store {
     pub(crate) fn stats(&self) -> StoreStats {
         let mut stats = self.counters.get();
         (stats.cache_hits, stats.cache_misses) = self.cache.hits_and_misses();
-        stats.cache_bytes = self.cache.used_bytes();
+        stats.cache_pool = self.cache.pool().stats();
+        stats.slow_bytes = self.slow.lent_bytes() as u64;
         let blocks = self.index_cache.stats();
         stats.index_bytes = blocks.bytes;
         stats.index_cache_hits = blocks.hits;
@@ -285,7 +261,8 @@ impl Store {
             stats.commits += commits;
         }
         for lane in self.lanes() {
-            let (ledger, index) = (lane.ledger.borrow(), lane.index.stats());
+            let (ledger, index) = (lane.ledger.borrow(), lane.index().stats());
+            stats.lost_lanes += u64::from(lane.is_lost());
             stats.objects += ledger.all().objects;
             stats.reclaimed += lane.reclaimed();
             stats.index_bytes += (index.resident_bytes + index.memtable_bytes) as u64;
@@ -326,8 +303,7 @@ impl Store {
     pub(super) fn writable(&self, index: usize) -> Result<&Arc<Mountpath>> {
         let mountpath = self.mountpath(index)?;
         if mountpath.is_suspect() {
-            let text = format!("mountpath {} is suspect after a failed flush", mountpath.path.display());
-            return Err(Error { kind: Kind::Io, ..Error::internal(text) });
+            return Err(mountpath.refusal());
         }
         Ok(mountpath)
     }
@@ -363,7 +339,7 @@ impl Store {
         if self.is_alive(bucket.id) { Ok(()) } else { Err(Error::bucket_missing(&bucket.name)) }
     }
 
-    fn count(&self, change: impl FnOnce(&mut StoreStats)) {
+    pub(super) fn count(&self, change: impl FnOnce(&mut StoreStats)) {
         let mut counters = self.counters.get();
         change(&mut counters);
         self.counters.set(counters);

@@ -1,14 +1,18 @@
 //! Random histories of one core's store against a model, with ends of all kinds in between.
 
+use super::check::{CheckPlan, Class, Finding, Observer};
 use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
+use super::history_damage::{damage_a_run, patiently};
 use super::mountpath::{FormatRequest, Mountpath};
 use super::scan::{ScanLine, ScanQuery};
-use super::start::{RecoveryReport, StoreSetup};
-use super::writer::{ByteSource, NewObject};
+use super::source::{Arrival, ByteSource, Fill};
+use super::start::StoreSetup;
+use super::writer::NewObject;
 use crate::error::Result;
 use futures_util::future::{join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
@@ -47,15 +51,36 @@ struct Thing {
 
 type Model = BTreeMap<(u64, String), Thing>;
 
-struct Bytes(Vec<u8>, usize);
+pub(super) struct Bytes(pub(super) Vec<u8>, pub(super) usize);
 
 impl ByteSource for Bytes {
-    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<usize>, Buf) {
+    async fn arrive(&mut self, _: &dyn Fn() -> bool) -> Result<Arrival> {
+        // Every other object comes slowly.
+        let rest = self.0.len() - self.1;
+        let slowly = self.0.len() % 2 == 1;
+        Ok(if rest == 0 {
+            Arrival::End
+        } else if slowly {
+            Arrival::Few
+        } else {
+            Arrival::Flow
+        })
+    }
+
+    async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
         let rest = &self.0[self.1..];
         let count = rest.len().min(range.len());
         buf[range.start..range.start + count].copy_from_slice(&rest[..count]);
         self.1 += count;
-        (Ok(count), buf)
+        (Ok(if count == range.len() { Fill::Full(count) } else { Fill::Ended(count) }), buf)
+    }
+
+    fn take(&mut self, bytes_max: usize, to: &mut Vec<u8>) -> Result<()> {
+        let rest = &self.0[self.1..];
+        let count = rest.len().min(bytes_max).min(5000);
+        to.extend_from_slice(&rest[..count]);
+        self.1 += count;
+        Ok(())
     }
 }
 
@@ -66,6 +91,8 @@ struct Life {
     replayed: u64,
     rebuilt: u64,
     reclaimed: u64,
+    /// Indexes made anew while the store was in use.
+    remade: u64,
 }
 
 /// A directory with a mountpath, and what should be in it.
@@ -74,10 +101,12 @@ struct World {
     dice: Dice,
     model: Model,
     buckets: Vec<Arc<BucketRef>>,
+    /// The same, as a rebuild sees them.
+    published: Rc<RefCell<Vec<Arc<BucketRef>>>>,
     next_bucket: u64,
 }
 
-fn driver() -> Driver {
+pub(super) fn driver() -> Driver {
     let pool = PoolConfig { size_bytes_max: 48 << 20 };
     Driver::new(DriverConfig { entries: 128, pool }).unwrap()
 }
@@ -87,11 +116,13 @@ impl World {
         // Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
         let beside = std::env::current_exe().unwrap();
         let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
-        let buckets = (1..=BUCKETS).map(bucket).collect();
-        Self { dir, dice: Dice(seed | 1), model: Model::new(), buckets, next_bucket: BUCKETS + 1 }
+        let buckets: Vec<_> = (1..=BUCKETS).map(bucket).collect();
+        let published = Rc::new(RefCell::new(buckets.clone()));
+        let (dice, model, next_bucket) = (Dice(seed | 1), Model::new(), BUCKETS + 1);
+        Self { dir, dice, model, buckets, published, next_bucket }
     }
 
-    async fn open(&self, driver: &Driver) -> (Rc<Store>, RecoveryReport) {
+    fn setup(&self, driver: &Driver) -> StoreSetup {
         let request =
             FormatRequest { mountpath_id: "mp".to_owned(), target_id: "t", cluster_id: "c", lanes: LANES };
         let mountpath = Arc::new(Mountpath::open(self.dir.path(), &request).unwrap());
@@ -102,8 +133,10 @@ impl World {
             segment_bytes: 512 << 10,
             // Small, so that indexes are written out and merged all the time.
             index_bytes: 1 << 20,
+            // None to lend: what comes slowly is written in small parts.
+            slow_bytes: 0,
         };
-        let setup = StoreSetup {
+        StoreSetup {
             driver: driver.clone(),
             core: 0,
             cores: 1,
@@ -111,8 +144,14 @@ impl World {
             config,
             buckets: self.buckets.clone(),
             first_new_bucket: self.next_bucket,
-        };
-        setup.open().await.unwrap()
+        }
+    }
+
+    /// Nothing on the disk contradicts anything else, counts included.
+    fn verify(&self) {
+        let driver = driver();
+        let verifying = verify(self.setup(&driver));
+        uring::block_on_within(&driver, DEADLINE, verifying).unwrap();
     }
 
     /// One life of the store: opened, used for some rounds, ended in one way or another.
@@ -121,14 +160,18 @@ impl World {
         let mut life = Life::default();
         let driving = driver.clone();
         let using = async {
-            let (store, report) = self.open(&driver).await;
+            let (store, report) = self.setup(&driver).open().await.unwrap();
             assert_eq!((report.unusable, report.torn_bytes), (0, 0), "{report:?}");
             (life.replayed, life.rebuilt) = (report.replayed, report.rebuilt);
             let tasks = FuturesUnordered::new();
             for commit in store.commit_loops() {
                 tasks.push(Box::pin(commit) as std::pin::Pin<Box<dyn Future<Output = ()>>>);
             }
-            tasks.push(Box::pin(Rc::clone(&store).upkeep_loop()));
+            for upkeep in store.upkeep_loops() {
+                tasks.push(Box::pin(upkeep));
+            }
+            let published = Rc::clone(&self.published);
+            tasks.push(Box::pin(Rc::clone(&store).rebuild_loop(move || published.borrow().clone())));
             let tasks = pin!(tasks.collect::<Vec<()>>());
             let work = pin!(async {
                 self.check_all(&store).await;
@@ -136,15 +179,17 @@ impl World {
                     life.steps += self.round(&store).await;
                 }
                 self.check_all(&store).await;
-                life.reclaimed = store.stats().reclaimed;
+                (life.reclaimed, life.remade) = (store.stats().reclaimed, store.stats().rebuilt);
                 // Else as if killed: what is acknowledged is in the files.
                 if self.dice.roll(4) == 0 {
-                    store.close().await.unwrap();
+                    store.close(DEADLINE).await.unwrap();
                 }
             });
             select(work, tasks).await;
         };
         uring::block_on_within(&driving, DEADLINE, using).unwrap();
+        drop(driving);
+        self.verify();
         if self.dice.roll(6) == 0 {
             self.lose_an_index();
         }
@@ -176,6 +221,11 @@ impl World {
         if self.dice.roll(200) == 0 {
             self.replace_bucket(store).await;
             changes.retain(|(id, _), _| self.buckets.iter().any(|bucket| bucket.id == *id));
+        }
+        if self.dice.roll(600) == 0 {
+            let lane = self.dice.roll(u64::from(LANES));
+            let dir = self.dir.path().join(format!(".straightline/lanes/{lane:02}"));
+            damage_a_run(&dir, |runs| self.dice.roll(runs));
         }
         let count = changes.len() as u64;
         join_all(changes.values().map(|change| change.make(store, &self.model))).await;
@@ -218,6 +268,7 @@ impl World {
         let at = self.dice.roll(BUCKETS) as usize;
         let old = std::mem::replace(&mut self.buckets[at], bucket(self.next_bucket));
         self.next_bucket += 1;
+        self.published.borrow_mut().clone_from(&self.buckets);
         store.forget_bucket(&old).await;
         if let Some(trash) = store.mountpath(0).unwrap().trash_bucket(&old).unwrap() {
             std::fs::remove_dir_all(trash).unwrap();
@@ -235,7 +286,7 @@ impl World {
             let query = ScanQuery { bucket_id: bucket.id, limit: usize::MAX, ..ScanQuery::default() };
             let names = self::names(store, &query).await;
             assert!(names.iter().eq(expected.iter().map(|(_, name)| name)), "{names:?}\n{expected:?}");
-            let sum = store.summarize(bucket.id, "").await.unwrap();
+            let sum = patiently(store, async || store.summarize(bucket.id, "").await).await.unwrap();
             let things = self.model.iter().filter(|((id, _), _)| *id == bucket.id);
             let bytes: u64 = things.map(|(_, thing)| thing.bytes.len() as u64).sum();
             assert_eq!((sum.objects, sum.size_bytes), (expected.len() as u64, bytes));
@@ -248,7 +299,7 @@ impl World {
     async fn check(&self, store: &Rc<Store>, (id, name): &(u64, String)) {
         let Some(bucket) = self.buckets.iter().find(|bucket| bucket.id == *id) else { return };
         let key = key(bucket, name);
-        let found = store.find(&key).await.unwrap();
+        let found = patiently(store, async || store.find(&key).await).await.unwrap();
         let thing = self.model.get(&(*id, name.clone()));
         let (Some(entry), Some(thing)) = (&found, thing) else {
             assert_eq!(found.is_some(), thing.is_some(), "{key:?}");
@@ -256,7 +307,8 @@ impl World {
         };
         assert_eq!((entry.version, &entry.custom[..]), (thing.version, &thing.custom[..]), "{key:?}");
         // Nobody changes it now; being moved to another segment must not show.
-        let bytes = read(store, &key, entry).await.unwrap_or_else(|e| panic!("{key:?}: {e} {entry:?}"));
+        let bytes = patiently(store, async || read(store, &key, entry).await).await;
+        let bytes = bytes.unwrap_or_else(|e| panic!("{key:?}: {e} {entry:?}"));
         assert!(bytes == thing.bytes, "{key:?} {entry:?}");
     }
 
@@ -292,7 +344,7 @@ impl World {
     }
 }
 
-async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<u8>> {
+pub(super) async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<u8>> {
     if entry.size_bytes == 0 {
         return Ok(Vec::new());
     }
@@ -308,18 +360,39 @@ async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> Result<Vec<
     Ok(bytes)
 }
 
-async fn names(store: &Store, query: &ScanQuery) -> Vec<String> {
-    let mut names = Vec::new();
-    let scanned = store.scan_lines(query, |line| {
-        let (ScanLine::Object(name, _) | ScanLine::Directory(name)) = line;
-        names.push(name.to_owned());
-        Ok(true)
-    });
-    scanned.await.unwrap();
-    names
+/// Checks a store that nobody uses: there must be no damage. What was under way at its end may have left files.
+pub(super) async fn verify(setup: StoreSetup) {
+    struct NoDamage;
+    impl Observer for NoDamage {
+        fn found(&self, finding: Finding) {
+            assert_eq!(finding.class, Class::Leftover, "{finding}");
+        }
+        fn expect(&self, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn is_cancelled(&self) -> bool {
+            false
+        }
+    }
+    let buckets = setup.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
+    let (store, lost) = setup.open_as_is().await.unwrap();
+    let plan = CheckPlan { buckets, lost, share: None, lanes_at_once: 2 };
+    store.check(&plan, &NoDamage).await.unwrap();
 }
 
-fn bucket(id: u64) -> Arc<BucketRef> {
+async fn names(store: &Rc<Store>, query: &ScanQuery) -> Vec<String> {
+    let scan = async || {
+        let mut names = Vec::new();
+        let scanned = store.scan_lines(query, |line| {
+            let (ScanLine::Object(name, _) | ScanLine::Directory(name)) = line;
+            names.push(name.to_owned());
+            Ok(true)
+        });
+        scanned.await.map(|_| names)
+    };
+    patiently(store, scan).await.unwrap()
+}
+
+pub(super) fn bucket(id: u64) -> Arc<BucketRef> {
     Arc::new(BucketRef { id, name: format!("b{id}") })
 }
 
@@ -347,26 +420,32 @@ impl Change {
         let key = key(&self.bucket, &self.name);
         let there = model.contains_key(&(self.bucket.id, self.name.clone()));
         match &self.what {
-            What::Put(bytes) => {
-                let known = bytes.len() % 3 != 0;
-                let new = NewObject {
-                    size_hint: known.then_some(bytes.len() as u64),
-                    cksum_type: CksumType::Xxhash2,
-                    expected: None,
-                    custom: Vec::new(),
-                    durability: self.durability,
-                    segment_bytes_max: 128 << 10,
-                };
-                let mut writer = store.writer(&key, new).unwrap();
-                writer.feed(&mut Bytes(bytes.clone(), 0)).await.unwrap();
-                writer.commit().await.unwrap();
+            What::Put(bytes) => patiently(store, async || self.put(store, &key, bytes).await).await.unwrap(),
+            What::Delete => {
+                let removed = patiently(store, async || store.remove(&key, self.durability).await).await;
+                assert_eq!(removed.unwrap(), there, "{key:?}");
             }
-            What::Delete => assert_eq!(store.remove(&key, self.durability).await.unwrap(), there, "{key:?}"),
             What::SetCustom(value) => {
-                let custom = vec![("key".to_owned(), value.clone())];
-                assert_eq!(store.set_custom(&key, custom, self.durability).await.is_ok(), there, "{key:?}");
+                let custom = || vec![("key".to_owned(), value.clone())];
+                let set = async || store.set_custom(&key, custom(), self.durability).await;
+                assert_eq!(patiently(store, set).await.is_ok(), there, "{key:?}");
             }
         }
+    }
+
+    async fn put(&self, store: &Rc<Store>, key: &Key, bytes: &[u8]) -> Result<()> {
+        let known = bytes.len() % 3 != 0;
+        let new = NewObject {
+            size_hint: known.then_some(bytes.len() as u64),
+            cksum_type: CksumType::Xxhash2,
+            expected: None,
+            custom: Vec::new(),
+            durability: self.durability,
+            segment_bytes_max: 128 << 10,
+        };
+        let mut writer = store.writer(key, new)?;
+        writer.feed(&mut Bytes(bytes.to_vec(), 0)).await?;
+        writer.commit().await.map(drop)
     }
 
     fn note(self, model: &mut Model) {
@@ -397,8 +476,10 @@ fn a_store_is_its_model_through_every_end() {
         all.replayed += life.replayed;
         all.rebuilt += life.rebuilt;
         all.reclaimed += life.reclaimed;
+        all.remade += life.remade;
     }
     // Else the test has looked at less than it says.
     assert!(all.replayed > 10_000 && all.rebuilt > 5 && all.reclaimed > 100, "{all:?}");
+    assert!(all.remade > 3, "{all:?}");
     eprintln!("{all:?}");
 }

@@ -5,11 +5,16 @@
 //!
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
-//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]). [`room`] is what they may not take.
+//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
+//!   back ([`undo`]). [`room`] is what they may not take.
+//! * [`background`] is what runs beside requests.
+//! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
+//! * [`rebuild`] makes indexes anew that are found damaged while the node serves.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.
 
 mod after;
+mod background;
 mod cache;
 mod change;
 mod check;
@@ -25,26 +30,37 @@ mod names;
 mod open;
 mod place;
 mod reader;
+mod rebuild;
 mod room;
 mod scan;
 mod sidecar;
+mod slow;
+mod source;
 mod start;
+mod sums;
+mod undo;
 mod value;
 mod writer;
 
 #[cfg(test)]
+mod history_damage;
+#[cfg(test)]
 mod history_tests;
+#[cfg(test)]
+mod limits_tests;
 
 pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
 pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use lane::Share;
-pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, refuse_growth};
+pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, holds_objects, refuse_growth};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};
+pub(crate) use slow::{OWN_BYTES, QUANTUM_BYTES};
+pub(crate) use source::{Arrival, ByteSource, Fill};
 pub(crate) use start::{RecoveryReport, StoreSetup};
-pub(crate) use writer::{ByteSource, NewObject, Writer};
+pub(crate) use writer::{NewObject, Writer};
 
 /// Data is checksummed and verified in blocks of this size.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;

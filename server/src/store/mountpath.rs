@@ -1,12 +1,16 @@
 //! A directory that holds objects, and the file that says whose it is.
 
 use super::entry::BucketRef;
+use super::lane::lane_dir;
+use crate::error::{Error, Kind};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use uring::sys;
 
 /// Everything of ours that is not an object lies beneath this.
@@ -19,8 +23,12 @@ pub(crate) const LANES_DIR: &str = ".straightline/lanes";
 pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
 /// Buckets on their way out; swept at the start.
 pub(crate) const TRASH_DIR: &str = ".straightline/trash";
+/// A directory for each bucket, with the objects that are plain files.
+const BUCKETS_DIR: &str = "@ais";
 const IDENTITY: &str = ".straightline/mountpath.json";
 const FORMAT: u32 = 2;
+
+type Remove = fn(PathBuf) -> io::Result<()>;
 
 /// Who a mountpath belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,14 +49,18 @@ pub(crate) struct FormatRequest<'a> {
     pub(crate) lanes: u16,
 }
 
-/// An open mountpath. Shared by all cores: nothing in it changes but the suspicion.
+/// An open mountpath. Shared by all cores: nothing in it changes but what is known of its health.
 #[derive(Debug)]
 pub(crate) struct Mountpath {
     pub(crate) path: PathBuf,
     pub(crate) file_system: sys::FileSystem,
     pub(crate) lanes: u16,
     dir: OwnedFd,
-    suspect: AtomicBool,
+    /// The first failure that took away the trust in what is written here.
+    suspect: OnceLock<String>,
+    errors: AtomicU64,
+    /// Lanes whose index is being made anew, each with the reason.
+    lost_lanes: Mutex<BTreeMap<u16, String>>,
     // Held for as long as this process uses the mountpath.
     _lock: fs::File,
 }
@@ -56,19 +68,21 @@ pub(crate) struct Mountpath {
 impl Mountpath {
     /// Opens a mountpath, marking an empty directory as ours.
     ///
-    /// Refused: a directory of another node or another format, one in use by another process, and one that holds
-    /// objects but has lost its identity (formatting it could hide them).
+    /// Refused: a directory of another node or another format, one in use by another process, one that holds objects but
+    /// has lost its identity (formatting it could hide them), and one with an identity that has lost what holds objects.
     pub(crate) fn open(path: &Path, request: &FormatRequest<'_>) -> io::Result<Self> {
         let refuse = |why: String| io::Error::other(format!("mountpath {}: {why}", path.display()));
         fs::create_dir_all(path)?;
         let path = path.canonicalize()?;
-        for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, TRASH_DIR, LANES_DIR, "@ais"] {
-            let had_objects = dir == "@ais" && !path.join(IDENTITY).exists() && path.join(dir).is_dir();
-            if had_objects && fs::read_dir(path.join(dir))?.next().is_some() {
-                return Err(refuse(format!(
-                    "it holds buckets but no {IDENTITY}; restore that file or empty it"
-                )));
-            }
+        if is_there(&path.join(IDENTITY))? {
+            require_dirs(&path).map_err(|e| refuse(e.to_string()))?;
+        } else if let Some(held) = first_held(&path)? {
+            return Err(refuse(format!(
+                "it holds {} but no {IDENTITY}; restore that file or empty the directory",
+                held.strip_prefix(&path).unwrap_or(&held).display()
+            )));
+        }
+        for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, TRASH_DIR, LANES_DIR, BUCKETS_DIR] {
             fs::create_dir_all(path.join(dir))?;
         }
         let lock = fs::File::create(path.join(PRIVATE_DIR).join("lock"))?;
@@ -76,6 +90,7 @@ impl Mountpath {
             return Err(refuse("another process uses it".to_owned()));
         }
         let identity = read_or_format(&path, request).map_err(|e| refuse(e.to_string()))?;
+        require_lanes(&path, identity.lanes).map_err(|e| refuse(e.to_string()))?;
         if identity.target_id != request.target_id {
             return Err(refuse(format!(
                 "it belongs to target {}, not to {}",
@@ -87,8 +102,18 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        let suspect = AtomicBool::new(false);
-        Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
+        Ok(Self::assemble(path, file_system, identity.lanes, dir, lock))
+    }
+
+    fn assemble(
+        path: PathBuf,
+        file_system: sys::FileSystem,
+        lanes: u16,
+        dir: OwnedFd,
+        lock: fs::File,
+    ) -> Self {
+        let (suspect, errors, lost_lanes) = (OnceLock::new(), AtomicU64::new(0), Mutex::default());
+        Self { path, file_system, lanes, dir, suspect, errors, lost_lanes, _lock: lock }
     }
 
     /// Bytes that a lane may hold without having a use for them: allocated ahead, or out of use and not yet reclaimed.
@@ -134,8 +159,7 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        let suspect = AtomicBool::new(false);
-        Ok(Self { path, file_system, lanes: identity.lanes, dir, suspect, _lock: lock })
+        Ok(Self::assemble(path, file_system, identity.lanes, dir, lock))
     }
 
     /// The directory that all paths are relative to.
@@ -149,38 +173,148 @@ impl Mountpath {
         Ok(fs::OpenOptions::new().create(true).truncate(false).write(true).open(path)?.into())
     }
 
-    /// After a failed flush nothing written here can be trusted to be durable.
-    pub(crate) fn mark_suspect(&self) {
-        self.suspect.store(true, Ordering::Relaxed);
+    /// After a failed write or flush nothing written here can be trusted to be durable: from now on it is only read.
+    pub(crate) fn mark_suspect(&self, why: &Error) {
+        if self.suspect.set(why.text.clone()).is_ok() {
+            let path = self.path.display();
+            tracing::error!(mountpath = %path, why = why.text, "the mountpath is suspect: it takes no more changes");
+        }
     }
 
     pub(crate) fn is_suspect(&self) -> bool {
-        self.suspect.load(Ordering::Relaxed)
+        self.suspect.get().is_some()
+    }
+
+    /// What it is suspected for, if it is.
+    pub(crate) fn suspicion(&self) -> Option<&str> {
+        self.suspect.get().map(String::as_str)
+    }
+
+    /// Errors of the disk so far.
+    pub(crate) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Relaxed)
+    }
+
+    /// What a change is told that comes after a failure.
+    pub(crate) fn refusal(&self) -> Error {
+        let why = self.suspicion().unwrap_or("a failure");
+        let text = format!("mountpath {} takes no changes after a failure: {why}", self.path.display());
+        Error { kind: Kind::Io, ..Error::internal(text) }
+    }
+
+    /// A step of a change that failed. One that says that the disk itself fails makes the mountpath suspect; one for
+    /// want of room or of descriptors only fails the change.
+    pub(crate) fn failed(&self, doing: &str, error: &io::Error) -> Error {
+        self.note(Error::disk(&format!("mountpath {}: {doing}", self.path.display()), error), error)
+    }
+
+    /// The same for an error of the index.
+    pub(crate) fn index_failed(&self, error: lsm::Error) -> Error {
+        let path = self.path.display();
+        match error {
+            lsm::Error::Io { doing, error } => self.failed(&doing, &error),
+            other => {
+                let error = Error::from(other);
+                Error { text: format!("mountpath {path}: {}", error.text), ..error }
+            }
+        }
+    }
+
+    /// A write or flush after which it is not known what of it is on the disk.
+    pub(crate) fn lost(&self, doing: &str, error: &io::Error) -> Error {
+        let error = self.failed(doing, error);
+        self.mark_suspect(&error);
+        error
+    }
+
+    fn note(&self, error: Error, cause: &io::Error) -> Error {
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        if is_of_the_disk(cause) {
+            self.mark_suspect(&error);
+        }
+        error
+    }
+
+    /// The index of a lane is damaged, and the lane answers nothing until it has been made anew.
+    pub(crate) fn note_lost(&self, lane: u16, why: &str) {
+        self.lanes_lost().insert(lane, why.to_owned());
+    }
+
+    /// The index of a lane has been made anew.
+    pub(crate) fn note_found(&self, lane: u16) {
+        self.lanes_lost().remove(&lane);
+    }
+
+    /// Lanes whose index is being made anew, each with the reason.
+    pub(crate) fn lost_lanes(&self) -> Vec<(u16, String)> {
+        self.lanes_lost().iter().map(|(lane, why)| (*lane, why.clone())).collect()
+    }
+
+    /// The directory of a lane.
+    pub(crate) fn lane_path(&self, lane: u16) -> PathBuf {
+        self.path.join(lane_dir(lane))
+    }
+
+    fn lanes_lost(&self) -> MutexGuard<'_, BTreeMap<u16, String>> {
+        // Nothing can be left half-changed in here.
+        self.lost_lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves a bucket's directory out of sight, to be removed at leisure. A bucket without objects has none.
     pub(crate) fn trash_bucket(&self, bucket: &BucketRef) -> io::Result<Option<PathBuf>> {
         let trash = format!("{TRASH_DIR}/{}-{}", bucket.name, bucket.id);
-        match sys::rename_beneath(self.dir(), &bucket.dir(), &trash) {
+        let moved = uring::fault::step("bucket-trash")
+            .and_then(|()| sys::rename_beneath(self.dir(), &bucket.dir(), &trash));
+        match moved {
             Ok(()) => Ok(Some(self.path.join(trash))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many.
+    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many. What cannot be
+    /// removed takes room and does no harm, so it keeps no node from starting.
+    ///
+    /// # Errors
+    /// When it cannot be told what there is.
     pub(crate) fn sweep(&self) -> io::Result<usize> {
         let mut removed = 0;
-        for entry in fs::read_dir(self.path.join(WORK_DIR))? {
-            fs::remove_file(entry?.path())?;
-            removed += 1;
-        }
-        for entry in fs::read_dir(self.path.join(TRASH_DIR))? {
-            fs::remove_dir_all(entry?.path())?;
-            removed += 1;
+        for (dir, remove) in
+            [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all as Remove)]
+        {
+            let dir = self.path.join(dir);
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
+            for entry in fs::read_dir(&dir).map_err(named)? {
+                let path = entry.map_err(named)?.path();
+                match remove(path.clone()) {
+                    Ok(()) => removed += 1,
+                    Err(e) => {
+                        tracing::error!(path = %path.display(), error = %e, "left over and not removed")
+                    }
+                }
+            }
         }
         Ok(removed)
     }
+}
+
+/// Whether an error says that the disk or its file system does not work, rather than that something is used up.
+fn is_of_the_disk(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let of_the_disk = [
+        Errno::IO,
+        Errno::ROFS,
+        Errno::NXIO,
+        Errno::NODEV,
+        Errno::UCLEAN,
+        Errno::SHUTDOWN,
+        Errno::REMOTEIO,
+        Errno::NOMEDIUM,
+        Errno::TIMEDOUT,
+        Errno::NOLINK,
+        Errno::BADMSG,
+    ];
+    error.raw_os_error().is_some_and(|raw| of_the_disk.iter().any(|errno| errno.raw_os_error() == raw))
 }
 
 fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
@@ -196,7 +330,9 @@ fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
 /// Refuses a new mountpath beside one that holds objects: names would hash to the new one, and what lies on the old one
 /// would no longer be found. To be asked before any is opened, because that formats it.
 pub(crate) fn refuse_growth(paths: &[PathBuf]) -> io::Result<()> {
-    let new = paths.iter().find(|path| !path.join(IDENTITY).exists());
+    // One that has lost its identity is not new: it is refused for that.
+    let is_new = |path: &&PathBuf| !path.join(IDENTITY).exists() && matches!(first_held(path), Ok(None));
+    let new = paths.iter().find(is_new);
     let used = paths.iter().find(|path| path.join(IDENTITY).exists() && holds_objects(path));
     let (Some(new), Some(used)) = (new, used) else { return Ok(()) };
     Err(io::Error::other(format!(
@@ -206,11 +342,74 @@ pub(crate) fn refuse_growth(paths: &[PathBuf]) -> io::Result<()> {
     )))
 }
 
-fn holds_objects(path: &Path) -> bool {
+/// Whether there is anything on a mountpath that was acknowledged once.
+pub(crate) fn holds_objects(path: &Path) -> bool {
     let files = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
-    files(path.join("@ais")).next().is_some()
+    files(path.join(BUCKETS_DIR)).next().is_some()
         || files(path.join(LANES_DIR)).flat_map(files).any(|file| is_segment(&file))
+}
+
+/// Something on a mountpath that only a node in use can have put there: a bucket's directory, or a file of a lane.
+fn first_held(path: &Path) -> io::Result<Option<PathBuf>> {
+    let first = |dir: &Path| match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().transpose().map(|entry| entry.map(|entry| entry.path())),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    };
+    if let Some(bucket) = first(&path.join(BUCKETS_DIR))? {
+        return Ok(Some(bucket));
+    }
+    let lanes = match fs::read_dir(path.join(LANES_DIR)) {
+        Ok(lanes) => lanes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    for lane in lanes {
+        if let Some(file) = first(&lane?.path())? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// The directories that hold objects were made before the identity: one that is not there has been lost.
+fn require_dirs(path: &Path) -> io::Result<()> {
+    [BUCKETS_DIR, LANES_DIR, SIDECAR_DIR].into_iter().try_for_each(|dir| require_dir(path, dir))
+}
+
+fn require_lanes(path: &Path, lanes: u16) -> io::Result<()> {
+    (0..lanes).try_for_each(|lane| require_dir(path, &lane_dir(lane)))
+}
+
+fn require_dir(path: &Path, dir: &str) -> io::Result<()> {
+    let gone = |why: String| {
+        io::Error::other(format!(
+            "the directory {dir} {why}, and the objects in it with it: restore it, or make an empty one to give \
+             them up"
+        ))
+    };
+    match fs::metadata(path.join(dir)) {
+        Ok(there) if there.is_dir() => Ok(()),
+        Ok(_) => Err(gone("is no directory any more".to_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(gone("is gone".to_owned())),
+        Err(e) => Err(io::Error::new(e.kind(), format!("{dir}: {e}"))),
+    }
+}
+
+fn is_there(path: &Path) -> io::Result<bool> {
+    path.try_exists().map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
+}
+
+/// Makes the lanes' directories, durably.
+fn make_lanes(path: &Path, lanes: u16) -> io::Result<()> {
+    for lane in 0..lanes {
+        fs::create_dir_all(path.join(lane_dir(lane)))?;
+    }
+    for dir in [LANES_DIR, PRIVATE_DIR, ""] {
+        fs::File::open(path.join(dir))?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn read_or_format(path: &Path, request: &FormatRequest<'_>) -> io::Result<Identity> {
@@ -225,6 +424,8 @@ fn read_or_format(path: &Path, request: &FormatRequest<'_>) -> io::Result<Identi
                 cluster_id: request.cluster_id.to_owned(),
                 lanes: request.lanes,
             };
+            // A mountpath with an identity has all its lanes.
+            make_lanes(path, identity.lanes)?;
             crate::durable::write_json(&file, &identity)?;
             Ok(identity)
         }

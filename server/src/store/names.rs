@@ -4,13 +4,36 @@
 //! coexist as the file `a` and the directory `a%`. A literal `%` is written `%25`, so a bare `%` only ever ends a name.
 //! What a file system cannot hold is escaped (`.`, `..`, an empty part), and a part over 240 bytes is continued in
 //! directories that end in `%+`. The mapping is one to one; [`decode`] is its inverse.
+//!
+//! A path has a largest length too. A name whose path would come near it (one of hundreds of slashes or `%`) has the
+//! SHA-256 of the name for its path; the name itself is in the file's metadata.
+
+use wire::cksum::{CksumType, Hasher};
 
 const PART_BYTES_MAX: usize = 240;
+/// Half of what a system call takes: a mountpath and a bucket come before it.
+const PATH_BYTES_MAX: usize = 2048;
 const DIR: &str = "%";
 const CONTINUED: &str = "%+";
+const DIGEST: &str = "%~";
 
 /// The path of an object beneath its bucket's directory.
 pub(crate) fn encode(name: &str) -> String {
+    let path = encode_parts(name);
+    if path.len() <= PATH_BYTES_MAX {
+        return path;
+    }
+    let mut digest = Hasher::new(CksumType::Sha256);
+    digest.update(name.as_bytes());
+    format!("{DIGEST}{}", digest.finish())
+}
+
+/// Whether a path does not say which object it is of: the file's metadata does, and [`encode`] proves it.
+pub(crate) fn is_digest(path: &str) -> bool {
+    path.starts_with(DIGEST)
+}
+
+fn encode_parts(name: &str) -> String {
     let mut path = String::with_capacity(name.len() + 16);
     let mut parts = name.split('/').peekable();
     while let Some(part) = parts.next() {
@@ -103,6 +126,20 @@ mod tests {
         ];
         let paths: HashSet<String> = names.iter().map(|n| encode(n)).collect();
         assert_eq!(paths.len(), names.len());
+    }
+
+    #[test]
+    fn no_name_is_too_long_for_a_path() {
+        let longest =
+            ["/".repeat(1024), "%".repeat(1024), "é".repeat(512), "a/".repeat(512), "x".repeat(1024)];
+        let paths: Vec<String> = longest.iter().map(|name| encode(name)).collect();
+        assert!(paths.iter().all(|path| path.len() <= PATH_BYTES_MAX));
+        assert_eq!(
+            paths.iter().map(|path| is_digest(path)).collect::<Vec<_>>(),
+            [true, true, false, false, false]
+        );
+        assert!(paths.iter().filter(|path| is_digest(path)).all(|path| decode(path).is_none()));
+        assert!(!is_digest(&encode("%~x")) && encode(&"/".repeat(1023)) != paths[0]);
     }
 
     proptest! {

@@ -78,7 +78,9 @@ pub(crate) fn encode_meta(meta: &ObjectMeta) -> Result<Vec<u8>> {
 }
 
 /// Sets the metadata of a file.
-pub(crate) fn write_meta(file: &DirectFile, meta: &ObjectMeta) -> Result<()> {
+pub(crate) fn write_meta(mountpath: &Mountpath, file: &DirectFile, meta: &ObjectMeta) -> Result<()> {
     let value = encode_meta(meta)?;
-    sys::set_xattr(file.fd().as_fd(), META_XATTR, &value).map_err(|e| Error::disk("write metadata", &e))
+    let set =
+        uring::fault::step("write-meta").and_then(|()| sys::set_xattr(file.fd().as_fd(), META_XATTR, &value));
+    set.map_err(|e| mountpath.failed("write metadata", &e))
 }

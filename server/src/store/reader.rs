@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::Range;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use uring::{Buf, Chunk, Driver, LEAF_BYTES};
 
@@ -52,6 +53,8 @@ pub(crate) struct Reader {
     pending: VecDeque<Pending>,
     /// What a caller with little room has left of the last piece.
     left_over: Option<Piece>,
+    /// Read block by block, and none ahead.
+    slowly: bool,
 }
 
 impl Reader {
@@ -67,7 +70,21 @@ impl Reader {
             deliver_at: first,
             pending: VecDeque::new(),
             left_over: None,
+            slowly: false,
         }
+    }
+
+    /// Goes on after the last `left_bytes` of what was handed out, which are read again: for a reader that is too slow to
+    /// let it hold what it has been given. `slowly` says if it still is.
+    pub(crate) fn go_back(&mut self, left_bytes: u64, slowly: bool) {
+        let handed_out = self.deliver_at.min(self.wanted.end);
+        let start = handed_out.saturating_sub(left_bytes).max(self.wanted.start);
+        self.pending.clear();
+        self.left_over = None;
+        self.wanted.start = start;
+        self.deliver_at = start - start % BLOCK_BYTES as u64;
+        self.submit_at = self.deliver_at;
+        self.slowly = slowly;
     }
 
     /// Pieces come from the cache where it has them, and go there.
@@ -92,7 +109,11 @@ impl Reader {
             Some(Pending::Read(read)) => read,
             None => return Err(Error::internal("a read got lost")),
         };
-        let (result, buf) = read.await;
+        let (result, buf) = match read.await {
+            (Err(e), buf) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => self.read_cached(buf).await,
+            done => done,
+        };
+        let result = result.and_then(|count| uring::fault::step("file-read").map(|()| count));
         let count = result.map_err(|e| Error::disk("read", &e))?;
         self.read_ahead();
         let number = self.deliver_at / CHUNK_BYTES as u64;
@@ -101,6 +122,17 @@ impl Reader {
             cache.keep(self.object.generation, number, &piece);
         }
         Ok(Some(piece))
+    }
+
+    /// Reads the piece that comes next by way of the page cache. A direct read has the file system first write what the cache
+    /// holds of the file, the zeros behind its end, and that fails when it has turned read-only in between.
+    async fn read_cached(&self, buf: Buf) -> ReadResult {
+        let len = self.piece_len(self.deliver_at).next_multiple_of(LEAF_BYTES);
+        let path = format!("/proc/self/fd/{}", self.object.file.fd().as_raw_fd());
+        match std::fs::File::open(path) {
+            Ok(file) => self.driver.read_at(&Rc::new(OwnedFd::from(file)), buf, len, self.deliver_at).await,
+            Err(e) => (Err(e), buf),
+        }
     }
 
     /// The next piece, cut to at most `most` bytes; the rest comes with the next call.
@@ -124,7 +156,8 @@ impl Reader {
     /// all requests are the same ones.
     fn piece_len(&self, at: u64) -> usize {
         let rest = self.object.size_bytes.min(self.wanted.end.next_multiple_of(BLOCK_BYTES as u64)) - at;
-        rest.min(CHUNK_BYTES as u64 - at % CHUNK_BYTES as u64) as usize
+        let piece_bytes = if self.slowly { BLOCK_BYTES } else { CHUNK_BYTES } as u64;
+        rest.min(piece_bytes - at % piece_bytes) as usize
     }
 
     /// Whether all of the piece at `at` is wanted.
@@ -138,7 +171,8 @@ impl Reader {
     }
 
     fn read_ahead(&mut self) {
-        while self.pending.len() < READS_AHEAD && self.submit_at < self.wanted.end {
+        // The piece that is handed out next comes before those ahead of it.
+        while self.pending.len() < READS_AHEAD && self.submit_at < self.wanted.end && !self.slowly {
             if self.submit_cached() {
                 continue;
             }

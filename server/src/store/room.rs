@@ -119,7 +119,7 @@ impl Room {
             self.left_files.set(files);
             return Ok(());
         }
-        let now = self.mountpath.space().map_err(|e| Error::disk("look for room", &e))?;
+        let now = self.mountpath.space().map_err(|e| self.mountpath.failed("look for room", &e))?;
         let free = Free::of(&now, u64::from(self.mountpath.lanes));
         let Some(left) = free.less(size_bytes, files) else {
             return Err(self.full(&free, size_bytes, files));

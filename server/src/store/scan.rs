@@ -2,10 +2,9 @@
 
 use super::engine::Store;
 use super::entry::{Entry, index_key, parse_index_key};
-use super::lane::Lane;
+use super::lane::{Lane, LaneCursor};
 use super::value;
-use crate::error::Result;
-use lsm::{Cursor, Step};
+use crate::error::{Error, Kind, Result};
 use std::rc::Rc;
 
 /// What a listing asks for.
@@ -93,8 +92,11 @@ impl Store {
                 continue;
             }
             if name > query.after.as_str() || query.after.is_empty() {
-                if !take(ScanLine::Object(name, entry))? {
-                    return Ok(true);
+                match take(ScanLine::Object(name, entry)) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(true),
+                    // An entry that makes no sense is damage of its index.
+                    Err(e) => return Err(if e.kind == Kind::Corrupt { merge.heard(e) } else { e }),
                 }
                 left -= 1;
             }
@@ -108,12 +110,12 @@ impl Store {
         let mut sum = Summary::default();
         let from = index_key(bucket_id, prefix);
         for lane in self.lanes() {
-            let mut cursor = lane.index.cursor(&from);
-            while let Step::Item = next(&mut cursor).await? {
+            let mut cursor = lane.cursor(&from)?;
+            while cursor.next().await? {
                 if !cursor.key().starts_with(&from) {
                     break;
                 }
-                sum.add(value::size_bytes(cursor.value())?);
+                sum.add(value::size_bytes(cursor.value()).map_err(|e| cursor.heard(e))?);
             }
         }
         Ok(sum)
@@ -158,20 +160,10 @@ impl ScanQuery {
     }
 }
 
-/// Goes to a cursor's next entry, through the waits in between.
-pub(super) async fn next(cursor: &mut Cursor) -> Result<Step> {
-    loop {
-        match cursor.step() {
-            Step::NeedsBlock => cursor.load().await?,
-            step => return Ok(step),
-        }
-    }
-}
-
 /// The entries of a bucket in several lanes, in order.
 struct LaneMerge {
     bucket_id: u64,
-    lanes: Vec<(Cursor, usize)>,
+    lanes: Vec<LaneCursor>,
     /// Lanes that have an entry, the one with the greatest name first: the next entry is at the end.
     order: Vec<usize>,
 }
@@ -179,7 +171,7 @@ struct LaneMerge {
 impl LaneMerge {
     async fn new<'l>(lanes: impl Iterator<Item = &'l Rc<Lane>>, bucket_id: u64, from: &str) -> Result<Self> {
         let from = index_key(bucket_id, from);
-        let cursors = lanes.map(|lane| (lane.index.cursor(&from), lane.mountpath_index)).collect();
+        let cursors = lanes.map(|lane| lane.cursor(&from)).collect::<Result<Vec<_>>>()?;
         let mut merge = Self { bucket_id, lanes: cursors, order: Vec::new() };
         for at in 0..merge.lanes.len() {
             merge.step(at).await?;
@@ -189,9 +181,17 @@ impl LaneMerge {
 
     /// The entry that is next.
     fn current(&self) -> Option<(&str, EncodedEntry<'_>)> {
-        let (cursor, mountpath) = self.lanes.get(*self.order.last()?)?;
+        let cursor = self.lanes.get(*self.order.last()?)?;
         let (_, name) = parse_index_key(cursor.key())?;
-        Some((name, EncodedEntry { bytes: cursor.value(), mountpath: *mountpath }))
+        Some((name, EncodedEntry { bytes: cursor.value(), mountpath: cursor.lane().mountpath_index }))
+    }
+
+    /// What to answer when the entry makes no sense.
+    fn heard(&self, error: Error) -> Error {
+        match self.order.last().and_then(|&at| self.lanes.get(at)) {
+            Some(cursor) => cursor.heard(error),
+            None => error,
+        }
     }
 
     async fn advance(&mut self) -> Result<()> {
@@ -203,8 +203,8 @@ impl LaneMerge {
 
     /// Takes a lane to its next entry and into its place in the order, unless the bucket ends there.
     async fn step(&mut self, at: usize) -> Result<()> {
-        let Some((cursor, _)) = self.lanes.get_mut(at) else { return Ok(()) };
-        if next(cursor).await? != Step::Item || !cursor.key().starts_with(&self.bucket_id.to_be_bytes()) {
+        let Some(cursor) = self.lanes.get_mut(at) else { return Ok(()) };
+        if !cursor.next().await? || !cursor.key().starts_with(&self.bucket_id.to_be_bytes()) {
             return Ok(());
         }
         let key = self.key(at);
@@ -214,7 +214,7 @@ impl LaneMerge {
     }
 
     fn key(&self, at: usize) -> &[u8] {
-        self.lanes.get(at).map(|(cursor, _)| cursor.key()).unwrap_or_default()
+        self.lanes.get(at).map(LaneCursor::key).unwrap_or_default()
     }
 }
 

@@ -27,7 +27,8 @@ pub(crate) async fn move_out(driver: &Driver, mountpath: &Mountpath, meta: &mut 
 async fn write(driver: &Driver, mountpath: &Mountpath, generation: u64, crcs: &[u32]) -> Result<BlockCrcs> {
     let table: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
     let path = mountpath.path.join(path_of(generation));
-    let fail = |e: std::io::Error| Error::disk("write block checksums", &e);
+    let fail = |e: std::io::Error| mountpath.failed("write block checksums", &e);
+    uring::fault::step("sidecar-write").map_err(fail)?;
     let mut file = fs::File::create_new(&path).map_err(fail)?;
     file.write_all(&table).map_err(fail)?;
     driver.fsync(&Rc::new(OwnedFd::from(file)), true).await.map_err(fail)?;

@@ -5,17 +5,20 @@ use super::commit::Committer;
 use super::doorkeeper::Doorkeeper;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
-use super::lane::{BatchBuffers, Buckets, Lane, LaneSetup, OpenedLane, UpkeepLimits, adopt_files, replay};
+use super::lane::{
+    BatchBuffers, Buckets, Lane, LaneSetup, OpenedLane, Pace, ReplayReport, UpkeepLimits, adopt_files, replay,
+};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::room::Room;
-use crate::error::Result;
+use super::slow::SlowMemory;
+use crate::error::{Kind, Result};
 use futures_util::future::try_join_all;
 use lsm::IndexCache;
 use placement::{LaneId, lane_owner};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::Driver;
@@ -50,6 +53,12 @@ pub(crate) struct RecoveryReport {
 }
 
 impl RecoveryReport {
+    fn add_replayed(&mut self, found: &ReplayReport) {
+        self.replayed += found.records;
+        self.torn_bytes += found.torn_bytes;
+        self.unusable += found.damaged;
+    }
+
     /// Both together.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
@@ -62,6 +71,13 @@ impl RecoveryReport {
             unusable: self.unusable + other.unusable,
         }
     }
+}
+
+/// What lanes are brought up to date with.
+struct BringUp<'b> {
+    buckets: &'b Buckets,
+    cache: &'b Rc<IndexCache>,
+    memtable_bytes: usize,
 }
 
 /// A quarter of the index memory holds what is not written out, and as much what is being written; the rest caches.
@@ -96,12 +112,12 @@ impl StoreSetup {
             // What is found now must not be taken away by a later power cut.
             committer.flush_marker().await?;
             let opened = self.open_lanes(at, &cache, &buffers, lanes_owned).await?;
-            report = report.plus(self.bring_up(at, &opened, &by_id, memtable_bytes).await?);
-            let made = opened.iter().filter(|opened| opened.from.is_none());
-            // What has been made anew, or has just been formatted, is complete from now on.
-            try_join_all(made.map(|made| made.lane.first_checkpoint())).await?;
+            let bring_up = BringUp { buckets: &by_id, cache: &cache, memtable_bytes };
+            let (brought_up, found) = self.bring_up(at, opened, &bring_up).await?;
+            report = report.plus(found);
             let mut by_number = vec![None; usize::from(self.lanes(at))];
-            for OpenedLane { lane, .. } in opened {
+            for lane in brought_up {
+                lane.serve();
                 if let Some(slot) = by_number.get_mut(usize::from(lane.number)) {
                     *slot = Some(lane);
                 }
@@ -156,34 +172,67 @@ impl StoreSetup {
         self.owned(at).map(setup).collect()
     }
 
-    /// Makes lost indexes anew from files, then brings all up to date with their logs.
+    /// Brings indexes up to date with their logs, and makes those anew that are lost.
     async fn bring_up(
         &self,
         at: usize,
-        opened: &[OpenedLane],
-        buckets: &Buckets,
-        memtable_bytes: usize,
-    ) -> Result<RecoveryReport> {
+        opened: Vec<OpenedLane>,
+        with: &BringUp<'_>,
+    ) -> Result<(Vec<Rc<Lane>>, RecoveryReport)> {
         let mut report = RecoveryReport::default();
-        let lost = opened.iter().filter(|opened| opened.from.is_none());
-        let lost: HashMap<u16, Rc<Lane>> =
-            lost.map(|opened| (opened.lane.number, Rc::clone(&opened.lane))).collect();
-        if let Some(mountpath) = self.mountpaths.get(at).filter(|_| !lost.is_empty()) {
-            let by_name = buckets.values().map(|bucket| (bucket.name.clone(), Arc::clone(bucket))).collect();
-            report.unusable += adopt_files(mountpath, &lost, &by_name, memtable_bytes).await?;
+        let pace = Pace::full(&self.driver);
+        let (mut lanes, mut lost) = (Vec::new(), Vec::new());
+        for opened in opened {
+            if opened.from.is_none() {
+                lost.push(opened);
+                continue;
+            }
+            match replay(&opened, with.buckets, with.memtable_bytes, &pace).await {
+                Ok(found) => {
+                    opened.require_segments(|id| with.buckets.contains_key(&id)).await?;
+                    report.add_replayed(&found);
+                }
+                // The index was whole as far as opening it can tell, and the log needs a part that is not.
+                Err(e) if e.kind == Kind::Corrupt => {
+                    let lane = opened.lane.path();
+                    tracing::warn!(lane = %lane.display(), why = %e, "the index is damaged and is made again");
+                    lost.push(opened.lane.anew(with.cache).await?);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            }
+            lanes.push(opened.lane);
         }
-        for lane in opened {
-            let found = replay(lane, buckets, memtable_bytes).await?;
-            report.replayed += found.records;
-            report.torn_bytes += found.torn_bytes;
-            report.unusable += found.damaged;
-            let all = lane.lane.ledger.borrow().all();
+        report.unusable += self.adopt_lost(at, &lost, with, &pace).await?;
+        for opened in &lost {
+            let found = replay(opened, with.buckets, with.memtable_bytes, &pace).await?;
+            report.add_replayed(&found);
+            // An index of a mountpath that was never used before is not lost.
+            let objects = opened.lane.ledger.borrow().all().objects;
+            report.rebuilt += u64::from(objects > 0 || found.records > 0);
+        }
+        // What has been made anew, or has just been formatted, is complete from now on.
+        try_join_all(lost.iter().map(|made| made.lane.first_checkpoint())).await?;
+        lanes.extend(lost.into_iter().map(|made| made.lane));
+        for lane in &lanes {
+            let all = lane.ledger.borrow().all();
             report.objects += all.objects;
             report.size_bytes += all.size_bytes;
-            // An index of a mountpath that was never used before is not lost.
-            report.rebuilt += u64::from(lane.from.is_none() && (all.objects > 0 || found.records > 0));
         }
-        Ok(report)
+        Ok((lanes, report))
+    }
+
+    async fn adopt_lost(
+        &self,
+        at: usize,
+        lost: &[OpenedLane],
+        with: &BringUp<'_>,
+        pace: &Pace<'_>,
+    ) -> Result<u64> {
+        let Some(mountpath) = self.mountpaths.get(at) else { return Ok(0) };
+        let lost = lost.iter().map(|opened| (opened.lane.number, Rc::clone(&opened.lane))).collect();
+        let by_name = with.buckets.values().map(|b| (b.name.clone(), Arc::clone(b))).collect();
+        adopt_files(mountpath, &lost, &by_name, with.memtable_bytes, pace).await
     }
 
     pub(super) fn assemble(
@@ -195,13 +244,17 @@ impl StoreSetup {
     ) -> Store {
         let entries_max = (self.config.index_bytes / 8 / ENTRY_BYTES).max(64);
         let at_start: HashSet<u64> = self.buckets.iter().map(|bucket| bucket.id).collect();
+        let mut entries = Cache::new(entries_max);
+        // Tables that double as they fill would stop the core while they are copied; see the read cache.
+        entries.reserve(entries_max.saturating_mul(2));
         let last_generation =
             lanes.iter().flatten().flatten().map(|lane| lane.ledger.borrow().last_generation).max();
         Store {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
+            slow: SlowMemory::new(self.config.slow_bytes),
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
-            entries: RefCell::new(Cache::new(entries_max)),
+            entries: Rc::new(RefCell::new(entries)),
             entries_door: RefCell::new(Doorkeeper::new(entries_max as u64, entries_max)),
             rooms: self.mountpaths.iter().map(|m| Room::new(Arc::clone(m), self.cores)).collect(),
             index_cache,
@@ -216,7 +269,9 @@ impl StoreSetup {
             last_generation: Cell::new(last_generation.unwrap_or_default()),
             counters: Cell::new(StoreStats::default()),
             closing: Cell::new(false),
-            keeping_up: Cell::new(false),
+            keeping_up: Cell::new(0),
+            busy_upkeeps: Cell::new(0),
+            rebuilding: Cell::new(false),
         }
     }
 }

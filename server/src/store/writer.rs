@@ -4,6 +4,9 @@
 //! I/O into a work file; its metadata into the file's extended attribute, its record into the lane's log, and then it
 //! is renamed over the final path. Either way one flush is shared with others, and only then comes the acknowledgement.
 //! A writer that is dropped before leaves nothing behind.
+//!
+//! Registered buffers are held only while their bytes come fast. What comes slowly is gathered in plain memory and
+//! written in small parts (see [`super::slow`]); a writer that rests between two requests holds no buffer at all.
 
 use super::change::WorkFile;
 use super::engine::Store;
@@ -11,27 +14,26 @@ use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
 use super::room::Files;
-use super::{BLOCK_BYTES, CHUNK_BYTES, open, sidecar};
+use super::slow::Loan;
+use super::source::{Arrival, ByteSource, Fill};
+use super::sums::BlockSums;
+use super::{CHUNK_BYTES, open, sidecar};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::{Buf, DirectFile, LEAF_BYTES, OpenMode, sys};
 use wire::api::bprops::Durability;
-use wire::cksum::{CksumType, Hasher, crc32c};
+use wire::cksum::{CksumType, Hasher};
 use wire::lom::BlockCrcs;
 
-/// Where the bytes of an object come from: a request's body, or another object.
-pub(crate) trait ByteSource {
-    /// Fills `range` of the buffer; fewer bytes only at the end, 0 behind it. The buffer comes back in any case.
-    async fn fill(&mut self, buf: Buf, range: Range<usize>) -> (Result<usize>, Buf);
-}
+mod trickle;
 
 /// What is known of an object before its bytes.
 #[derive(Clone, Debug)]
@@ -61,10 +63,16 @@ pub(crate) struct Writer {
     /// Made when the object turns out to be too large for a segment.
     file: Option<DirectFile>,
     work: Option<WorkFile>,
+    /// The work file of a writer that rests.
+    resting: Option<String>,
     buf: Option<Buf>,
     filled: usize,
+    /// Bytes that wait in plain memory, behind those that are written; there is no buffer then.
+    tail: Vec<u8>,
+    /// It lets the tail grow.
+    loan: Option<Loan>,
     written: u64,
-    crcs: Vec<u32>,
+    sums: BlockSums,
     hasher: Hasher,
     /// Present when the client's checksum is of another type than the bucket's.
     client_hasher: Option<Hasher>,
@@ -85,10 +93,13 @@ impl Writer {
             generation,
             file: None,
             work: None,
+            resting: None,
             buf: None,
             filled: 0,
+            tail: Vec::new(),
+            loan: None,
             written: 0,
-            crcs: Vec::new(),
+            sums: BlockSums::default(),
             hasher,
             client_hasher,
             pending: None,
@@ -106,13 +117,17 @@ impl Writer {
         let files = Files::of_object(&self.key.name);
         self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0), files)?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
-        let file = DirectFile::open(self.mountpath()?.dir(), &work_path, OpenMode::CreateNew)
-            .map_err(|e| Error::disk("create work file", &e))?;
+        let mountpath = Arc::clone(self.mountpath()?);
+        let file = uring::fault::step("work-create")
+            .and_then(|()| DirectFile::open(mountpath.dir(), &work_path, OpenMode::CreateNew))
+            .map_err(|e| mountpath.failed("create a work file", &e))?;
         self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
         self.file = Some(file.clone());
         if let Some(size_bytes) = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size)) {
             let blocks = size_bytes.next_multiple_of(LEAF_BYTES as u64);
-            sys::allocate(file.fd().as_fd(), blocks).map_err(|e| Error::disk("allocate", &e))?;
+            let allocated =
+                uring::fault::step("work-allocate").and_then(|()| sys::allocate(file.fd().as_fd(), blocks));
+            allocated.map_err(|e| mountpath.failed("allocate", &e))?;
         }
         Ok(file)
     }
@@ -123,7 +138,7 @@ impl Writer {
 
     /// Bytes taken in so far.
     pub(crate) fn size_bytes(&self) -> u64 {
-        self.written + self.filled as u64
+        self.written + (self.filled + self.tail.len()) as u64
     }
 
     /// Changes what is expected of the object, for an append that learns it only at the end.
@@ -133,25 +148,37 @@ impl Writer {
 
     /// Takes everything a source has. A full chunk is written while the next one comes in.
     pub(crate) async fn feed(&mut self, source: &mut impl ByteSource) -> Result<u64> {
+        self.wake()?;
         let before = self.size_bytes();
+        let store = Rc::clone(&self.store);
         while self.new.size_hint != Some(self.size_bytes()) {
-            let buf = match self.buf.take() {
-                Some(buf) => buf,
-                None => self.next_buf().await?,
-            };
-            let room = self.filled..buf.len();
-            let (count, buf) = source.fill(buf, room).await;
-            self.filled += *count.as_ref().unwrap_or(&0);
-            let full = self.filled == buf.len();
-            self.buf = Some(buf);
-            if count? == 0 {
-                return Ok(self.size_bytes() - before);
-            }
-            if full && !self.stays_small() {
-                self.write_out().await?;
+            match source.arrive(&|| store.has_plenty()).await? {
+                Arrival::End => break,
+                Arrival::Few => self.gather(source).await?,
+                Arrival::Flow => {
+                    if let Fill::Ended(_) = self.fill_from(source).await? {
+                        break;
+                    }
+                }
             }
         }
         Ok(self.size_bytes() - before)
+    }
+
+    /// Fills a buffer. A full one is on its way to the disk afterwards, and one that fills slowly is given back.
+    async fn fill_from(&mut self, source: &mut impl ByteSource) -> Result<Fill> {
+        let buf = self.next_buf().await?;
+        let room = self.filled..buf.len();
+        let (fill, buf) = source.fill(buf, room).await;
+        self.filled += fill.as_ref().map_or(0, |fill| fill.count());
+        self.buf = Some(buf);
+        let fill = fill?;
+        match fill {
+            Fill::Full(_) if !self.stays_small() => self.write_out().await?,
+            Fill::Slow(_) => self.park().await?,
+            Fill::Full(_) | Fill::Ended(_) => {}
+        }
+        Ok(fill)
     }
 
     /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
@@ -159,15 +186,28 @@ impl Writer {
         self.file.is_none() && self.new.size_hint.is_some_and(|size| size < self.new.segment_bytes_max)
     }
 
-    /// A chunk to fill; while one is being written, only if the pool has one to spare.
+    /// A chunk to fill, behind what waits in plain memory; while another is being written, only if the pool has one to
+    /// spare.
     async fn next_buf(&mut self) -> Result<Buf> {
-        let rest = self.new.size_hint.map_or(CHUNK_BYTES as u64, |size| size.saturating_sub(self.written));
-        let size = (rest as usize).clamp(1, CHUNK_BYTES).next_multiple_of(LEAF_BYTES);
-        if let Some(buf) = self.store.driver.pool().try_alloc(size) {
+        if let Some(buf) = self.buf.take() {
             return Ok(buf);
         }
-        self.finish_pending().await?;
-        Ok(self.store.driver.pool().alloc(size).await)
+        let rest = self.new.size_hint.map_or(CHUNK_BYTES as u64, |size| size.saturating_sub(self.written));
+        let size = (rest as usize).clamp(1, CHUNK_BYTES).next_multiple_of(LEAF_BYTES);
+        let mut buf = match self.store.driver.pool().try_alloc(size) {
+            Some(buf) => buf,
+            None => {
+                self.finish_pending().await?;
+                self.store.driver.pool().alloc(size).await
+            }
+        };
+        if !self.tail.is_empty() {
+            let tail = std::mem::take(&mut self.tail);
+            copy_to(&mut buf, &tail);
+            self.filled = tail.len();
+        }
+        self.loan = None;
+        Ok(buf)
     }
 
     /// Hashes what is filled and starts writing it.
@@ -195,9 +235,11 @@ impl Writer {
         Ok(())
     }
 
-    fn digest(&mut self, bytes: &[u8]) {
-        for block in bytes.chunks(BLOCK_BYTES) {
-            self.crcs.push(crc32c(block));
+    fn digest(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (block, rest) = bytes.split_at(self.sums.room().min(bytes.len()));
+            bytes = rest;
+            self.sums.add(block);
             self.hasher.update(block);
             if let Some(hasher) = &mut self.client_hasher {
                 hasher.update(block);
@@ -208,15 +250,18 @@ impl Writer {
     async fn finish_pending(&mut self) -> Result<()> {
         let Some((write, len)) = self.pending.take() else { return Ok(()) };
         let (count, _) = write.await;
-        match count.map_err(|e| Error::disk("write", &e))? {
+        let count = count.and_then(|count| uring::fault::step("work-write").map(|()| count));
+        let mountpath = self.store.mountpath(self.key.mountpath)?;
+        match count.map_err(|e| mountpath.failed("write", &e))? {
             count if count == len => Ok(()),
             // A short write to a file means that the device is full.
-            count => Err(Error { kind: Kind::NoSpace, ..Error::disk("write", &short_write(count, len)) }),
+            count => Err(mountpath.failed("write", &short_write(count, len))),
         }
     }
 
     /// Verifies, makes the object visible, and returns when it is as durable as asked for.
     pub(crate) async fn commit(mut self) -> Result<Rc<Entry>> {
+        self.wake()?;
         let entry = if self.file.is_none() && self.size_bytes() < self.new.segment_bytes_max {
             self.commit_small().await
         } else {
@@ -227,8 +272,10 @@ impl Writer {
     }
 
     async fn commit_small(&mut self) -> Result<Rc<Entry>> {
-        let buf = self.buf.take();
-        let data = buf.as_deref().and_then(|bytes| bytes.get(..self.filled)).unwrap_or_default();
+        let (buf, tail) = (self.buf.take(), std::mem::take(&mut self.tail));
+        let filled = buf.as_deref().and_then(|bytes| bytes.get(..self.filled)).unwrap_or_default();
+        let data = if tail.is_empty() { filled } else { &tail };
+        assert!(tail.is_empty() || filled.is_empty(), "a small object lies in two places");
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
@@ -237,14 +284,18 @@ impl Writer {
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();
         let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
-        let crcs = std::mem::take(&mut self.crcs);
+        let crcs = std::mem::take(&mut self.sums).finish();
         let (entry, done) = held.put_small(entry, crcs, data, self.new.durability).await?;
         // The memory is needed elsewhere while the flush takes its time.
-        drop(buf);
+        drop((buf, tail));
+        self.loan = None;
         done.await.map(|()| entry)
     }
 
     async fn commit_file(&mut self) -> Result<Rc<Entry>> {
+        if !self.tail.is_empty() {
+            self.buf = Some(self.next_buf().await?);
+        }
         if self.filled > 0 {
             self.write_out().await?;
         }
@@ -257,20 +308,21 @@ impl Writer {
         };
         if !self.written.is_multiple_of(LEAF_BYTES as u64) {
             let cut = sys::truncate(file.fd().as_fd(), self.written);
-            cut.map_err(|e| Error::disk("truncate", &e))?;
+            let mountpath = self.store.mountpath(self.key.mountpath)?;
+            cut.map_err(|e| mountpath.failed("truncate", &e))?;
         }
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
         self.generation = store.next_generation();
         let mut entry = self.entry(held.next_version(), self.written, cksum_value);
-        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.crcs));
+        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.sums).finish());
         let mut meta = entry.to_meta(&self.key, crcs);
         let has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
         entry.place = Place::File { has_sidecar };
         if let Some(work) = &mut self.work {
             work.sidecar = has_sidecar.then_some(self.generation);
         }
-        open::write_meta(&file, &meta)?;
+        open::write_meta(self.mountpath()?, &file, &meta)?;
         fault::point("file-ready");
         let (entry, done) = held.put_file(entry, &mut self.work, self.new.durability).await?;
         done.await.map(|()| entry)
@@ -312,12 +364,22 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        let Some(work) = self.work.take() else { return };
+        let sidecar = self.work.as_ref().and_then(|work| work.sidecar);
+        let work_path = self.work.take().map(|work| work.work_path).or(self.resting.take());
+        let Some(work_path) = work_path else { return };
         if let Ok(mountpath) = self.store.mountpath(self.key.mountpath) {
             // A work file that cannot be removed now is swept at the next start.
-            let _ = sys::unlink_beneath(mountpath.dir(), &work.work_path);
-            work.sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
+            let _ = sys::unlink_beneath(mountpath.dir(), &work_path);
+            sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
         }
+    }
+}
+
+fn copy_to(buf: &mut Buf, bytes: &[u8]) {
+    let room = buf.get_mut(..bytes.len());
+    assert!(room.is_some(), "{} bytes are to go into a smaller buffer", bytes.len());
+    if let Some(room) = room {
+        room.copy_from_slice(bytes);
     }
 }
 

@@ -1,8 +1,7 @@
 //! The data that a tool works on: what the data directory says, and the mountpaths themselves.
 
 use super::args;
-use crate::boot::{STATE_FILE, read_state};
-use crate::cluster::{ClusterState, View};
+use crate::cluster::{ClusterState, STATE_FILE, View, read_state};
 use crate::store::{BucketRef, Mountpath, StoreConfig, StoreSetup};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,14 +26,13 @@ impl Site {
     /// When there is none, or it is damaged.
     pub(super) fn find(args: &args::Site) -> io::Result<Self> {
         let data_dir = data_dir(args);
-        let file = data_dir.join(STATE_FILE);
-        let state = read_state(&file)?.ok_or_else(|| {
+        let found = read_state(&data_dir)?.ok_or_else(|| {
             io::Error::other(format!(
                 "there is no {}: the names and numbers of the buckets are in it (--data-dir)",
-                file.display()
+                data_dir.join(STATE_FILE).display()
             ))
         })?;
-        Self::new(data_dir, &state, &args.mountpaths)
+        Self::new(data_dir, &found.state, &args.mountpaths)
     }
 
     fn new(data_dir: PathBuf, state: &ClusterState, wanted: &[PathBuf]) -> io::Result<Self> {
@@ -43,10 +41,10 @@ impl Site {
         let known = || layout.mountpaths.iter().map(|mountpath| PathBuf::from(&mountpath.path));
         let mountpaths = if wanted.is_empty() { known().collect() } else { wanted.to_vec() };
         let url = state.smap.pmap.values().next().map(|proxy| proxy.public_net.direct_url.clone());
-        let view = View::new(state, &layout);
+        let view = View::new(state, &Arc::new(layout));
         Ok(Self {
             data_dir,
-            buckets: view.buckets().into_iter().map(|view| Arc::clone(&view.bucket)).collect(),
+            buckets: view.buckets().map(|view| Arc::clone(&view.bucket)).collect(),
             url: url.filter(|url| !url.is_empty()),
             mountpaths,
             cluster_id: state.smap.uuid.clone(),
@@ -78,6 +76,7 @@ impl Site {
                 segment_bytes: 64 << 20,
                 open_files: 256,
                 index_bytes: 256 << 20,
+                slow_bytes: 0,
             },
             buckets: self.buckets.clone(),
             first_new_bucket: self.first_new_bucket,

@@ -25,6 +25,7 @@ impl LoopFs {
     /// The same with more words for the program that makes the file system.
     pub(crate) fn with_options(kind: &'static str, dir: &Path, mib: u64, options: &[&str]) -> Self {
         require_root();
+        std::fs::create_dir_all(dir).unwrap();
         let image = dir.join(format!("{kind}.img"));
         std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
         let mut this =
@@ -41,8 +42,18 @@ impl LoopFs {
 
     pub(crate) fn mount(&mut self) {
         let device = self.device.clone().unwrap();
-        run("mount", &["-t", self.kind, &device, &text(&self.mount_point)]);
+        // What has failed in its journal must not be mended behind a test's back.
+        let options = if self.kind == "ext4" { "errors=remount-ro" } else { "defaults" };
+        run("mount", &["-t", self.kind, "-o", options, &device, &text(&self.mount_point)]);
         self.mounted = true;
+        if self.kind == "xfs" {
+            // Left to itself XFS writes metadata that fail over and over, and may end with less than its log says.
+            let name = device.trim_start_matches("/dev/").to_owned();
+            for error in ["default", "EIO", "ENOSPC"] {
+                let retries = format!("/sys/fs/xfs/{name}/error/metadata/{error}/max_retries");
+                std::fs::write(&retries, "0").unwrap_or_else(|e| panic!("{retries}: {e}"));
+            }
+        }
     }
 
     /// From now on nothing reaches the disk any more, and what only lay in the journal's memory is lost.
@@ -50,9 +61,33 @@ impl LoopFs {
         run("xfs_io", &["-F", "-x", "-c", "shutdown", &text(&self.mount_point)]);
     }
 
+    /// Has ext4 meet an error, on which it turns read-only.
+    pub(crate) fn turn_read_only(&self) {
+        let device = self.device.as_deref().unwrap().trim_start_matches("/dev/");
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        std::fs::write(&trigger, "a test").unwrap_or_else(|e| panic!("{trigger}: {e}"));
+    }
+
+    /// Has the device end after so many MiB, with 0 after all of them again. What lies behind is not lost.
+    pub(crate) fn shrink_to(&self, mib: u64) {
+        const SET: &str = "import fcntl,sys
+device, size = open(sys.argv[1], 'rb'), int(sys.argv[2])
+info = bytearray(fcntl.ioctl(device, 0x4c05, bytes(232)))
+info[32:40] = size.to_bytes(8, 'little')
+fcntl.ioctl(device, 0x4c04, bytes(info))";
+        let size = (mib << 20).to_string();
+        run("python3", &["-c", SET, self.device.as_deref().unwrap(), &size]);
+    }
+
     pub(crate) fn unmount(&mut self) {
         run("umount", &[&text(&self.mount_point)]);
         self.mounted = false;
+    }
+
+    /// Mounts what has failed once more.
+    pub(crate) fn mount_again(&mut self) {
+        self.unmount();
+        self.mount();
     }
 
     /// What the file system's own check says of the unmounted file system.

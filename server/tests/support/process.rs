@@ -45,9 +45,12 @@ pub(crate) struct Site {
     port: Port,
     pub(crate) data_dir: PathBuf,
     pub(crate) mountpath: PathBuf,
+    /// A second one, if there is to be one.
+    pub(crate) other_mountpath: Option<PathBuf>,
     /// Lines of the settings file beyond those that every test needs.
     pub(crate) settings: String,
     pub(crate) connections_max: usize,
+    pub(crate) memory: &'static str,
     /// Neither memory nor connections are set: the node finds out what it may use.
     pub(crate) is_by_default: bool,
     /// Words before the program's name, that start it in some special place.
@@ -66,8 +69,10 @@ impl Site {
             port: Port::claim(),
             data_dir: root.path().join("data"),
             mountpath: root.path().join("mp"),
+            other_mountpath: None,
             settings: String::new(),
             connections_max: 512,
+            memory: "768MiB",
             is_by_default: false,
             launcher: Vec::new(),
             root,
@@ -145,11 +150,13 @@ impl Site {
         let config = self.root().join(format!("{log_name}.toml"));
         let limits = match self.is_by_default {
             true => String::new(),
-            false => format!("memory = \"768MiB\"\nconnections_max = {}\n", self.connections_max),
+            false => format!("memory = {:?}\nconnections_max = {}\n", self.memory, self.connections_max),
         };
         let text = format!(
-            "data_dir = {:?}\nmountpaths = [{:?}]\nport = {port}\n{limits}{}\n",
-            self.data_dir, self.mountpath, self.settings,
+            "data_dir = {:?}\nmountpaths = {:?}\nport = {port}\n{limits}{}\n",
+            self.data_dir,
+            std::iter::once(&self.mountpath).chain(&self.other_mountpath).collect::<Vec<_>>(),
+            self.settings,
         );
         fs::write(&config, text).unwrap();
         let out = self.root().join(format!("{log_name}.out"));
@@ -239,6 +246,21 @@ impl Node {
             if let Some(status) = self.child.try_wait().unwrap() {
                 assert!(status.success(), "{status}: {}", self.log_text());
                 return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("the node does not stop: {}", self.log_text());
+    }
+
+    /// Has it end as the operator would; returns how long that took, and whether it says that all went well.
+    pub(crate) fn end(mut self) -> (Duration, bool) {
+        let begun = Instant::now();
+        if self.is_alive() {
+            self.signal(Signal::TERM);
+        }
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return (begun.elapsed(), status.success());
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -136,6 +136,7 @@ fn what_is_missing_or_too_much_is_found() {
         (".straightline/work/0000000000000001", "leftover"),
         (".straightline/crc/0000000000000001", "leftover"),
         (".straightline/lanes/03/run-00000000000000ff", "leftover"),
+        (".straightline/lanes/03/checkpoint-00000000000000fe", "leftover"),
         ("@ais/tools/%ob/by hand", "damaged"),
         ("@ais/tools/%ob/no/name", "damaged"),
         ("@ais/stranger/%ob/x", "leftover"),

@@ -15,7 +15,7 @@ pub(crate) enum Victim {
     Attribute(PathBuf, usize),
 }
 
-/// Files by kind: segments, indexes' manifests, their runs, objects, checksums of large ones.
+/// Files by kind: segments, indexes' manifests, their runs and checkpoints, objects, checksums of large ones.
 pub(crate) fn files_by_kind(site: &Site) -> [Vec<PathBuf>; 5] {
     let mut lanes = files_beneath(&site.mountpath.join(".straightline/lanes"));
     lanes.sort();

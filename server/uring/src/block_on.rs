@@ -66,11 +66,11 @@ impl Wake for Woken {
 mod tests {
     use super::*;
     use crate::driver::DriverConfig;
-    use crate::pool::{PoolConfig, SEGMENT_BYTES};
+    use crate::pool::PoolConfig;
     use std::future::{pending, poll_fn};
 
     fn driver() -> Driver {
-        Driver::new(DriverConfig { entries: 8, pool: PoolConfig { size_bytes_max: SEGMENT_BYTES } }).unwrap()
+        Driver::new(DriverConfig { entries: 8, pool: PoolConfig { size_bytes_max: 16 << 20 } }).unwrap()
     }
 
     #[test]

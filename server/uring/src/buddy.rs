@@ -19,18 +19,28 @@ pub(crate) struct Buddy {
 }
 
 impl Buddy {
-    pub(crate) fn new() -> Self {
-        Self { next: Vec::new(), prev: Vec::new(), tag: Vec::new(), heads: [NONE; ORDERS], free_leaves: 0 }
+    /// For leaves with numbers below `leaves_max`; there are none yet.
+    pub(crate) fn with_room_for(leaves_max: usize) -> Self {
+        // Room for all at once: tables that double as they grow would be copied by the core, some day a long one. Only
+        // what is written becomes resident.
+        Self {
+            next: Vec::with_capacity(leaves_max),
+            prev: Vec::with_capacity(leaves_max),
+            tag: Vec::with_capacity(leaves_max),
+            heads: [NONE; ORDERS],
+            free_leaves: 0,
+        }
     }
 
-    /// Adds `leaves` new leaves at the end, as free blocks of the largest order.
-    pub(crate) fn grow(&mut self, leaves: usize) {
+    /// Adds the leaves from `first` on, as free blocks of the largest order. Once for each, in any order.
+    pub(crate) fn add(&mut self, first: usize, leaves: usize) {
         let largest = 1 << (ORDERS - 1);
-        assert_eq!(leaves % largest, 0, "segments are whole blocks of the largest order");
-        let first = self.tag.len();
-        self.next.resize(first + leaves, NONE);
-        self.prev.resize(first + leaves, NONE);
-        self.tag.resize(first + leaves, BUSY);
+        assert!(first.is_multiple_of(largest) && leaves.is_multiple_of(largest), "whole blocks are added");
+        if self.tag.len() < first + leaves {
+            self.next.resize(first + leaves, NONE);
+            self.prev.resize(first + leaves, NONE);
+            self.tag.resize(first + leaves, BUSY);
+        }
         // Pushed from the back, so that the first block is handed out first.
         for block in (first..first + leaves).step_by(largest).rev() {
             self.link(block as u32, ORDERS - 1);
@@ -102,8 +112,8 @@ mod tests {
 
     #[test]
     fn whole_space_comes_back_as_largest_blocks() {
-        let mut buddy = Buddy::new();
-        buddy.grow(512);
+        let mut buddy = Buddy::with_room_for(512);
+        buddy.add(0, 512);
         let small: Vec<u32> = (0..512).map(|_| buddy.take(0).unwrap()).collect();
         assert_eq!(buddy.take(0), None);
         for leaf in small {
@@ -117,8 +127,9 @@ mod tests {
     proptest! {
         #[test]
         fn blocks_never_overlap_and_all_return(steps in prop::collection::vec((0usize..ORDERS, any::<bool>()), 1..400)) {
-            let mut buddy = Buddy::new();
-            buddy.grow(1024);
+            let mut buddy = Buddy::with_room_for(1024);
+            buddy.add(512, 512);
+            buddy.add(0, 512);
             let mut held: Vec<(u32, usize)> = Vec::new();
             let mut used = vec![false; 1024];
             for (order, take) in steps {

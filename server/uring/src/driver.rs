@@ -1,6 +1,6 @@
 //! The ring of one core: batches submissions, hands completions to futures.
 
-use crate::pool::{Pool, PoolConfig, SEGMENT_BYTES};
+use crate::pool::{Pool, PoolConfig};
 use crate::probe::{Features, KernelTooOld};
 use crate::slots::{Aftermath, Completion, Polled, PolledStream, Slots};
 use io_uring::squeue::{Entry, Flags};
@@ -9,15 +9,13 @@ use io_uring::{IoUring, opcode};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
 /// Completions of cancellations carry this; nobody waits for them.
 const NOBODY: u64 = u64::MAX;
-/// `IORING_ENTER_GETEVENTS`, which the binding does not export.
-const ENTER_GETEVENTS: u32 = 1;
 /// Times that a full submission queue is handed over before an operation fails; the kernel refuses only for want of
 /// memory.
 const HAND_OVERS_MAX: u32 = 1000;
@@ -49,10 +47,7 @@ struct Inner {
     ring: RefCell<IoUring>,
     slots: RefCell<Slots>,
     aftermath: RefCell<Aftermath>,
-    /// The pump sleeps or is about to: a new entry must ring the bell, or nobody hands it over.
-    bell_armed: Cell<bool>,
     stats: Cell<DriverStats>,
-    doorbell: OwnedFd,
     features: Features,
 }
 
@@ -71,20 +66,12 @@ impl Driver {
     pub fn new(config: DriverConfig) -> io::Result<Self> {
         let ring = open_ring(config.entries)?;
         let features = Features::probe(&ring)?;
-        let doorbell = rustix::event::eventfd(
-            0,
-            rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
-        )?;
-        ring.submitter().register_eventfd(doorbell.as_raw_fd())?;
-        let segments = config.pool.size_bytes_max.div_ceil(SEGMENT_BYTES).max(1);
-        let table = ring.submitter().register_buffers_sparse(segments as u32).is_ok();
+        let table = ring.submitter().register_buffers_sparse(config.pool.segments() as u32).is_ok();
         let inner = Rc::new(Inner {
             ring: RefCell::new(ring),
             slots: RefCell::new(Slots::new()),
             aftermath: RefCell::new(Aftermath::default()),
-            bell_armed: Cell::new(false),
             stats: Cell::new(DriverStats::default()),
-            doorbell,
             features: Features { registered_buffers: table, ..features },
         });
         let registrar = Rc::downgrade(&inner);
@@ -92,10 +79,10 @@ impl Driver {
             let inner = registrar.upgrade().filter(|i| i.features.registered_buffers);
             let inner = inner.ok_or_else(|| io::Error::from(io::ErrorKind::Unsupported))?;
             let ring = inner.ring.borrow();
-            // SAFETY: the region outlives the ring: operations hold the pool, and the driver drains them before it ends.
+            // SAFETY: the segment outlives the ring: operations hold the pool, and the driver drains them before it ends.
             unsafe { ring.submitter().register_buffers_update(index.into(), &[memory], None) }.map(drop)
         };
-        Ok(Self { pool: Pool::new(config.pool, Box::new(register)), inner })
+        Ok(Self { pool: Pool::new(config.pool, Box::new(register))?, inner })
     }
 
     /// This core's registered memory.
@@ -113,12 +100,9 @@ impl Driver {
         DriverStats { in_flight: self.inner.slots.borrow().in_flight(), ..self.inner.stats.get() }
     }
 
-    /// Becomes readable when completions or new entries are waiting and [`Driver::arm_doorbell`] switched the bell on.
-    pub fn doorbell(&self) -> BorrowedFd<'_> {
-        self.inner.doorbell.as_fd()
-    }
-
     /// Submits what is queued and handles what has completed, without waiting. Returns how many completions there were.
+    /// None does not mean that the kernel has nothing to do: it runs a part of its deferred work at a time, and some of
+    /// that completes nothing.
     ///
     /// # Errors
     /// Only for a broken ring; the caller should stop the core.
@@ -135,22 +119,6 @@ impl Driver {
         Ok(self.reap())
     }
 
-    /// As [`Driver::turn`], but asks the kernel in any case. After [`Driver::arm_doorbell`] this leaves no gap: what it
-    /// does not find rings the bell.
-    pub(crate) fn turn_before_sleep(&self) -> io::Result<usize> {
-        std::sync::atomic::fence(std::sync::atomic::Ordering::SeqCst);
-        self.count(|s| s.enters += 1);
-        {
-            let mut ring = self.inner.ring.borrow_mut();
-            let queued = ring.submission().len() as u32;
-            // SAFETY: the queued entries are those that `push` vouched for; no argument is passed.
-            let entered =
-                unsafe { ring.submitter().enter::<libc::sigset_t>(queued, 0, ENTER_GETEVENTS, None) };
-            taken(entered)?;
-        }
-        Ok(self.reap())
-    }
-
     /// As [`Driver::turn`], but waits in the kernel for a completion, at most `linger`.
     ///
     /// # Errors
@@ -159,26 +127,6 @@ impl Driver {
         let timespec = Timespec::new().sec(linger.as_secs()).nsec(linger.subsec_nanos());
         self.enter(1, Some(&timespec))?;
         Ok(self.reap())
-    }
-
-    /// True while entries wait to be submitted.
-    pub fn has_unsubmitted(&self) -> bool {
-        !self.inner.ring.borrow_mut().submission().is_empty()
-    }
-
-    /// Switches the doorbell on or off. After switching it on, call [`Driver::turn_waiting`] with no time once more before
-    /// sleeping: completions that came in between rang nobody. ([`crate::pump()`] does all this.)
-    pub fn arm_doorbell(&self, on: bool) {
-        self.inner.bell_armed.set(on);
-        let mut ring = self.inner.ring.borrow_mut();
-        let completions = ring.completion();
-        if on { completions.enable_eventfd() } else { completions.disable_eventfd() }
-    }
-
-    /// Empties the doorbell's counter.
-    pub fn silence_doorbell(&self) {
-        // An empty counter answers EAGAIN, which is what "silent" means.
-        let _ = rustix::io::read(&self.inner.doorbell, &mut [0u8; 8]);
     }
 
     /// Returns how many entries the kernel took.
@@ -259,10 +207,6 @@ impl Driver {
             let pushed = unsafe { self.inner.ring.borrow_mut().submission().push(entry) };
             if pushed.is_ok() {
                 self.count(|s| s.submitted += 1);
-                if self.inner.bell_armed.replace(false) {
-                    // A full counter has been rung already.
-                    let _ = rustix::io::write(&self.inner.doorbell, &1u64.to_ne_bytes());
-                }
                 return Ok(());
             }
             // The queue is full: hand it over now.

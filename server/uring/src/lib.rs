@@ -9,24 +9,28 @@
 //! * [`Driver`] is the ring of one core: it is `!Send`, submits in batches and wakes futures from completions.
 //! * [`Pool`] is that core's registered memory: a buddy allocator over segments that are registered as they are needed,
 //!   up to a budget. [`Buf`] is a uniquely owned piece of it, [`Chunk`] a shared, read-only one.
+//! * [`Grower`] makes the memory of pools resident ahead of demand, on threads of its own; [`Tender`] takes it in.
 //! * [`DirectFile`] is a file opened with `O_DIRECT` whose alignment came from `statx`.
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
-//! * [`pump()`] is the loop that an executor of any kind runs to drive the ring.
+//! * [`Executor`] runs a core's tasks and its ring; its thread sleeps in the ring only, and never on work.
 //! * [`block_on()`] is an executor for a thread that has none: a tool's or a test's.
+//! * [`fault`] has steps fail that a test names.
 //! * [`sys`] holds the plain system calls that are faster outside a ring (cached metadata: 20 times).
 
+mod arena;
 mod block_on;
 mod buddy;
 mod bytes;
 mod driver;
+mod executor;
+pub mod fault;
 mod file;
+mod growth;
 mod mailbox;
 mod op;
 mod ops;
 mod pool;
 mod probe;
-mod pump;
-mod region;
 mod slots;
 pub mod sock;
 pub mod sys;
@@ -34,13 +38,17 @@ pub mod sys;
 pub use block_on::{block_on, block_on_within};
 pub use bytes::StableBytes;
 pub use driver::{Driver, DriverConfig, DriverStats};
+pub use executor::{
+    Executor, LoopStats, Pulse, SLEEP_MAX, STEP_BUCKETS, Task, loop_stats, spawn_local, step_bucket_ns,
+    yield_now,
+};
 pub use file::{DirectFile, OpenMode};
+pub use growth::{Grower, Tender};
 pub use mailbox::{MailFull, MailReceiver, MailSender, Mailbox};
 pub use op::Op;
 pub use ops::{AcceptStream, ZcVerdict};
 pub use pool::{Buf, Chunk, Pool, PoolConfig, PoolStats};
 pub use probe::{Features, KernelTooOld};
-pub use pump::{Parker, counted, pump, yield_now};
 
 /// Buffers are cut in multiples of this; it satisfies the direct-I/O alignment of every block device in use.
 pub const LEAF_BYTES: usize = 4096;

@@ -62,6 +62,7 @@ impl<T> Mailbox<T> {
                 self.bell.asleep.store(false, Ordering::SeqCst);
                 return Ok(letter);
             }
+            crate::fault::step("mailbox")?;
             driver.readable(&self.bell_fd).await?;
             // An empty counter is fine: it was rung for a letter that has been taken already.
             let _ = rustix::io::read(&*self.bell_fd, &mut [0u8; 8]);

@@ -55,11 +55,6 @@ impl<T: Operation> Op<T> {
         let key = driver.push_single(entry);
         Self { driver: driver.clone(), key, operation: Some(operation) }
     }
-
-    #[cfg(test)]
-    pub(crate) fn key(&self) -> usize {
-        self.key
-    }
 }
 
 // The operation is only moved, never pinned: its addresses do not lead into itself (see `Operation`).

@@ -3,23 +3,28 @@
 //! The pool grows by whole segments, each registered with the ring as one fixed buffer, until the budget is reached;
 //! after that `alloc` waits for a release and `try_alloc` answers `None`. A request that already holds a buffer must
 //! only `try_alloc` a second one: that rule is what keeps waiting free of deadlock.
+//!
+//! A program with nothing else to do, and a core that does not serve yet, grows it in `try_alloc` itself. On a core that
+//! serves it grows ahead of demand by helpers ([`crate::Tender`]), and what they have not brought yet counts as used up.
 
+use crate::arena::{Arena, segment_bytes};
 use crate::buddy::{Buddy, ORDERS};
-use crate::region::Region;
+use crate::growth::{Grower, Growth};
 use crate::{BUF_BYTES_MAX, LEAF_BYTES};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
+use std::os::fd::OwnedFd;
 use std::ptr::NonNull;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-/// Leaves of one segment.
-const SEGMENT_LEAVES: usize = 4096;
-/// Bytes of one segment: 16 MiB, eight huge pages.
-pub(crate) const SEGMENT_BYTES: usize = SEGMENT_LEAVES * LEAF_BYTES;
+/// Memory that is kept free ahead of demand, at least; a quarter of what is in use where that is more.
+const AHEAD_BYTES_MIN: usize = 8 << 20;
+const AHEAD_SHARE: usize = 4;
 
 /// A buffer shared for reading: what caches keep and sockets send.
 pub type Chunk = Rc<Buf>;
@@ -27,23 +32,29 @@ pub type Chunk = Rc<Buf>;
 /// How large a pool may become.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolConfig {
-    /// Upper bound in bytes; rounded up to whole segments of 16 MiB.
+    /// Upper bound in bytes; rounded up to whole segments of 2 MiB, of more where it is over 32 GiB.
     pub size_bytes_max: usize,
+}
+
+impl PoolConfig {
+    pub(crate) fn segments(&self) -> usize {
+        self.size_bytes_max.div_ceil(segment_bytes(self.size_bytes_max)).max(1)
+    }
 }
 
 /// What a pool holds right now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PoolStats {
-    /// Bytes mapped so far.
-    pub mapped_bytes: usize,
+    /// Bytes that are resident.
+    pub resident_bytes: usize,
+    /// Those of them that the ring knows as fixed buffers.
+    pub registered_bytes: usize,
+    /// Those of them in huge pages that the system has reserved.
+    pub huge_bytes: usize,
     /// Bytes handed out.
     pub used_bytes: usize,
-    /// Upper bound of `mapped_bytes`.
+    /// Upper bound of `resident_bytes`.
     pub limit_bytes: usize,
-    /// Segments that the ring knows as fixed buffers.
-    pub registered_segments: usize,
-    /// Segments backed by reserved huge pages.
-    pub huge_segments: usize,
     /// Tasks waiting for a buffer.
     pub waiting: usize,
 }
@@ -51,9 +62,12 @@ pub struct PoolStats {
 /// Tells the ring about a new segment: (table index, memory).
 pub(crate) type Registrar = Box<dyn Fn(u16, libc::iovec) -> io::Result<()>>;
 
-struct Segment {
-    region: Region,
-    registered: bool,
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Segment {
+    Absent,
+    /// Resident, but the ring does not know it.
+    Plain,
+    Registered,
 }
 
 struct Waiter {
@@ -61,17 +75,31 @@ struct Waiter {
     waker: Waker,
 }
 
+/// Growth by helpers.
+struct Ahead {
+    growth: Arc<Growth>,
+    grower: Grower,
+    /// All segments below this one are present.
+    present_below: Cell<usize>,
+}
+
 struct Shared {
-    buddy: RefCell<Buddy>,
-    segments: RefCell<Vec<Segment>>,
+    arena: Arc<Arena>,
+    /// Place of the first segment in the arena and in the ring's table.
+    first: usize,
     segments_max: Cell<usize>,
-    /// Place of the first segment in the ring's table.
-    first_index: usize,
+    /// As many as there are up to the last one that is present.
+    segments: RefCell<Vec<Segment>>,
+    present: Cell<usize>,
+    /// Those that the ring knows, and those in huge pages that the system has reserved.
+    registered: Cell<usize>,
+    huge: Cell<usize>,
+    buddy: RefCell<Buddy>,
     registrar: Rc<Registrar>,
+    ahead: OnceCell<Ahead>,
     /// In the order of their coming. Only the head is woken, and it stays the head until it is served or gives up.
     waiters: RefCell<VecDeque<Waiter>>,
     waiters_ever: Cell<u64>,
-    grow_failed: Cell<bool>,
 }
 
 /// Handle to the pool; clones are the same pool.
@@ -81,35 +109,52 @@ pub struct Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(config: PoolConfig, registrar: Registrar) -> Self {
-        Self::sized(config.size_bytes_max.div_ceil(SEGMENT_BYTES).max(1), 0, Rc::new(registrar))
+    pub(crate) fn new(config: PoolConfig, registrar: Registrar) -> io::Result<Self> {
+        let segments = config.segments();
+        let arena = Arena::map(segments, segment_bytes(config.size_bytes_max))?;
+        Ok(Self::sized(Arc::new(arena), 0, segments, Rc::new(registrar)))
     }
 
-    fn sized(segments_max: usize, first_index: usize, registrar: Rc<Registrar>) -> Self {
+    fn sized(arena: Arc<Arena>, first: usize, segments_max: usize, registrar: Rc<Registrar>) -> Self {
+        let buddy = Buddy::with_room_for(segments_max * arena.segment_bytes() / LEAF_BYTES);
         Self {
             shared: Rc::new(Shared {
-                buddy: RefCell::new(Buddy::new()),
-                segments: RefCell::new(Vec::new()),
+                arena,
+                first,
                 segments_max: Cell::new(segments_max),
-                first_index,
+                segments: RefCell::new(Vec::with_capacity(segments_max)),
+                present: Cell::new(0),
+                registered: Cell::new(0),
+                huge: Cell::new(0),
+                buddy: RefCell::new(buddy),
                 registrar,
+                ahead: OnceCell::new(),
                 waiters: RefCell::new(VecDeque::new()),
                 waiters_ever: Cell::new(0),
-                grow_failed: Cell::new(false),
             }),
         }
     }
 
     /// A pool of its own out of this one's budget, for buffers that stay: what is in flight then never waits for them,
-    /// and they do not break up its room. As many whole segments of 16 MiB as fit into `size_bytes` and are not in use
-    /// here, which keeps one at least; maybe none.
+    /// and they do not break up its room. As many whole segments as fit into `size_bytes` and are not in use here, which
+    /// keeps one at least; maybe none. Only before helpers grow this one.
     #[must_use]
     pub fn split_off(&self, size_bytes: usize) -> Self {
+        assert!(self.shared.ahead.get().is_none(), "a pool is split before it grows by helpers");
         let own = self.shared.segments_max.get();
-        let spare = own - self.shared.segments.borrow().len().max(1);
-        let count = (size_bytes / SEGMENT_BYTES).min(spare);
+        let spare = own - self.shared.present.get().max(1);
+        let count = (size_bytes / self.segment_bytes()).min(spare);
         self.shared.segments_max.set(own - count);
-        Self::sized(count, self.shared.first_index + own - count, Rc::clone(&self.shared.registrar))
+        let first = self.shared.first + own - count;
+        Self::sized(Arc::clone(&self.shared.arena), first, count, Rc::clone(&self.shared.registrar))
+    }
+
+    fn segment_bytes(&self) -> usize {
+        self.shared.arena.segment_bytes()
+    }
+
+    fn segment_leaves(&self) -> usize {
+        self.segment_bytes() / LEAF_BYTES
     }
 
     /// A buffer of at least `size_bytes` (rounded up to a power of two of 4 KiB), or `None` when the budget is used up.
@@ -120,27 +165,29 @@ impl Pool {
         assert!(size_bytes <= BUF_BYTES_MAX, "a buffer of {size_bytes} bytes was asked for");
         let order = order_of(size_bytes);
         let leaf = loop {
-            if let Some(leaf) = self.shared.buddy.borrow_mut().take(order) {
+            let taken = self.shared.buddy.borrow_mut().take(order);
+            if let Some(leaf) = taken {
                 break leaf;
             }
-            if !self.grow() {
+            if !self.grow_here() {
+                // What there is may be in pieces that are too small.
+                self.ask_for(self.shared.present.get() + 1);
                 return None;
             }
         };
-        let segment = leaf as usize / SEGMENT_LEAVES;
-        let segments = self.shared.segments.borrow();
-        let home = &segments[segment];
-        // SAFETY: the leaf lies inside this segment's region, which is SEGMENT_BYTES long.
-        let start = unsafe { home.region.start().add(leaf as usize % SEGMENT_LEAVES * LEAF_BYTES) };
-        let fixed_index = home.registered.then_some((self.shared.first_index + segment) as u16);
-        drop(segments);
+        self.keep_ahead();
+        let (segment, at) = (leaf as usize / self.segment_leaves(), leaf as usize % self.segment_leaves());
+        let is_registered = self.shared.segments.borrow()[segment] == Segment::Registered;
+        let index = self.shared.first + segment;
+        // SAFETY: the leaf lies inside this segment, which the arena keeps mapped.
+        let start = unsafe { self.shared.arena.start(index).add(at * LEAF_BYTES) };
         Some(Buf {
-            pool: Self { shared: Rc::clone(&self.shared) },
+            pool: self.clone(),
             start,
             size_bytes: LEAF_BYTES << order,
             leaf,
             order: order as u8,
-            fixed_index,
+            fixed_index: is_registered.then_some(index as u16),
         })
     }
 
@@ -166,35 +213,124 @@ impl Pool {
         Rc::ptr_eq(&self.shared, &buf.pool.shared)
     }
 
+    /// Whether more memory may come although there is none now.
+    #[must_use]
+    pub fn can_grow(&self) -> bool {
+        self.shared.present.get() < self.shared.segments_max.get()
+    }
+
     /// Current sizes.
+    #[must_use]
     pub fn stats(&self) -> PoolStats {
-        let segments = self.shared.segments.borrow();
-        let mapped_bytes = segments.len() * SEGMENT_BYTES;
+        let resident_bytes = self.shared.present.get() * self.segment_bytes();
         PoolStats {
-            mapped_bytes,
-            used_bytes: mapped_bytes - self.shared.buddy.borrow().free_leaves() * LEAF_BYTES,
-            limit_bytes: self.shared.segments_max.get() * SEGMENT_BYTES,
-            registered_segments: segments.iter().filter(|s| s.registered).count(),
-            huge_segments: segments.iter().filter(|s| s.region.is_huge()).count(),
+            resident_bytes,
+            registered_bytes: self.shared.registered.get() * self.segment_bytes(),
+            huge_bytes: self.shared.huge.get() * self.segment_bytes(),
+            used_bytes: resident_bytes - self.shared.buddy.borrow().free_leaves() * LEAF_BYTES,
+            limit_bytes: self.shared.segments_max.get() * self.segment_bytes(),
             waiting: self.shared.waiters.borrow().len(),
         }
     }
 
-    /// Maps and registers one more segment; false when the budget or the system says no.
-    fn grow(&self) -> bool {
-        let mut segments = self.shared.segments.borrow_mut();
-        if segments.len() >= self.shared.segments_max.get() || self.shared.grow_failed.get() {
-            return false;
-        }
-        let Ok(region) = Region::map(SEGMENT_BYTES) else {
-            self.shared.grow_failed.set(true);
+    /// Grows on this thread until so much is free, as far as the budget goes. For the time before a core serves.
+    pub fn prepare(&self, free_bytes: usize) {
+        while self.shared.buddy.borrow().free_leaves() * LEAF_BYTES < free_bytes && self.grow_here() {}
+    }
+
+    /// From now on helpers make its memory resident, and the caller takes it in when the bell rings.
+    pub(crate) fn grow_by(&self, grower: &Grower, bell: &Arc<OwnedFd>) {
+        let (present, limit) = (self.shared.present.get(), self.shared.segments_max.get());
+        let arena = Arc::clone(&self.shared.arena);
+        let growth = Growth::new(arena, self.shared.first, present, limit, Arc::clone(bell));
+        grower.add(&growth);
+        let ahead = Ahead { growth, grower: grower.clone(), present_below: Cell::new(present) };
+        assert!(self.shared.ahead.set(ahead).is_ok(), "a pool grows by helpers once");
+        self.keep_ahead();
+    }
+
+    /// Its growth by helpers, if they do that.
+    #[cfg(test)]
+    pub(crate) fn growth(&self) -> Option<Arc<Growth>> {
+        self.shared.ahead.get().map(|ahead| Arc::clone(&ahead.growth))
+    }
+
+    /// Takes in one segment that has arrived; false when there is none.
+    pub(crate) fn take_in_one(&self) -> bool {
+        let Some(ahead) = self.shared.ahead.get() else { return false };
+        let is_absent = |at: usize| {
+            self.shared.segments.borrow().get(at).is_none_or(|segment| *segment == Segment::Absent)
+        };
+        let mut open = ahead.present_below.get()..ahead.growth.claimed();
+        let Some(segment) = open.find(|&at| is_absent(at) && ahead.growth.has_arrived(at)) else {
             return false;
         };
-        let index = (self.shared.first_index + segments.len()) as u16;
-        let registered = (self.shared.registrar)(index, region.iovec()).is_ok();
-        segments.push(Segment { region, registered });
-        self.shared.buddy.borrow_mut().grow(SEGMENT_LEAVES);
+        self.add(segment);
+        let mut below = ahead.present_below.get();
+        while !is_absent(below) {
+            below += 1;
+        }
+        ahead.present_below.set(below);
+        self.keep_ahead();
+        self.wake_first();
         true
+    }
+
+    /// Asks the helpers for what is to be free ahead of demand.
+    fn keep_ahead(&self) {
+        if self.shared.ahead.get().is_none() || !self.can_grow() {
+            return;
+        }
+        let free_bytes = self.shared.buddy.borrow().free_leaves() * LEAF_BYTES;
+        let used_bytes = self.shared.present.get() * self.segment_bytes() - free_bytes;
+        let aim_bytes = used_bytes + AHEAD_BYTES_MIN.max(used_bytes / AHEAD_SHARE);
+        self.ask_for(aim_bytes.div_ceil(self.segment_bytes()));
+    }
+
+    /// Has helpers bring up to so many segments in all.
+    fn ask_for(&self, segments: usize) {
+        let Some(ahead) = self.shared.ahead.get() else { return };
+        if ahead.growth.want(segments) {
+            ahead.grower.wake(!self.shared.waiters.borrow().is_empty());
+        }
+    }
+
+    /// Says whether somebody waits.
+    fn set_urgent(&self, is_urgent: bool) {
+        let Some(ahead) = self.shared.ahead.get() else { return };
+        ahead.growth.set_urgent(is_urgent);
+        if is_urgent && ahead.growth.wanted() > self.shared.present.get() {
+            ahead.grower.wake(true);
+        }
+    }
+
+    /// Adds one more segment on this thread; false when the budget says no, or helpers do it.
+    fn grow_here(&self) -> bool {
+        let segment = self.shared.present.get();
+        if self.shared.ahead.get().is_some() || segment >= self.shared.segments_max.get() {
+            return false;
+        }
+        // SAFETY: without helpers the segments come one after the other, and nobody knows of this one yet.
+        unsafe { self.shared.arena.touch(self.shared.first + segment) };
+        self.add(segment);
+        true
+    }
+
+    /// Registers a resident segment and puts it to use.
+    fn add(&self, segment: usize) {
+        let index = self.shared.first + segment;
+        let registered = (self.shared.registrar)(index as u16, self.shared.arena.iovec(index)).is_ok();
+        let mut segments = self.shared.segments.borrow_mut();
+        if segments.len() <= segment {
+            segments.resize(segment + 1, Segment::Absent);
+        }
+        assert!(segments[segment] == Segment::Absent, "segment {segment} comes once");
+        segments[segment] = if registered { Segment::Registered } else { Segment::Plain };
+        let count = |counter: &Cell<usize>, is_one: bool| counter.set(counter.get() + usize::from(is_one));
+        count(&self.shared.present, true);
+        count(&self.shared.registered, registered);
+        count(&self.shared.huge, self.shared.arena.is_reserved(index));
+        self.shared.buddy.borrow_mut().add(segment * self.segment_leaves(), self.segment_leaves());
     }
 
     fn wake_first(&self) {
@@ -223,6 +359,8 @@ impl Place<'_> {
             self.pool.shared.waiters_ever.set(id + 1);
             self.id = Some(id);
             waiters.push_back(Waiter { id, waker: waker.clone() });
+            drop(waiters);
+            self.pool.set_urgent(true);
             return;
         };
         let Ok(at) = waiters.binary_search_by_key(&id, |w| w.id) else { return };
@@ -241,8 +379,12 @@ impl Drop for Place<'_> {
         let mut waiters = self.pool.shared.waiters.borrow_mut();
         let found = waiters.binary_search_by_key(&id, |w| w.id);
         let removed = found.ok().and_then(|at| waiters.remove(at));
+        let is_last = waiters.is_empty();
         drop(waiters);
         drop(removed);
+        if is_last {
+            self.pool.set_urgent(false);
+        }
         if was_first {
             self.pool.wake_first();
         }
@@ -309,146 +451,5 @@ impl std::fmt::Debug for Buf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pool(segments: usize) -> Pool {
-        Pool::new(PoolConfig { size_bytes_max: segments * SEGMENT_BYTES }, Box::new(|_, _| Ok(())))
-    }
-
-    #[test]
-    fn grows_to_the_budget_and_no_further() {
-        let pool = pool(2);
-        let held: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
-        assert_eq!(held.len() * BUF_BYTES_MAX, 2 * SEGMENT_BYTES);
-        assert_eq!(pool.stats().used_bytes, pool.stats().limit_bytes);
-        drop(held);
-        assert_eq!(pool.stats().used_bytes, 0);
-    }
-
-    #[test]
-    fn a_split_shares_the_budget_and_the_table_and_nothing_else() {
-        let indices = Rc::new(RefCell::new(Vec::new()));
-        let seen = Rc::clone(&indices);
-        let registrar = Box::new(move |index, _| {
-            seen.borrow_mut().push(index);
-            Ok(())
-        });
-        let pool = Pool::new(PoolConfig { size_bytes_max: 4 * SEGMENT_BYTES }, registrar);
-        let first = pool.try_alloc(1).unwrap();
-        let kept = pool.split_off(2 * SEGMENT_BYTES + 1);
-        let all: Vec<Buf> = std::iter::from_fn(|| kept.try_alloc(BUF_BYTES_MAX)).collect();
-        assert_eq!(all.len() * BUF_BYTES_MAX, 2 * SEGMENT_BYTES);
-        assert_eq!(pool.stats().limit_bytes, 2 * SEGMENT_BYTES);
-        let rest: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
-        assert_eq!(*indices.borrow(), [0, 2, 3, 1]);
-        let fixed = |bufs: &[Buf]| {
-            bufs.iter().filter_map(Buf::fixed_index).collect::<std::collections::BTreeSet<_>>()
-        };
-        assert_eq!((fixed(&all), fixed(&rest)), ([2, 3].into(), [0, 1].into()));
-        assert_eq!(first.fixed_index(), Some(0));
-        assert!(pool.owns(&first) && !kept.owns(&first));
-        // What is in use stays, and one segment in any case.
-        assert_eq!(pool.split_off(usize::MAX).stats().limit_bytes, 0);
-        assert!(pool.split_off(usize::MAX).try_alloc(1).is_none());
-    }
-
-    #[test]
-    fn buffers_are_aligned_and_apart() {
-        let pool = pool(1);
-        let mut a = pool.try_alloc(5000).unwrap();
-        let mut b = pool.try_alloc(1).unwrap();
-        assert_eq!((a.len(), b.len()), (8192, 4096));
-        assert_eq!(a.as_ptr().align_offset(4096), 0);
-        a.fill(1);
-        b.fill(2);
-        assert!(a.iter().all(|&x| x == 1) && b.iter().all(|&x| x == 2));
-    }
-
-    #[test]
-    fn a_waiter_gets_the_released_buffer() {
-        let pool = pool(1);
-        let mut held: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
-        let mut waiting = Box::pin(pool.alloc(4096));
-        let mut cx = std::task::Context::from_waker(Waker::noop());
-        assert!(waiting.as_mut().poll(&mut cx).is_pending());
-        assert_eq!(pool.stats().waiting, 1);
-        held.pop();
-        assert!(waiting.as_mut().poll(&mut cx).is_ready());
-    }
-
-    /// A waker that counts its calls.
-    #[derive(Default)]
-    struct Calls(std::sync::atomic::AtomicUsize);
-
-    impl Calls {
-        fn count(&self) -> usize {
-            self.0.load(std::sync::atomic::Ordering::Relaxed)
-        }
-    }
-
-    impl std::task::Wake for Calls {
-        fn wake(self: std::sync::Arc<Self>) {
-            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        }
-    }
-
-    /// Polls once; returns the buffer and how often the waker had been called until then.
-    fn poll_once(
-        wait: std::pin::Pin<&mut impl Future<Output = Buf>>,
-        calls: &std::sync::Arc<Calls>,
-    ) -> Option<Buf> {
-        let waker = Waker::from(std::sync::Arc::clone(calls));
-        match wait.poll(&mut std::task::Context::from_waker(&waker)) {
-            Poll::Ready(buf) => Some(buf),
-            Poll::Pending => None,
-        }
-    }
-
-    #[test]
-    fn a_waiter_that_gives_up_takes_no_wake_up_with_it() {
-        let pool = pool(1);
-        let mut held: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
-        let calls: [std::sync::Arc<Calls>; 3] = Default::default();
-        let mut first = Box::pin(pool.alloc(4096));
-        let mut second = Box::pin(pool.alloc(4096));
-        let mut third = Box::pin(pool.alloc(4096));
-        assert!(poll_once(first.as_mut(), &calls[0]).is_none());
-        assert!(poll_once(second.as_mut(), &calls[1]).is_none());
-        assert!(poll_once(third.as_mut(), &calls[2]).is_none());
-        // One in the middle goes first, then a release wakes the head, which goes as well without looking.
-        drop(second);
-        held.pop();
-        assert_eq!((calls[0].count(), calls[2].count()), (1, 0));
-        drop(first);
-        assert_eq!((calls[1].count(), calls[2].count()), (0, 1), "the wake-up was passed on");
-        assert!(poll_once(third.as_mut(), &calls[2]).is_some());
-        assert_eq!(pool.stats().waiting, 0);
-    }
-
-    #[test]
-    fn a_waiter_whom_a_release_does_not_suffice_stays_first() {
-        let pool = pool(1);
-        let mut large: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(BUF_BYTES_MAX)).collect();
-        large.pop();
-        let small = pool.try_alloc(4096).unwrap();
-        let rest: Vec<Buf> = std::iter::from_fn(|| pool.try_alloc(4096)).collect();
-        let calls: [std::sync::Arc<Calls>; 2] = Default::default();
-        let mut first = Box::pin(pool.alloc(BUF_BYTES_MAX));
-        let mut second = Box::pin(pool.alloc(4096));
-        assert!(poll_once(first.as_mut(), &calls[0]).is_none());
-        assert!(poll_once(second.as_mut(), &calls[1]).is_none());
-        drop(small);
-        assert!(poll_once(first.as_mut(), &calls[0]).is_none());
-        assert!(poll_once(second.as_mut(), &calls[1]).is_none(), "nobody overtakes");
-        drop(rest);
-        let buf = poll_once(first.as_mut(), &calls[0]);
-        assert!(buf.is_some());
-        drop(first);
-        assert_eq!(calls[1].count(), 1);
-        assert!(poll_once(second.as_mut(), &calls[1]).is_none(), "all of it is handed out again");
-        drop(buf);
-        assert_eq!(calls[1].count(), 2);
-        assert!(poll_once(second.as_mut(), &calls[1]).is_some());
-    }
-}
+#[path = "pool_tests.rs"]
+mod tests;

@@ -69,7 +69,7 @@ fn memory_of_another_ring_is_refused_and_memory_that_is_not_registered_works() {
     // Registered with `other` only, under an index that means nothing here: the kernel must notice.
     let foreign = filled(&other, BLOCK, 3);
     let (n, _) = block_on(&ours, ours.write_at(file.fd(), foreign, BLOCK, 0));
-    assert!(n.is_err() || ours.pool().stats().registered_segments == 0);
+    assert!(n.is_err() || ours.pool().stats().registered_bytes == 0);
     // A pool whose ring is gone when its first segment is made: no index, plain operations.
     let pool = other.pool().clone();
     drop(other);
@@ -77,13 +77,13 @@ fn memory_of_another_ring_is_refused_and_memory_that_is_not_registered_works() {
     let orphans = late.pool().clone();
     drop(late);
     let mut plain = orphans.try_alloc(BLOCK).unwrap();
-    assert_eq!(orphans.stats().registered_segments, 0);
+    assert_eq!(orphans.stats().registered_bytes, 0);
     plain.copy_from_slice(&pattern(BLOCK, 4));
     let (n, plain) = block_on(&ours, ours.write_at(file.fd(), plain, BLOCK, 0));
     assert_eq!(n.unwrap(), BLOCK);
     drop((plain, pool));
     let fixed = ours.pool().try_alloc(BLOCK).unwrap();
-    assert_eq!(ours.pool().stats().registered_segments, 1, "as root, or with enough locked memory");
+    assert_eq!(ours.pool().stats().registered_bytes, 2 << 20, "as root, or with enough locked memory");
     let (n, fixed) = block_on(&ours, ours.read_at(file.fd(), fixed, BLOCK, 0));
     assert_eq!(n.unwrap(), BLOCK);
     assert_eq!(fixed[..], pattern(BLOCK, 4));

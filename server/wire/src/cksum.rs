@@ -15,6 +15,18 @@ pub fn crc32c(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
+/// The CRC-32C of two parts that follow one another, from that of each.
+#[must_use]
+pub fn crc32c_joined(first: u32, second: u32, second_bytes: usize) -> u32 {
+    let joined = crc_fast::checksum_combine(
+        CrcAlgorithm::Crc32Iscsi,
+        first.into(),
+        second.into(),
+        second_bytes as u64,
+    );
+    joined as u32
+}
+
 /// The types of an object's checksum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CksumType {
@@ -214,6 +226,7 @@ mod tests {
         assert!(checksum(CksumType::Sha512, b"abc").starts_with("ddaf35a193617aba"));
         assert_eq!(checksum(CksumType::Xxhash, b"abc"), "44bc2cf5ad770999");
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+        assert_eq!(crc32c_joined(crc32c(b"1234"), crc32c(b"56789"), 5), 0xe306_9283);
     }
 
     #[test]

@@ -29,6 +29,10 @@ const CRC: usize = 4;
 const INLINE: u8 = 0;
 const SIDECAR: u8 = 1;
 
+// With its checksums in a file of their own, every object's metadata fits: each field at its limit.
+const _: () =
+    assert!(HEAD + 6 * 8 + 1 + 3 * 2 + MAX_NAME + MAX_CKSUM + MAX_CUSTOM + 1 + 16 + CRC <= MAX_ENCODED);
+
 /// The CRC-32C of every block of the object's data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BlockCrcs {

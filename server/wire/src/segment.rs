@@ -44,6 +44,10 @@ pub const BLOCK_BYTES: usize = 512;
 pub const MAX_DATA: u64 = 1 << 31;
 /// The most bytes of a record other than an object's.
 pub const MAX_GLOBAL: usize = 64 << 10;
+/// The most bytes that one more deletion adds to a record, or that it takes as one of its own: bucket, generation, length,
+/// name and CRC in hexadecimal, what stands before them, and what fills up the last block.
+pub const MAX_DELETION: usize =
+    (2 * (18 + crate::lom::MAX_NAME + 4)).next_multiple_of(BLOCK_BYTES) + 3 * BLOCK_BYTES;
 /// The most bytes before an object's data: two headers, and a name and attribute of the greatest length between.
 pub const MAX_OBJECT_HEAD: usize = 8 << 10;
 

@@ -2,15 +2,15 @@
 
 use super::look::{TRIES, readable};
 use super::{Check, Finding, digest_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::BLOCK_BYTES;
 use crate::store::entry::{BucketRef, Entry, Key, parse_index_key};
-use crate::store::lane::{Lane, Walk};
+use crate::store::lane::{Lane, Walk, name_of};
 use crate::store::mountpath::Mountpath;
 use crate::store::open::{OpenObject, read_meta};
 use crate::store::place::Place;
 use crate::store::reader::Reader;
-use crate::store::{META_XATTR, names, sidecar};
+use crate::store::{META_XATTR, sidecar};
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::AsFd;
@@ -173,7 +173,7 @@ impl Check<'_> {
             let finding = Finding::damaged(&mountpath.path, what);
             self.observer.found(Finding { lane, file: Some(shown.clone()), ..finding });
         };
-        let Some(name) = path.strip_prefix(root).ok().and_then(Path::to_str).and_then(names::decode) else {
+        let Some(name) = name_of(root, path) else {
             // Each core would say so; the first lane speaks for all.
             if self.lane(at, 0).is_some() {
                 tell(None, "it is no object: its path is no encoded name".to_owned());
@@ -192,9 +192,13 @@ impl Check<'_> {
             wrong.into_iter().for_each(|what| tell(Some(lane.number), what));
             return Ok(());
         }
-        if lane.lookup(&index_key).await?.is_some_and(|entry| entry.place.is_file()) {
+        match lane.lookup(&index_key).await {
             // It is verified with its entry.
-            return Ok(());
+            Ok(Some(entry)) if entry.place.is_file() => return Ok(()),
+            Ok(_) => {}
+            // The index has turned out to be damaged: that is told with the lane.
+            Err(e) if e.kind == Kind::Rebuilding => return Ok(()),
+            Err(e) => return Err(e),
         }
         match meta_of(path) {
             Ok(meta) if (meta.bucket_id, &meta.name) == (bucket.id, &key.name) => {

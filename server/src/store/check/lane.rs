@@ -10,8 +10,7 @@ use crate::error::{Kind, Result};
 use crate::store::entry::{Entry, index_key, parse_index_key};
 use crate::store::lane::{Found, Lane, SegmentReader, extent_of, file_name};
 use crate::store::place::{Extent, Place};
-use crate::store::{scan, value};
-use lsm::Step;
+use crate::store::value;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use wire::segment::Record;
@@ -73,8 +72,9 @@ impl LaneCheck<'_> {
     /// Goes through the index: files are verified at once, what is in segments is noted.
     async fn index(&mut self) -> Result<()> {
         let (mut objects, mut size_bytes) = (0, 0);
-        let mut cursor = self.lane.index.cursor(&[]);
-        while scan::next(&mut cursor).await? == Step::Item {
+        let mut in_use: HashMap<u64, u64> = HashMap::new();
+        let mut cursor = self.lane.cursor(&[])?;
+        while cursor.next().await? {
             let key = cursor.key().to_vec();
             let entry = value::decode(cursor.value(), self.lane.mountpath_index);
             let (Some((bucket_id, name)), Ok(entry)) = (parse_index_key(&key), entry) else {
@@ -82,6 +82,12 @@ impl LaneCheck<'_> {
                     .found(self.lane, |finding| finding.what = "the index has a malformed entry".to_owned());
                 continue;
             };
+            // Segments count what a destroyed bucket has until it has been swept.
+            if let Place::Segment(extent) = &entry.place
+                && self.lane.ledger.borrow().counts(bucket_id)
+            {
+                *in_use.entry(extent.segment).or_default() += extent.record_bytes(entry.size_bytes);
+            }
             if !self.check.store.is_alive(bucket_id) {
                 continue;
             }
@@ -96,16 +102,33 @@ impl LaneCheck<'_> {
             }
         }
         self.check.count(|counts| counts.objects += objects);
-        let all = self.lane.ledger.borrow().all();
         // Beside changes, the counts are of another moment.
-        if self.check.store.committers.is_empty() && (all.objects, all.size_bytes) != (objects, size_bytes) {
+        if self.check.store.committers.is_empty() {
+            self.counts(objects, size_bytes, &in_use);
+        }
+        Ok(())
+    }
+
+    /// The counts must say what the index has: objects and bytes, and bytes in use of each segment.
+    fn counts(&self, objects: u64, size_bytes: u64, in_use: &HashMap<u64, u64>) {
+        let ledger = self.lane.ledger.borrow();
+        let all = ledger.all();
+        if (all.objects, all.size_bytes) != (objects, size_bytes) {
             let what = format!(
                 "the index has {objects} objects of {size_bytes} bytes, its counts say {} of {}",
                 all.objects, all.size_bytes
             );
             self.check.found(self.lane, |finding| finding.what = what);
         }
-        Ok(())
+        for (segment, account) in ledger.segments() {
+            let (found, counted) = (in_use.get(&segment).copied().unwrap_or_default(), account.live_bytes());
+            if found != counted {
+                self.check.found(self.lane, |finding| {
+                    finding.segment = Some(file_name(segment));
+                    finding.what = format!("{found} bytes of it are in use, its count says {counted}");
+                });
+            }
+        }
     }
 
     /// A name must be in the lane that look-ups of it go to.
@@ -126,8 +149,8 @@ impl LaneCheck<'_> {
         if self.expected.is_empty() {
             return Ok(());
         }
-        let mut cursor = self.lane.index.cursor(&[]);
-        while scan::next(&mut cursor).await? == Step::Item {
+        let mut cursor = self.lane.cursor(&[])?;
+        while cursor.next().await? {
             let Ok(entry) = value::decode(cursor.value(), self.lane.mountpath_index) else { continue };
             let Place::Segment(extent) = &entry.place else { continue };
             if self.expected.remove(&(extent.segment, extent.offset)).is_some() {
@@ -223,7 +246,7 @@ impl LaneCheck<'_> {
         if !self.check.store.committers.is_empty() {
             return Ok(());
         }
-        let mut known: HashSet<String> = self.lane.index.file_names().into_iter().collect();
+        let mut known: HashSet<String> = self.lane.index().file_names().into_iter().collect();
         known.extend(self.lane.segments()?.into_iter().map(|(number, _)| file_name(number)));
         for path in leftovers::list(&self.lane.path())? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

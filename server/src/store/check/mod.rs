@@ -17,7 +17,6 @@ mod look;
 pub(crate) use finding::{CheckCounts, Class, Finding, Observer};
 pub(crate) use leftovers::{leftovers, sidecars_there};
 
-use super::after::After;
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::inspect::LostIndex;
@@ -30,10 +29,12 @@ use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
-use wire::api::bprops::Durability;
+use std::time::{Duration, Instant};
 use xxhash_rust::xxh64::xxh64;
 
+/// How long a lane whose index is being made anew is waited for, and between two looks at it.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Work between two rests, in bytes.
 const STRETCH_BYTES: u64 = 1 << 20;
 
@@ -95,7 +96,7 @@ impl Store {
         let check = &check;
         let lanes = self.lanes().map(|lane| {
             let strays = strays.remove(&(lane.mountpath_index, lane.number)).unwrap_or_default();
-            lane::check(check, lane, strays)
+            check.lane_or_finding(lane, strays)
         });
         let lanes: Vec<_> = lanes.collect();
         let mut lanes = pin!(iter(lanes).buffer_unordered(plan.lanes_at_once.max(1)));
@@ -113,12 +114,47 @@ impl Check<'_> {
         let lost = self.plan.lost.iter().find(lost).map(|lost| lost.why.clone());
         let findings = match lost {
             Some(why) => vec![why],
-            None => lane.index.verify().await?,
+            None => self.verify(lane).await?,
         };
         for what in &findings {
             self.found(lane, |finding| finding.what = format!("the index is damaged: {what}"));
         }
         Ok(findings.is_empty())
+    }
+
+    /// Verifies the index; the lane hears of damage and has it made anew, if it is in use.
+    async fn verify(&self, lane: &Lane) -> Result<Vec<String>> {
+        let begun = Instant::now();
+        loop {
+            while lane.is_lost() && begun.elapsed() < PATIENCE && !self.observer.is_cancelled() {
+                self.store.driver.sleep(LOOK_EVERY).await;
+            }
+            if lane.is_lost() {
+                return Ok(vec!["it is being made anew".to_owned()]);
+            }
+            let index = lane.index();
+            let findings = index.verify().await?;
+            if !Rc::ptr_eq(&index, &lane.index()) {
+                continue;
+            }
+            if let Some(what) = findings.first() {
+                lane.heard(&index, Error::corrupt(what));
+            }
+            return Ok(findings);
+        }
+    }
+
+    /// Checks a lane. One that turns out meanwhile to have a damaged index is a finding, and the others go on.
+    async fn lane_or_finding(&self, lane: &Rc<Lane>, strays: Vec<files::Stray>) -> Result<()> {
+        match lane::check(self, lane, strays).await {
+            Err(e) if e.kind == Kind::Rebuilding => {
+                self.found(lane, |finding| {
+                    finding.what = "the index is damaged, and is made anew: it is not checked".to_owned();
+                });
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     fn is_usable(&self, lane: &Lane) -> bool {
@@ -160,7 +196,7 @@ impl Check<'_> {
     /// Returns when every change that is under way has reached its files.
     async fn barrier(&self, lane: &Rc<Lane>) -> Result<()> {
         match self.store.committers.get(lane.mountpath_index) {
-            Some(committer) => committer.join(lane, After::Nothing, Durability::None).await,
+            Some(committer) => committer.barrier(lane).await,
             // Nobody changes anything.
             None => Ok(()),
         }

@@ -4,12 +4,26 @@ use super::Lane;
 use crate::error::Result;
 use crate::store::META_XATTR;
 use crate::store::entry::{BucketRef, Entry, index_key};
+use crate::store::names;
 use crate::store::place::Place;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::Path;
 use uring::sys;
 use wire::lom::{BlockCrcs, ObjectMeta};
+
+/// The name of the object that a file beneath its bucket's directory is of, as the path says it, or where that is only a
+/// digest, the metadata; `None` for a path that no object has.
+pub(crate) fn name_of(root: &Path, path: &Path) -> Option<String> {
+    let relative = path.strip_prefix(root).ok()?.to_str()?;
+    if !names::is_digest(relative) {
+        return names::decode(relative);
+    }
+    let file = fs::File::open(path).ok()?;
+    let value = sys::get_xattr(file.as_fd(), META_XATTR).ok()??;
+    let name = ObjectMeta::decode(&value).ok()?.name;
+    (names::encode(&name) == relative).then_some(name)
+}
 
 /// The metadata of an object's file.
 pub(crate) fn read_object(path: &Path, name: &str, bucket: &BucketRef) -> Result<ObjectMeta, String> {

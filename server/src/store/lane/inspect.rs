@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
-use uring::{Driver, sys};
+use uring::Driver;
 
 /// A lane as it lies on the disk.
 pub(crate) struct Inspected {
@@ -24,9 +24,7 @@ impl LaneSetup {
     /// # Errors
     /// What the disk says. A damaged index is not an error.
     pub(crate) async fn open_as_is(self) -> Result<Inspected> {
-        let path = lane_dir(self.number);
-        let fail = |e: std::io::Error| Error::disk(&format!("open lane {path}"), &e);
-        let dir = Rc::new(sys::open_dir_beneath(self.mountpath.dir(), &path).map_err(fail)?);
+        let dir = self.open_dir()?;
         let segments = self.list_segments()?;
         let (opened, checkpoint, lost) = match self.index_as_is(&dir).await {
             Ok((opened, checkpoint)) => (opened, Some(checkpoint), None),
@@ -48,18 +46,13 @@ impl LaneSetup {
         Ok((opened, checkpoint))
     }
 
-    /// Removes the lane's index, so that the next start makes it anew. A lane without a directory has none.
+    /// Removes the lane's index, so that the next start makes it anew.
     ///
     /// # Errors
     /// What the disk says.
     pub(crate) async fn remove_index(self) -> Result<()> {
-        match sys::open_dir_beneath(self.mountpath.dir(), &lane_dir(self.number)) {
-            Ok(dir) => {
-                LaneIndex::reset(self.driver, Rc::new(dir), self.cache).await.map(drop).map_err(Error::from)
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(e) => Err(Error::disk("open a lane", &e)),
-        }
+        let dir = self.open_dir()?;
+        LaneIndex::reset(self.driver, dir, self.cache).await.map(drop).map_err(Error::from)
     }
 }
 
@@ -89,7 +82,9 @@ impl Lane {
     /// What the disk says.
     pub(crate) fn segments(&self) -> Result<Vec<(u64, Option<u64>)>> {
         let written = self.log.written();
-        let numbers = super::open::list_segments(&self.path()).map_err(|e| Error::disk("list a lane", &e))?;
+        let path = self.path();
+        let numbers = super::open::list_segments(&path)
+            .map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))?;
         let ledger = self.ledger.borrow();
         let ends: HashMap<u64, u64> =
             ledger.segments().map(|(number, account)| (number, account.end)).collect();

@@ -5,23 +5,37 @@
 //! starts and ends on a page, filled up with a padding record. Batches of a lane are written one after another; what
 //! was acknowledged therefore never lies behind a gap.
 
-use super::buffers::BatchBuffers;
-use crate::error::{Error, Kind, Result};
+use super::buffers::{BATCH_BYTES_MAX, BatchBuffers};
+use crate::error::{Error, Result};
 use crate::fault;
+use crate::store::mountpath::Mountpath;
 use futures_channel::oneshot;
+use futures_util::future::select;
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
+use wire::api::bprops::SEGMENT_OBJECT_SIZE;
 use wire::segment::{self, Deletion};
 
 /// A segment is allocated in steps that double from this one on.
 const STEP_BYTES_MIN: u64 = 64 << 10;
 /// Room kept for the padding record of a batch.
 const PADDING_BYTES_MAX: usize = LEAF_BYTES + segment::BLOCK_BYTES;
+// A batch holds any record: of the largest object of a segment, or of the longest name.
+const _: () = assert!(
+    segment::MAX_OBJECT_HEAD + SEGMENT_OBJECT_SIZE.0 as usize + segment::BLOCK_BYTES + PADDING_BYTES_MAX
+        <= BATCH_BYTES_MAX
+);
+const _: () = assert!(segment::MAX_DELETION + PADDING_BYTES_MAX <= BATCH_BYTES_MAX);
 /// Deletions that share one record at most.
 const DELETIONS_MAX: usize = 32;
+
+/// How long a wait for room lasts before it looks by itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A place in a lane's log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,13 +72,14 @@ struct State {
     ending: bool,
     /// Everything before is written.
     settled: Position,
-    /// A write failed: nothing more is taken.
-    broken: bool,
+    /// Why nothing more is taken: a write has failed, here or elsewhere on the mountpath.
+    broken: Option<Error>,
 }
 
 /// The log of one lane.
 pub(crate) struct Log {
     driver: Driver,
+    mountpath: Arc<Mountpath>,
     dir: Rc<OwnedFd>,
     buffers: Rc<BatchBuffers>,
     /// Bytes of a segment after which the next one is begun.
@@ -91,6 +106,7 @@ impl Log {
     /// A log whose next segment has this number.
     pub(crate) fn new(
         driver: Driver,
+        mountpath: Arc<Mountpath>,
         dir: Rc<OwnedFd>,
         buffers: Rc<BatchBuffers>,
         segment_bytes: u64,
@@ -98,9 +114,10 @@ impl Log {
         next_segment: u64,
     ) -> Self {
         let settled = Position { segment: next_segment, offset: 0 };
-        let state = State { open: None, batch: None, next_segment, ending: false, settled, broken: false };
+        let state = State { open: None, batch: None, next_segment, ending: false, settled, broken: None };
         Self {
             driver,
+            mountpath,
             dir,
             buffers,
             segment_bytes,
@@ -110,25 +127,62 @@ impl Log {
         }
     }
 
+    /// A log of the same directory whose next segment has this number.
+    pub(super) fn another(&self, next_segment: u64) -> Self {
+        Self::new(
+            self.driver.clone(),
+            Arc::clone(&self.mountpath),
+            Rc::clone(&self.dir),
+            Rc::clone(&self.buffers),
+            self.segment_bytes,
+            self.step_bytes_max,
+            next_segment,
+        )
+    }
+
+    /// Ends the open segment, so that all files stay as they are until the next record; there must be none that is not
+    /// written yet.
+    pub(super) fn come_to_rest(&self) -> Result<()> {
+        let mut state = self.state.borrow_mut();
+        if state.batch.as_ref().is_some_and(|batch| batch.filled > 0) {
+            return Err(Error::internal("a record was appended to a lane that has no index"));
+        }
+        // Room that was reserved and not used is nobody's: whoever reserves it appends at once.
+        if let Some(unused) = state.batch.take() {
+            self.buffers.give(unused.buf);
+        }
+        drop(state);
+        self.seal()
+    }
+
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
     pub(crate) async fn reserve(&self, len: usize) -> Result<()> {
         loop {
-            let turn = {
+            let (turn, may_come_silently) = {
                 let mut state = self.state.borrow_mut();
-                if state.broken {
-                    return Err(broken());
+                if let Some(why) = &state.broken {
+                    return Err(why.clone());
                 }
                 match &state.batch {
                     Some(batch) if batch.filled + len + PADDING_BYTES_MAX <= batch.buf.len() => return Ok(()),
-                    Some(batch) if batch.filled > 0 => self.wait_for_change(),
-                    _ => match self.buffers.take(len + PADDING_BYTES_MAX) {
-                        Ok(buf) => return self.begin_batch(&mut state, buf),
-                        Err(returned) => returned,
-                    },
+                    Some(batch) if batch.filled > 0 => (self.wait_for_change(), false),
+                    _ => {
+                        // One that was begun and is too small holds nothing yet; others may wait for its memory.
+                        state.batch.take().into_iter().for_each(|batch| self.buffers.give(batch.buf));
+                        match self.buffers.take(len + PADDING_BYTES_MAX) {
+                            Ok(buf) => return self.begin_batch(&mut state, buf),
+                            Err(returned) => (returned, true),
+                        }
+                    }
                 }
             };
-            // An error means that nobody is left to wake us, and is found out by the next look.
-            let _ = turn.await;
+            if may_come_silently {
+                // Memory of the pool may be free again without anybody having waited for it here.
+                select(turn, self.driver.sleep(LOOK_AGAIN)).await;
+            } else {
+                // An error means that nobody is left to wake us, and is found out by the next look.
+                let _ = turn.await;
+            }
         }
     }
 
@@ -149,16 +203,18 @@ impl Log {
     pub(crate) fn append_deletion(&self, deletion: Deletion) -> Result<()> {
         let mut state = self.state.borrow_mut();
         let batch = state.batch.as_mut().ok_or_else(unreserved)?;
-        let (start, deletions) = &mut batch.deletions;
+        let (mut start, mut deletions) = std::mem::take(&mut batch.deletions);
         if deletions.is_empty() || deletions.len() >= DELETIONS_MAX {
-            *start = batch.filled;
+            start = batch.filled;
             deletions.clear();
         }
         deletions.push(deletion);
         let mut record = Vec::new();
-        segment::delete_records(&mut record, deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
-        batch.filled = *start;
-        batch.push(&record)
+        segment::delete_records(&mut record, &deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
+        // What is refused leaves the records before as they are.
+        batch.put_at(start, &record)?;
+        batch.deletions = (start, deletions);
+        Ok(())
     }
 
     /// Where the next record will be.
@@ -186,8 +242,8 @@ impl Log {
                 if position < state.settled {
                     return Ok(());
                 }
-                if state.broken {
-                    return Err(broken());
+                if let Some(why) = &state.broken {
+                    return Err(why.clone());
                 }
                 self.wait_for_change()
             };
@@ -195,28 +251,40 @@ impl Log {
         }
     }
 
-    /// Writes the batch; returns the file it went to and where it ends, or `None` when there was nothing to write.
-    pub(super) async fn write_batch(&self) -> Result<Option<(Rc<OwnedFd>, Position)>> {
-        let Some(batch) = self.take_batch()? else { return Ok(None) };
+    /// Writes the batch; returns the file it went to and where it ends, or `None` when there was nothing to write. After
+    /// an error the log takes nothing more.
+    pub(super) async fn write_batch(&self) -> io::Result<Option<(Rc<OwnedFd>, Position)>> {
+        let Some(batch) = self.take_batch() else { return Ok(None) };
         let (len, start) = (batch.filled, batch.start);
         let file = Rc::clone(batch.file.fd());
-        let (count, buf) = self.driver.write_at(&file, batch.buf, len, start).await;
-        self.buffers.give(buf);
-        let written = match count {
-            Ok(count) if count == len => Ok(()),
-            Ok(count) => Err(io::Error::new(io::ErrorKind::StorageFull, format!("{count} of {len} bytes"))),
-            Err(e) => Err(e),
+        let (count, buf) = match uring::fault::step("batch-write") {
+            Ok(()) => self.driver.write_at(&file, batch.buf, len, start).await,
+            Err(e) => (Err(e), batch.buf),
         };
+        self.buffers.give(buf);
+        let count = count.and_then(|count| uring::fault::step("batch-written").map(|()| count));
         fault::point("batch-written");
-        let end = Position { segment: batch.segment, offset: start + len as u64 };
-        let mut state = self.state.borrow_mut();
-        match &written {
-            Ok(()) => state.settled = end,
-            Err(_) => state.broken = true,
+        match count? {
+            count if count == len => {}
+            count => {
+                return Err(io::Error::new(io::ErrorKind::StorageFull, format!("{count} of {len} bytes")));
+            }
         }
-        drop(state);
+        let end = Position { segment: batch.segment, offset: start + len as u64 };
+        self.state.borrow_mut().settled = end;
         self.wake_all();
-        written.map(|()| Some((file, end))).map_err(|e| Error::disk("write to the log", &e))
+        Ok(Some((file, end)))
+    }
+
+    /// Takes nothing from now on, and lets everybody know who waits for room or for a write.
+    pub(crate) fn fail(&self, why: &Error) {
+        let batch = {
+            let mut state = self.state.borrow_mut();
+            state.broken.get_or_insert_with(|| why.clone());
+            state.batch.take()
+        };
+        batch.into_iter().for_each(|batch| self.buffers.give(batch.buf));
+        self.wake_all();
     }
 
     /// Has the next batch go to a new segment, however much room there is in the open one.
@@ -235,7 +303,7 @@ impl Log {
         let open = self.state.borrow_mut().open.take();
         open.map_or(Ok(()), |open| {
             let cut = sys::truncate(open.file.fd().as_fd(), open.end);
-            cut.map_err(|e| Error::disk("end a segment", &e))
+            cut.map_err(|e| self.mountpath.failed("end a segment", &e))
         })
     }
 
@@ -244,21 +312,22 @@ impl Log {
         self.state.borrow().open.as_ref().map(|open| open.number)
     }
 
-    fn take_batch(&self) -> Result<Option<Batch>> {
+    fn take_batch(&self) -> Option<Batch> {
         let mut state = self.state.borrow_mut();
-        let Some(mut batch) = state.batch.take_if(|batch| batch.filled > 0) else { return Ok(None) };
+        let mut batch = state.batch.take_if(|batch| batch.filled > 0)?;
         let padding = batch.filled.next_multiple_of(LEAF_BYTES) - batch.filled;
         if padding > 0 {
             let mut record = Vec::with_capacity(padding);
             segment::padding(&mut record, padding);
-            batch.push(&record)?;
+            let pushed = batch.push(&record);
+            assert!(pushed.is_ok(), "a batch has no room for its padding");
         }
         if let Some(open) = state.open.as_mut().filter(|open| open.number == batch.segment) {
             open.end = batch.start + batch.filled as u64;
         }
         drop(state);
         self.wake_all();
-        Ok(Some(batch))
+        Some(batch)
     }
 
     fn begin_batch(&self, state: &mut State, buf: Buf) -> Result<()> {
@@ -281,17 +350,21 @@ impl Log {
             |open: &mut OpenSegment| open.end > 0 && (ending || open.end + needed > self.segment_bytes);
         if let Some(full) = state.open.take_if(ends) {
             let cut = sys::truncate(full.file.fd().as_fd(), full.end);
-            cut.map_err(|e| Error::disk("end a segment", &e))?;
+            cut.map_err(|e| self.mountpath.failed("end a segment", &e))?;
         }
         if state.open.is_none() {
             let number = state.next_segment;
-            let file = DirectFile::open(self.dir.as_fd(), &file_name(number), OpenMode::CreateNew)
-                .map_err(|e| Error::disk("begin a segment", &e))?;
+            // A file may be there after an error, too: the next attempt takes another number.
             state.next_segment += 1;
+            let name = file_name(number);
+            let file = uring::fault::step("segment-create")
+                .and_then(|()| DirectFile::open(self.dir.as_fd(), &name, OpenMode::CreateNew))
+                .map_err(|e| self.mountpath.failed("begin a segment", &e))?;
             state.open = Some(OpenSegment { number, file, end: 0, allocated: 0 });
         }
         let open = state.open.as_mut().ok_or_else(unreserved)?;
-        open.allocate(open.end + needed, self.step_bytes_max)?;
+        let allocated = open.allocate(open.end + needed, self.step_bytes_max);
+        allocated.map_err(|e| self.mountpath.failed("allocate room in a segment", &e))?;
         Ok(open)
     }
 
@@ -311,26 +384,32 @@ impl Log {
 
 impl OpenSegment {
     /// Allocates up to `needed` at least; space that is not there is found out before anything is promised.
-    fn allocate(&mut self, needed: u64, step_bytes_max: u64) -> Result<()> {
+    fn allocate(&mut self, needed: u64, step_bytes_max: u64) -> io::Result<()> {
         if needed <= self.allocated {
             return Ok(());
         }
         let step = self.allocated.clamp(STEP_BYTES_MIN, step_bytes_max.max(STEP_BYTES_MIN));
         let fd = self.file.fd().as_fd();
         let wanted = (self.allocated + step).max(needed);
+        uring::fault::step("segment-allocate")?;
         let allocated = match sys::allocate(fd, wanted) {
             Err(e) if e.kind() == io::ErrorKind::StorageFull => sys::allocate(fd, needed).map(|()| needed),
             other => other.map(|()| wanted),
         };
-        self.allocated = allocated.map_err(|e| Error::disk("allocate room in a segment", &e))?;
+        self.allocated = allocated?;
         Ok(())
     }
 }
 
 impl Batch {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        let end = self.filled + bytes.len();
-        let room = self.buf.get_mut(self.filled..end).ok_or_else(unreserved)?;
+        self.put_at(self.filled, bytes)
+    }
+
+    /// Puts bytes where others may be, and ends behind them.
+    fn put_at(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
+        let end = start + bytes.len();
+        let room = self.buf.get_mut(start..end).ok_or_else(unreserved)?;
         room.copy_from_slice(bytes);
         self.filled = end;
         Ok(())
@@ -341,8 +420,4 @@ const ZEROS: [u8; segment::BLOCK_BYTES] = [0; segment::BLOCK_BYTES];
 
 fn unreserved() -> Error {
     Error::internal("a record was appended without room for it")
-}
-
-fn broken() -> Error {
-    Error { kind: Kind::Io, ..Error::internal("the lane takes no writes after one has failed") }
 }

@@ -5,35 +5,46 @@
 
 mod adopt;
 mod buffers;
+mod cursor;
 mod inspect;
 mod ledger;
 mod log;
 mod open;
+mod pace;
 mod reader;
+mod rebuild;
 mod replay;
 mod segments;
+mod standing;
+mod sweep;
 mod upkeep;
 mod walk;
 
+pub(crate) use adopt::name_of;
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
+pub(crate) use cursor::LaneCursor;
 pub(crate) use ledger::Ledger;
 use log::Log;
 pub(crate) use log::{Position, file_name};
-pub(crate) use open::{LaneSetup, OpenedLane, segment_path};
+pub(crate) use open::{LaneSetup, OpenedLane, lane_dir, segment_path};
+pub(crate) use pace::Pace;
 pub(crate) use reader::{Found, SegmentReader};
-pub(crate) use replay::{Buckets, extent_of, replay, replay_in_memory};
+pub(crate) use rebuild::Rebuild;
+pub(crate) use replay::{Buckets, ReplayReport, extent_of, replay, replay_in_memory};
 use segments::SegmentFiles;
+use standing::Standing;
+use upkeep::Failures;
 pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
-pub(crate) use walk::{Walk, adopt_files};
+pub(crate) use walk::{Lanes, Walk, adopt_files};
 
-use super::after::Undo;
 use super::cache::ReadCache;
 use super::entry::Entry;
 use super::mountpath::Mountpath;
 use super::place::{Extent, Place};
 use super::reader::Piece;
+use super::undo::{Readers, Undo};
 use super::value;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use futures_channel::oneshot;
 use lsm::{LaneIndex, Peek};
 use std::cell::{Cell, RefCell};
@@ -43,8 +54,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use uring::Driver;
 
-/// Room that one more deletion takes at most: its name in hexadecimal, and a record of its own.
-pub(crate) const DELETION_BYTES_MAX: usize = 4096;
+/// Room that one more deletion takes at most.
+pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
+
+/// What a checkpoint will say.
+#[derive(Clone)]
+struct Unfinished {
+    position: Position,
+    ledger: Ledger,
+    /// Buckets whose sweep becomes durable with it.
+    swept: HashSet<u64>,
+}
 
 /// One lane, on the core that owns it.
 pub(crate) struct Lane {
@@ -54,49 +74,70 @@ pub(crate) struct Lane {
     pub(crate) mountpath: Arc<Mountpath>,
     pub(crate) number: u16,
     dir: Rc<OwnedFd>,
-    pub(crate) index: Rc<LaneIndex>,
+    /// Another one once it has been made anew.
+    index: RefCell<Rc<LaneIndex>>,
+    /// Whether the index can be asked.
+    standing: Cell<Standing>,
     pub(crate) log: Log,
     pub(crate) ledger: RefCell<Ledger>,
     files: SegmentFiles,
     /// Generations whose files do not have their names yet, with those who wait to read them.
-    unsettled: RefCell<HashMap<u64, Vec<oneshot::Sender<()>>>>,
+    unsettled: RefCell<HashMap<u64, Readers>>,
     /// The log up to here is in the durable index.
     checkpoint: Cell<Position>,
     /// A checkpoint whose index is frozen and not durable yet.
-    unfinished: RefCell<Option<(Position, Vec<u8>)>>,
+    unfinished: RefCell<Option<Unfinished>>,
+    /// Destroyed buckets whose sweep is not durable yet.
+    swept: RefCell<HashSet<u64>>,
     /// Segments that cannot be reclaimed, because something in them is damaged.
     kept: RefCell<HashSet<u64>>,
     reclaimed: Cell<u64>,
     /// Counts changes of the index: a look-up that waited for the disk may have been overtaken.
     changes: Cell<u64>,
+    /// Counts changes that were taken back: what was looked up before may be one of them.
+    taken_back: Cell<u64>,
+    failures: Failures,
+    /// The upkeep is at work on this lane.
+    kept_up: Cell<bool>,
 }
 
 impl Lane {
-    /// What the index says of a key, as its encoded value.
+    /// What the index says of a key.
+    ///
+    /// # Errors
+    /// `Rebuilding` when it cannot say: what has found the damage, this look-up perhaps, has seen to that.
     pub(crate) async fn lookup(&self, key: &[u8]) -> Result<Option<Entry>> {
         loop {
-            let value = match self.index.peek(key) {
+            self.check_standing()?;
+            let peeked = self.index.borrow().peek(key);
+            let value = match peeked {
                 Peek::Found(value) => Some(value),
                 Peek::Absent => None,
                 Peek::OnDisk => {
-                    let before = self.changes.get();
-                    let value = self.index.get(key).await?;
+                    let (before, index) = (self.changes.get(), self.index());
+                    let value = index.get(key).await;
                     if self.changes.get() != before {
                         // Perhaps of this very name: look again, most likely in memory this time.
                         continue;
                     }
-                    value
+                    value.map_err(|e| self.heard(&index, e.into()))?
                 }
             };
-            return value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
+            let entry = value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
+            return entry.map_err(|e| self.heard(&self.index(), e));
         }
+    }
+
+    /// The index as of now: it is another one once it has been made anew.
+    pub(crate) fn index(&self) -> Rc<LaneIndex> {
+        Rc::clone(&self.index.borrow())
     }
 
     /// Makes an entry the one that its name stands for.
     pub(crate) fn publish(&self, bucket_id: u64, key: &[u8], entry: &Entry, old: Option<&Entry>) {
         let mut bytes = Vec::with_capacity(96);
         value::encode(entry, &mut bytes);
-        self.index.put(key, Some(&bytes));
+        self.index.borrow().put(key, Some(&bytes));
         let mut ledger = self.ledger.borrow_mut();
         if let Some(old) = old {
             ledger.remove(bucket_id, old);
@@ -107,21 +148,67 @@ impl Lane {
 
     /// Makes a name stand for nothing.
     pub(crate) fn unpublish(&self, bucket_id: u64, key: &[u8], old: &Entry) {
-        self.index.put(key, None);
+        self.index.borrow().put(key, None);
         self.ledger.borrow_mut().remove(bucket_id, old);
         self.changes.set(self.changes.get() + 1);
     }
 
-    /// Takes back an entry whose file could not be put in its place, unless it has been replaced already.
-    pub(crate) fn withdraw(&self, undo: &Undo) {
-        let now = match self.index.peek(&undo.key) {
-            Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
-            Peek::Absent | Peek::OnDisk => None,
+    /// Takes back a change that has failed. `later` is the next change of the same name, if one that is still under way
+    /// has been published on top of it.
+    pub(crate) fn take_back(&self, undo: &Undo, later: Option<&mut Undo>) {
+        self.changes.set(self.changes.get() + 1);
+        self.taken_back.set(self.taken_back.get() + 1);
+        let replace = |ledger: &mut Ledger| {
+            undo.new.iter().for_each(|new| ledger.remove(undo.bucket_id, new));
+            undo.old.iter().for_each(|old| ledger.add(undo.bucket_id, old));
         };
-        let Some(now) = now.filter(|now| now.generation == undo.generation) else { return };
-        match &undo.old {
-            Some(old) => self.publish(undo.bucket_id, &undo.key, old, Some(&now)),
-            None => self.unpublish(undo.bucket_id, &undo.key, &now),
+        let is_latest = later.is_none();
+        match later {
+            Some(later) => {
+                later.old.clone_from(&undo.old);
+                if later.freezes == undo.freezes {
+                    return;
+                }
+            }
+            None => replace(&mut self.ledger.borrow_mut()),
+        }
+        // A checkpoint that has begun must not make durable what did not happen.
+        if let Some(unfinished) = self.unfinished.borrow_mut().as_mut()
+            && undo.freezes < self.index().freezes()
+        {
+            replace(&mut unfinished.ledger);
+        }
+        let value = undo.old.as_ref().map(|old| {
+            let mut bytes = Vec::with_capacity(96);
+            value::encode(old, &mut bytes);
+            bytes
+        });
+        self.index().put_back(undo.freezes, is_latest, &undo.key, value.as_deref());
+        undo.forget_kept();
+    }
+
+    /// Changes that were taken back so far.
+    pub(crate) fn taken_back(&self) -> u64 {
+        self.taken_back.get()
+    }
+
+    /// Whether a name still stands for what was found when [`Self::taken_back`] said `taken_back`. Nobody else has changed
+    /// it, but a change before may have been taken back.
+    pub(crate) fn still_is(&self, key: &[u8], found: Option<&Entry>, taken_back: u64) -> bool {
+        if self.taken_back.get() == taken_back {
+            return true;
+        }
+        let peeked = self.index.borrow().peek(key);
+        let now = match peeked {
+            Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
+            Peek::Absent => None,
+            Peek::OnDisk => return false,
+        };
+        match (&now, found) {
+            (Some(now), Some(found)) => {
+                (now.generation, now.place, &now.custom) == (found.generation, found.place, &found.custom)
+            }
+            (now, found) => now.is_none() && found.is_none(),
         }
     }
 
@@ -131,7 +218,7 @@ impl Lane {
     }
 
     /// Writes the batch of the log; returns the file it went to, if there was anything to write.
-    pub(crate) async fn write_batch(&self) -> Result<Option<Rc<OwnedFd>>> {
+    pub(crate) async fn write_batch(&self) -> std::io::Result<Option<Rc<OwnedFd>>> {
         let Some((file, end)) = self.log.write_batch().await? else { return Ok(None) };
         self.account(end);
         Ok(Some(file))
@@ -150,14 +237,15 @@ impl Lane {
     }
 
     /// The file of this generation is under its name, or will never be.
-    pub(crate) fn unsettle_done(&self, generation: u64) {
-        for waiter in self.unsettled.borrow_mut().remove(&generation).unwrap_or_default() {
+    pub(crate) fn unsettle_done(&self, generation: u64, named: bool) {
+        for reader in self.unsettled.borrow_mut().remove(&generation).unwrap_or_default() {
             // Whoever has gone waits for nothing.
-            let _ = waiter.send(());
+            let _ = reader.send(named);
         }
     }
 
-    /// Returns when an object's bytes can be read from where its entry says.
+    /// Returns when an object's bytes can be read from where its entry says. After an error they never will be, and the
+    /// name stands for what it stood for before.
     pub(crate) async fn settled(&self, entry: &Entry) -> Result<()> {
         match &entry.place {
             Place::Segment(extent) => {
@@ -170,10 +258,11 @@ impl Lane {
                     waiting.push(turn);
                     my_turn
                 });
-                if let Some(turn) = turn {
-                    let _ = turn.await;
+                let Some(turn) = turn else { return Ok(()) };
+                if turn.await == Ok(true) {
+                    return Ok(());
                 }
-                Ok(())
+                Err(Error { kind: Kind::Io, ..Error::internal("the write that was to be read has failed") })
             }
         }
     }

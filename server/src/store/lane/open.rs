@@ -5,9 +5,12 @@ use super::buffers::BatchBuffers;
 use super::ledger::Ledger;
 use super::log::{Log, Position, file_name, number_of};
 use super::segments::SegmentFiles;
+use super::standing::Standing;
+use super::upkeep::Failures;
 use crate::error::{Error, Kind, Result};
+use crate::store::entry::parse_index_key;
 use crate::store::mountpath::{LANES_DIR, Mountpath};
-use crate::store::value::{number, put_number};
+use crate::store::value::{self, number, put_number};
 use lsm::{IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -38,6 +41,36 @@ pub(crate) struct OpenedLane {
     /// Where replay starts; without it the index is empty and must be made from everything there is.
     pub(crate) from: Option<Position>,
     pub(crate) segments: Vec<u64>,
+    /// Bytes in use, at the last checkpoint, of segments that are not there any more.
+    pub(crate) gone: u64,
+}
+
+impl OpenedLane {
+    /// Refuses a lane that has none of its segments any more while its index still points into them. To be asked when
+    /// the log has been read: after a crash one may be missing that had been reclaimed.
+    ///
+    /// # Errors
+    /// `Corrupt`.
+    pub(crate) async fn require_segments(&self, is_alive: impl Fn(u64) -> bool) -> Result<()> {
+        if self.gone == 0 || !self.segments.is_empty() {
+            return Ok(());
+        }
+        let mut cursor = self.lane.cursor(&[])?;
+        while cursor.next().await? {
+            let is_wanted = parse_index_key(cursor.key()).is_some_and(|(bucket, _)| is_alive(bucket));
+            if is_wanted && !value::decode(cursor.value(), self.lane.mountpath_index)?.place.is_file() {
+                return Err(Error::disk(
+                    &format!(
+                        "{}: all segments (*.tar) are gone, and the objects in them: restore them, or give them up with \
+                         `aisnode store rebuild-index`",
+                        self.lane.path().display()
+                    ),
+                    &std::io::ErrorKind::NotFound.into(),
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A lane's directory beneath its mountpath.
@@ -51,12 +84,9 @@ pub(crate) fn segment_path(lane: u16, segment: u64) -> String {
 }
 
 impl LaneSetup {
-    /// Opens the lane, making it if it is new. A damaged index is thrown away: it can be made again.
+    /// Opens the lane. A damaged index is thrown away: it can be made again.
     pub(crate) async fn open(self) -> Result<OpenedLane> {
-        let path = lane_dir(self.number);
-        let fail = |e: std::io::Error| Error::disk(&format!("open lane {path}"), &e);
-        sys::make_dirs_beneath(self.mountpath.dir(), &path).map_err(fail)?;
-        let dir = Rc::new(sys::open_dir_beneath(self.mountpath.dir(), &path).map_err(fail)?);
+        let dir = self.open_dir()?;
         let segments = self.list_segments()?;
         let (opened, checkpoint) = self.open_index(&dir).await?;
         Ok(self.assemble(dir, segments, opened, checkpoint))
@@ -74,11 +104,12 @@ impl LaneSetup {
             Some((position, ledger)) => (Some(position), ledger),
             None => (None, Ledger::default()),
         };
-        ledger.keep_segments(&segments);
+        let gone = ledger.keep_segments(&segments);
         let next_segment =
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
         let log = Log::new(
             self.driver.clone(),
+            Arc::clone(&self.mountpath),
             Rc::clone(&dir),
             self.buffers,
             self.segment_bytes,
@@ -91,18 +122,23 @@ impl LaneSetup {
             mountpath: self.mountpath,
             number: self.number,
             dir,
-            index: opened.index,
+            index: RefCell::new(opened.index),
+            standing: Cell::new(Standing::Opening),
             log,
             ledger: RefCell::new(ledger),
             files: SegmentFiles::new(self.segments_open),
             unsettled: RefCell::new(HashMap::new()),
             changes: Cell::new(0),
+            kept_up: Cell::new(false),
             checkpoint: Cell::new(from.unwrap_or_default()),
             unfinished: RefCell::default(),
+            swept: RefCell::default(),
             kept: RefCell::default(),
             reclaimed: Cell::new(0),
+            taken_back: Cell::new(0),
+            failures: Failures::default(),
         });
-        OpenedLane { lane, from, segments }
+        OpenedLane { lane, from, segments, gone }
     }
 
     /// The index and its checkpoint. One that is damaged is thrown away, and so is one that was never complete.
@@ -129,8 +165,16 @@ impl LaneSetup {
         self.mountpath.path.join(lane_dir(self.number))
     }
 
+    /// The lane's directory. It was made when the mountpath was: one that is not there has been lost, and its objects
+    /// with it.
+    pub(super) fn open_dir(&self) -> Result<Rc<OwnedFd>> {
+        let opened = sys::open_dir_beneath(self.mountpath.dir(), &lane_dir(self.number));
+        opened.map(Rc::new).map_err(|e| Error::disk(&format!("open the lane {}", self.path().display()), &e))
+    }
+
     pub(super) fn list_segments(&self) -> Result<Vec<u64>> {
-        list_segments(&self.path()).map_err(|e| Error::disk("list a lane", &e))
+        let path = self.path();
+        list_segments(&path).map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))
     }
 }
 
@@ -144,15 +188,17 @@ pub(crate) fn list_segments(lane_dir: &std::path::Path) -> std::io::Result<Vec<u
 }
 
 /// What a checkpoint of this form begins with; one of another form is none, and the index is made anew.
-const CHECKPOINT: u64 = 0x534c_4302;
+const CHECKPOINT: u64 = 0x534c_4303;
 
-/// What is saved with the index: how far it is complete, and the counts.
-pub(super) fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
+/// What is saved with the index: how far it is complete, and the counts. Others go first now and then.
+pub(super) async fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     put_number(CHECKPOINT, &mut bytes);
     put_number(position.segment, &mut bytes);
     put_number(position.offset, &mut bytes);
-    ledger.encode(&mut bytes);
+    for () in ledger.encode(&mut bytes) {
+        uring::yield_now().await;
+    }
     bytes
 }
 

@@ -8,9 +8,9 @@ use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
 use super::open::{OpenedLane, encode_checkpoint};
 use super::reader::{Found, SegmentReader};
-use super::{BATCH_BYTES_MAX, Lane};
+use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
-use crate::store::after::After;
+use crate::store::after::Unlink;
 use crate::store::entry::{BucketRef, Entry, Key, index_key};
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
@@ -44,6 +44,7 @@ struct Replay<'r> {
     lane: &'r Rc<Lane>,
     buckets: &'r Buckets,
     memtable_bytes_max: usize,
+    pace: &'r Pace<'r>,
     /// Only the index in memory changes, nothing on the disk.
     in_memory: bool,
     report: ReplayReport,
@@ -52,35 +53,42 @@ struct Replay<'r> {
 }
 
 /// Replays a lane's log from its checkpoint on, or all of it.
+///
+/// # Errors
+/// `Corrupt` when the index is found to be damaged; what the disk says otherwise.
 pub(crate) async fn replay(
     opened: &OpenedLane,
     buckets: &Buckets,
     memtable_bytes_max: usize,
+    pace: &Pace<'_>,
 ) -> Result<ReplayReport> {
-    replay_from(opened, buckets, memtable_bytes_max, false).await
+    replay_from(opened, buckets, memtable_bytes_max, pace, false).await
 }
 
 /// Replays a lane's log into the index in memory, and leaves everything on the disk as it is.
 pub(crate) async fn replay_in_memory(opened: &OpenedLane, buckets: &Buckets) -> Result<ReplayReport> {
-    replay_from(opened, buckets, usize::MAX, true).await
+    let pace = Pace::full(&opened.lane.driver);
+    replay_from(opened, buckets, usize::MAX, &pace, true).await
 }
 
 async fn replay_from(
     opened: &OpenedLane,
     buckets: &Buckets,
     memtable_bytes_max: usize,
+    pace: &Pace<'_>,
     in_memory: bool,
 ) -> Result<ReplayReport> {
     let lane = &opened.lane;
     lane.ledger.borrow_mut().keep_buckets(|id| buckets.contains_key(&id));
     let is_anew = opened.from.is_none();
     let report = ReplayReport::default();
-    let mut replay = Replay { lane, buckets, memtable_bytes_max, in_memory, report, is_anew };
+    let mut replay = Replay { lane, buckets, memtable_bytes_max, pace, in_memory, report, is_anew };
     let from = opened.from.unwrap_or_default();
     let segments = replay.drop_empty_tail(&opened.segments).await?;
     for (at, &segment) in segments.iter().enumerate().filter(|(_, segment)| **segment >= from.segment) {
         let offset = if segment == from.segment { from.offset } else { 0 };
-        let is_last = at + 1 == segments.len();
+        // Beside a node that serves the log ends where its last whole batch does: nothing in it is torn.
+        let is_last = at + 1 == segments.len() && !pace.is_beside();
         replay.segment(segment, offset, is_last).await?;
     }
     Ok(replay.report)
@@ -112,6 +120,7 @@ impl Replay<'_> {
         let mut doubtful: Vec<Doubtful> = Vec::new();
         let mut end = offset;
         loop {
+            self.pace.step().await?;
             match reader.next().await? {
                 Found::End { .. } => break,
                 Found::Damage { offset, len, what } => {
@@ -161,6 +170,8 @@ impl Replay<'_> {
             Record::File(meta) => self.file(meta).await,
             Record::Deletions(deletions) => {
                 for deletion in deletions {
+                    // Also a deletion's generation is one that no later change may fall behind.
+                    self.lane.ledger.borrow_mut().note_generation(deletion.generation);
                     self.deletion(deletion).await?;
                 }
                 Ok(())
@@ -251,8 +262,7 @@ impl Replay<'_> {
             return Ok(());
         }
         let sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }).then_some(meta.generation);
-        let unlink = After::Unlink { path: self.key(bucket, name).path(), sidecar };
-        unlink.run(&self.lane.mountpath, self.lane).map(drop)
+        Unlink { path: self.key(bucket, name).path(), sidecar }.run(&self.lane.mountpath).map(drop)
     }
 
     fn key(&self, bucket: &Arc<BucketRef>, name: &str) -> Key {
@@ -266,13 +276,15 @@ impl Replay<'_> {
 
     /// Writes the index out when much of it is in memory only.
     async fn checkpoint(&mut self, position: Position) -> Result<()> {
-        if self.lane.index.memtable_bytes() < self.memtable_bytes_max || !self.lane.index.freeze() {
+        let index = self.lane.index();
+        if index.memtable_bytes() < self.memtable_bytes_max || !index.freeze() {
             return Ok(());
         }
-        let bytes = encode_checkpoint(position, &self.lane.ledger.borrow());
-        self.lane.index.flush(&bytes).await?;
+        let ledger = self.lane.ledger.borrow().clone();
+        let bytes = encode_checkpoint(position, &ledger).await;
+        index.flush(&bytes).await?;
         self.lane.checkpoint.set(position);
-        while self.lane.index.merge_step(&|_| true, &|| false).await? {}
+        while index.merge_step(&|_| true, &|| self.pace.is_closing()).await? {}
         Ok(())
     }
 

@@ -66,6 +66,7 @@ impl SegmentFiles {
             None => driver.pool().alloc(wanted).await,
         };
         let (count, buf) = driver.read_at(file.fd(), buf, wanted, start).await;
+        let count = count.and_then(|count| uring::fault::step("segment-read").map(|()| count));
         let count = count.map_err(|e| Error::disk("read", &e))?;
         let range = skip..(skip + len).min(count.max(skip));
         Ok((Piece { chunk: buf.freeze(), range }, len))

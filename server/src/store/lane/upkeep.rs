@@ -4,11 +4,11 @@
 //! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
 //! older segments exist: an index made anew from those would otherwise bring back what was deleted.
 
-use super::Lane;
 use super::log::{Position, file_name};
 use super::open::encode_checkpoint;
 use super::reader::{Found, SegmentReader};
 use super::replay::extent_of;
+use super::{Lane, Unfinished};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use crate::store::after::After;
@@ -16,7 +16,9 @@ use crate::store::commit::Committer;
 use crate::store::entry::{Entry, index_key, parse_index_key};
 use crate::store::lock::NameLocks;
 use crate::store::place::Place;
+use crate::store::undo::Undo;
 use futures_util::future::join_all;
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::future::Future;
 use std::os::fd::AsFd;
@@ -69,6 +71,62 @@ pub(crate) struct Share {
     pub(crate) pause_percent: u32,
 }
 
+/// What of a lane's upkeep has failed the last time.
+#[derive(Default)]
+pub(super) struct Failures {
+    /// Writing the index out.
+    checkpoint: Failing,
+    /// Merging and reclaiming.
+    tidying: Failing,
+}
+
+/// A piece of upkeep that may be failing.
+#[derive(Default)]
+struct Failing {
+    last: RefCell<Option<Failure>>,
+}
+
+struct Failure {
+    error: Error,
+    /// It is not tried again before this.
+    until: Instant,
+    pause: Duration,
+}
+
+/// How long what has failed is left alone: at first, and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(8);
+
+impl Failing {
+    fn rests(&self) -> bool {
+        self.last.borrow().as_ref().is_some_and(|failure| Instant::now() < failure.until)
+    }
+
+    fn last(&self) -> Option<Error> {
+        self.last.borrow().as_ref().map(|failure| failure.error.clone())
+    }
+
+    /// Notes how an attempt went; returns whether it has done something.
+    fn note(&self, lane: &Lane, outcome: Result<bool>) -> bool {
+        let error = match outcome {
+            // Nothing tried is nothing learnt.
+            Ok(false) => return false,
+            Ok(true) => {
+                self.last.take();
+                return true;
+            }
+            // That an index is damaged has been told, and is mended elsewhere.
+            Err(error) if error.kind == Kind::Rebuilding => return false,
+            Err(error) => error,
+        };
+        tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, %error, "upkeep");
+        let before = self.last.borrow().as_ref().map(|failure| failure.pause * 2);
+        let pause = before.unwrap_or(PAUSE_MIN).min(PAUSE_MAX);
+        self.last.replace(Some(Failure { error, until: Instant::now() + pause, pause }));
+        false
+    }
+}
+
 impl Share {
     /// Rests in proportion to the work done since `begun`.
     pub(crate) async fn rest(self, driver: &Driver, begun: Instant) -> Instant {
@@ -81,25 +139,73 @@ impl Share {
 type Copies = Vec<Pin<Box<dyn Future<Output = Result<()>>>>>;
 
 impl Lane {
-    /// Does one piece of what is due; false when nothing was.
-    pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
+    /// Does one piece of what is due; false when nothing was. What has failed is left alone for a while, and a lane
+    /// without an index too.
+    pub(crate) async fn upkeep(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> bool {
+        if self.is_lost() {
+            return false;
+        }
+        self.kept_up.set(true);
+        let worked = self.keep_up(upkeep).await;
+        self.kept_up.set(false);
+        worked
+    }
+
+    async fn keep_up(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> bool {
+        let outcome =
+            if self.failures.checkpoint.rests() { Ok(false) } else { self.checkpoint_if_due(upkeep).await };
+        match self.failures.checkpoint.note(self, outcome) {
+            true => true,
+            false if self.failures.tidying.rests() => false,
+            false => {
+                let outcome = self.tidy(upkeep).await;
+                self.failures.tidying.note(self, outcome)
+            }
+        }
+    }
+
+    /// # Errors
+    /// Why the index cannot be written out at present: whoever waits for that waits in vain.
+    pub(crate) fn may_wait_for_upkeep(&self) -> Result<()> {
+        if self.mountpath.is_suspect() {
+            return Err(self.mountpath.refusal());
+        }
+        self.check_standing()?;
+        self.failures.checkpoint.last().map_or(Ok(()), Err)
+    }
+
+    async fn checkpoint_if_due(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
         let log_bytes = self.log_bytes_since(self.checkpoint.get());
-        if self.index.memtable_bytes() > upkeep.limits.memtable_bytes
+        let is_due = self.unfinished.borrow().is_some()
+            || self.index().memtable_bytes() > upkeep.limits.memtable_bytes
             || log_bytes > upkeep.limits.replay_bytes
-            || self.garbage_is_due()?
-        {
+            || self.garbage_is_due()?;
+        if is_due {
             self.checkpoint_now(upkeep.committer).await?;
+        }
+        Ok(is_due)
+    }
+
+    /// Sweeps what destroyed buckets have left, merges runs, or else reclaims a segment.
+    async fn tidy(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> Result<bool> {
+        if self.sweep(upkeep).await? {
             return Ok(true);
         }
-        let keep = |key: &[u8]| parse_index_key(key).is_none_or(|(bucket, _)| (upkeep.is_alive)(bucket));
-        if self.index.merge_step(&keep, upkeep.is_closing).await? {
+        let keep = |key: &[u8]| {
+            let bucket = parse_index_key(key).map(|(bucket, _)| bucket);
+            bucket.is_none_or(|bucket| (upkeep.is_alive)(bucket) || self.needs_entries_of(bucket))
+        };
+        let (index, stop) = (self.index(), || (upkeep.is_closing)() || self.is_lost());
+        let merged = index.merge_step(&keep, &stop).await;
+        if merged.map_err(|e| self.heard(&index, self.mountpath.index_failed(e)))? {
             return Ok(true);
         }
         match self.victim() {
             Some(victim) if self.has_room_to_reclaim(victim)? => {
                 let reclaimed = self.reclaim(victim, upkeep).await;
                 // One that cannot be reclaimed must not keep others from it; on a full disk it is tried again.
-                if reclaimed.as_ref().is_err_and(|e| e.kind != Kind::NoSpace) {
+                let passes = |e: &Error| matches!(e.kind, Kind::NoSpace | Kind::Rebuilding);
+                if reclaimed.as_ref().is_err_and(|e| !passes(e)) {
                     self.kept.borrow_mut().insert(victim);
                 }
                 reclaimed.map(|()| true)
@@ -120,34 +226,38 @@ impl Lane {
     pub(crate) async fn checkpoint_now(self: &Rc<Self>, committer: &Committer) -> Result<()> {
         if self.unfinished.borrow().is_none() {
             let position = self.log.position();
-            if position == self.checkpoint.get() && self.index.memtable_bytes() == 0 {
+            if position == self.checkpoint.get() && self.index().memtable_bytes() == 0 {
                 return Ok(());
             }
-            if !self.index.freeze() {
+            if !self.index().freeze() {
                 return Err(Error::internal("an index has been frozen and not written out"));
             }
-            let bytes = encode_checkpoint(position, &self.ledger.borrow());
-            *self.unfinished.borrow_mut() = Some((position, bytes));
+            let ledger = self.ledger.borrow().clone();
+            let swept = self.swept.borrow().clone();
+            *self.unfinished.borrow_mut() = Some(Unfinished { position, ledger, swept });
         }
         // The index must not know of records that a power cut may still take away.
-        committer.join(self, After::Nothing, Durability::Group).await?;
-        let Some((position, bytes)) = self.unfinished.take() else { return Ok(()) };
+        committer.join(self, After::Nothing, None, Durability::Group).await?;
+        let Some(checkpoint) = self.unfinished.borrow().clone() else { return Ok(()) };
         fault::point("checkpoint-begun");
-        if let Err(e) = self.index.flush(&bytes).await {
-            *self.unfinished.borrow_mut() = Some((position, bytes));
-            return Err(e.into());
-        }
+        let bytes = encode_checkpoint(checkpoint.position, &checkpoint.ledger).await;
+        let index = self.index();
+        let flushed = index.flush(&bytes).await;
+        flushed.map_err(|e| self.heard(&index, self.mountpath.index_failed(e)))?;
         fault::point("checkpoint-durable");
-        self.checkpoint.set(position);
+        self.unfinished.take();
+        self.checkpoint.set(checkpoint.position);
+        self.swept.borrow_mut().retain(|bucket| !checkpoint.swept.contains(bucket));
         Ok(())
     }
 
     /// Writes out an index that has just been made from a log that is durable.
     pub(crate) async fn first_checkpoint(&self) -> Result<()> {
         let position = self.log.position();
-        self.index.freeze();
-        let bytes = encode_checkpoint(position, &self.ledger.borrow());
-        self.index.flush(&bytes).await?;
+        self.index().freeze();
+        let ledger = self.ledger.borrow().clone();
+        let bytes = encode_checkpoint(position, &ledger).await;
+        self.index().flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
         self.checkpoint.set(position);
         Ok(())
     }
@@ -202,6 +312,7 @@ impl Lane {
 
     async fn reclaim(self: &Rc<Self>, victim: u64, upkeep: &Upkeep<'_>) -> Result<()> {
         let name = file_name(victim);
+        let taken_back = self.taken_back();
         let mut reader = SegmentReader::open(&self.driver, self.dir.as_fd(), &name, 0)?;
         let oldest = self.ledger.borrow().segments().next().is_none_or(|(number, _)| number >= victim);
         let mut copies: Copies = Vec::new();
@@ -234,6 +345,12 @@ impl Lane {
         finish(&mut copies).await?;
         // Whoever closes a removed file last frees its blocks.
         drop(reader);
+        // What is out of use here is so because of later records: they must be durable, or be taken back, before it goes.
+        upkeep.committer.join(self, After::Nothing, None, Durability::Group).await?;
+        if self.taken_back() != taken_back {
+            // Something may be in use here again: it is looked through once more.
+            return Ok(());
+        }
         self.remove_segment(victim, name).await
     }
 
@@ -251,6 +368,7 @@ impl Lane {
             return Ok(());
         }
         let _guard = upkeep.locks.lock(&key).await;
+        let taken_back = self.taken_back();
         let Some(entry) = self.lookup(&key).await? else { return Ok(()) };
         let Place::Segment(extent) = entry.place else { return Ok(()) };
         if (extent.segment, extent.offset) != (at.segment, at.offset) {
@@ -265,7 +383,8 @@ impl Lane {
         }
         // The very bytes: a record says nothing of where it lies.
         self.log.reserve(raw.len()).await?;
-        if !(upkeep.is_alive)(meta.bucket_id) {
+        self.check_standing()?;
+        if !(upkeep.is_alive)(meta.bucket_id) || !self.still_is(&key, Some(&entry), taken_back) {
             return Ok(());
         }
         let start = self.log.append([raw, &[]], 0)?;
@@ -275,7 +394,16 @@ impl Lane {
             ..entry.clone()
         };
         self.publish(meta.bucket_id, &key, &moved, Some(&entry));
-        copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
+        let undo = Undo {
+            bucket_id: meta.bucket_id,
+            key,
+            new: Some(Rc::new(moved)),
+            old: Some(Rc::new(entry)),
+            freezes: self.index().freezes(),
+            // A request that has kept the place looks the name up again when it cannot read there.
+            kept: None,
+        };
+        copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Some(undo), Durability::Group)));
         Ok(())
     }
 
@@ -287,14 +415,19 @@ impl Lane {
     ) -> Result<()> {
         for deletion in deletions {
             self.log.reserve(super::DELETION_BYTES_MAX).await?;
+            self.check_standing()?;
             self.log.append_deletion(deletion)?;
-            copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, Durability::Group)));
+            copies.push(Box::pin(upkeep.committer.join(self, After::Nothing, None, Durability::Group)));
         }
         Ok(())
     }
 
     async fn remove_segment(&self, victim: u64, name: String) -> Result<()> {
         let left = self.ledger.borrow_mut().segment(victim).live_bytes();
+        if left > 0 && self.ledger.borrow().has_doomed() {
+            // A bucket was destroyed meanwhile: tried again when it has been swept.
+            return Ok(());
+        }
         if left > 0 {
             tracing::error!(segment = %name, bytes = left, "kept: it holds objects that cannot be read");
             self.kept.borrow_mut().insert(victim);
@@ -305,8 +438,11 @@ impl Lane {
         self.files.forget(victim);
         self.ledger.borrow_mut().drop_segment(victim);
         let name = CString::new(name).map_err(|_| Error::internal("a segment with a strange name"))?;
-        let removed = self.driver.unlink(&self.dir, name).await;
-        removed.map_err(|e| Error::disk("remove a segment", &e))?;
+        let removed = match uring::fault::step("segment-remove") {
+            Ok(()) => self.driver.unlink(&self.dir, name).await,
+            Err(e) => Err(e),
+        };
+        removed.map_err(|e| self.mountpath.failed("remove a segment", &e))?;
         fault::point("segment-removed");
         Ok(())
     }

@@ -439,6 +439,17 @@ proptest! {
     /// A record is accepted only if it is what the encoder writes for what was read, so that a changed head could
     /// never be read as the same record; and as another one only if all of its checksums collided.
     #[test]
+    fn one_more_deletion_takes_so_much_at_most(lens in prop::collection::vec(prop_oneof![Just(MAX_NAME), 1..=MAX_NAME], 1..40)) {
+        let deletions: Vec<Deletion> = lens.iter().map(|&len| deletion(&"n".repeat(len))).collect();
+        let len_of = |count: usize| {
+            let mut out = Vec::new();
+            delete_records(&mut out, &deletions[..count]).unwrap();
+            out.len()
+        };
+        prop_assert!((0..deletions.len()).all(|count| len_of(count + 1) - len_of(count) <= MAX_DELETION));
+    }
+
+    #[test]
     fn damage_is_noticed(meta in meta(), at: prop::sample::Index, bytes: [u8; 3]) {
         let mut head = Vec::new();
         object_head(&mut head, "bucket", &meta).unwrap();
