@@ -178,13 +178,13 @@ pub(crate) async fn send(
         }
         Payload::Piece(piece) => {
             let rest = stream.send_with_head(head, piece).await?;
-            send_rest(shard, stream, rest).await
+            if rest.range.is_empty() { Ok(()) } else { Box::pin(send_rest(shard, stream, rest)).await }
         }
         Payload::Stream { first, mut rest } => {
             let mut left = stream.send_with_head(head, first).await?;
             loop {
                 if !left.range.is_empty() {
-                    send_slowly(shard, stream, &mut rest, left).await?;
+                    Box::pin(send_slowly(shard, stream, &mut rest, left)).await?;
                 }
                 match next_piece(shard, stream, &mut rest).await? {
                     Some(piece) => left = stream.send_piece(piece).await?,

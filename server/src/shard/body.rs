@@ -189,12 +189,12 @@ impl ByteSource for Body<'_> {
                 State::Length { rest } => *rest == present as u64,
                 State::Chunked { .. } => false,
             };
-            let flows = match self.stream.pace().speed() {
+            let flows = || match self.stream.pace().speed() {
                 Speed::Fast => true,
                 Speed::Unknown => is_plenty(),
                 Speed::Slow => false,
             };
-            if is_whole || flows {
+            if is_whole || flows() {
                 return Ok(Arrival::Flow);
             }
             if present > 0 {

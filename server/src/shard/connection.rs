@@ -78,8 +78,8 @@ async fn serve_request(shard: &Rc<Shard>, stream: &mut Stream, head: &[u8], rout
         }
     };
     let routed = Routed::new(&head);
-    if !is_admitted(shard, stream, &routed).await {
-        refuse(shard, stream, &head).await;
+    if !stream.take_place(shard) && !Box::pin(is_admitted(shard, stream, &routed)).await {
+        Box::pin(refuse(shard, stream, &head)).await;
         return Next::Close;
     }
     if routing == Routing::Free
@@ -90,12 +90,9 @@ async fn serve_request(shard: &Rc<Shard>, stream: &mut Stream, head: &[u8], rout
     answer(shard, stream, &head, routed).await
 }
 
-/// True if a request is served: one on a connection without a seat waits for a seat, unless it is what an operator needs
+/// True if a request on a connection without a seat is served: it waits for a seat, unless it is what an operator needs
 /// to see what is going on.
 async fn is_admitted(shard: &Shard, stream: &Stream, routed: &Routed<'_>) -> bool {
-    if stream.take_place(shard) {
-        return true;
-    }
     if !stream.is_standby() {
         return false;
     }

@@ -154,7 +154,8 @@ impl Writer {
         while self.new.size_hint != Some(self.size_bytes()) {
             match source.arrive(&|| store.has_plenty()).await? {
                 Arrival::End => break,
-                Arrival::Few => self.gather(source).await?,
+                // Boxed, as is all that is for slow peers: every request would have room for it.
+                Arrival::Few => Box::pin(self.gather(source)).await?,
                 Arrival::Flow => {
                     if let Fill::Ended(_) = self.fill_from(source).await? {
                         break;
@@ -175,7 +176,7 @@ impl Writer {
         let fill = fill?;
         match fill {
             Fill::Full(_) if !self.stays_small() => self.write_out().await?,
-            Fill::Slow(_) => self.park().await?,
+            Fill::Slow(_) => Box::pin(self.park()).await?,
             Fill::Full(_) | Fill::Ended(_) => {}
         }
         Ok(fill)

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Outside the range that the system gives to outgoing connections.
@@ -172,7 +172,7 @@ impl Site {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut node = Node { child, port, out, log };
+        let mut node = Node { child, port, out, log, is_told: AtomicBool::new(false) };
         node.wait_ready()?;
         Ok(node)
     }
@@ -184,6 +184,8 @@ pub(crate) struct Node {
     pub(crate) port: u16,
     out: PathBuf,
     log: PathBuf,
+    /// It has been told to end; told twice, it ends in no order at all.
+    is_told: AtomicBool,
 }
 
 impl Node {
@@ -238,7 +240,7 @@ impl Node {
 
     /// Ends it in good order.
     pub(crate) fn stop(mut self) {
-        if self.is_alive() {
+        if self.is_alive() && !self.is_told.load(Ordering::Relaxed) {
             self.signal(Signal::TERM);
         }
         let deadline = Instant::now() + PATIENCE;
@@ -255,7 +257,7 @@ impl Node {
     /// Has it end as the operator would; returns how long that took, and whether it says that all went well.
     pub(crate) fn end(mut self) -> (Duration, bool) {
         let begun = Instant::now();
-        if self.is_alive() {
+        if self.is_alive() && !self.is_told.load(Ordering::Relaxed) {
             self.signal(Signal::TERM);
         }
         while begun.elapsed() < PATIENCE {
@@ -276,6 +278,7 @@ impl Node {
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
         kill_process(pid, signal).unwrap();
+        self.is_told.fetch_or(signal == Signal::TERM, Ordering::Relaxed);
     }
 
     fn kill_and_wait(&mut self) {
