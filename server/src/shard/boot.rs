@@ -32,7 +32,7 @@ const TICKS_PER_SWEEP: u32 = 5;
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
-const CLOSE: Duration = Duration::from_secs(8);
+const CLOSE: Duration = Duration::from_secs(6);
 /// Memory that is there for requests and for the cache when a core says that it is ready. More comes with use.
 const IO_BYTES_READY: usize = 32 << 20;
 const CACHE_BYTES_READY: usize = 8 << 20;
