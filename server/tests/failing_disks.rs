@@ -288,11 +288,14 @@ fn insist(node: &Node, names: &mut [Name]) {
     }
 }
 
-fn verify(client: &mut Client, names: &[Name], what: &str) {
+/// With `in_doubt`, a name whose last changes were not acknowledged may be answered with an error: a large file may have
+/// got its name before the flush failed, and on a file system whose journal has failed its bytes cannot be told then.
+fn verify(client: &mut Client, names: &[Name], in_doubt: bool, what: &str) {
     for name in names {
         let reply = timed(client, "GET", &name.path(), b"").unwrap_or_else(|| panic!("{what}: cut"));
+        let is_unsure = in_doubt && name.sent > name.acknowledged && reply.status == 500;
         assert!(
-            name.is_right(&reply),
+            is_unsure || name.is_right(&reply),
             "{what}: {} {} of {} bytes is none of {} to {}: {}",
             name.name,
             reply.status,
@@ -322,16 +325,16 @@ fn round(number: usize, each: Duration) -> Seen {
     let health = client.get("/v1/health");
     assert!(health.status == 503 && health.text().contains(&path), "{what}: {}", health.text());
     if disk.reads_on() {
-        verify(&mut client, &names[0], &format!("{what}, while it fails"));
+        verify(&mut client, &names[0], true, &format!("{what}, while it fails"));
     }
-    verify(&mut client, &names[1], &format!("{what}, the other mountpath"));
+    verify(&mut client, &names[1], false, &format!("{what}, the other mountpath"));
     let (stopping, _) = node.end();
     assert!(stopping < STOP_MAX, "{what}: stopped in {stopping:?}");
     disk.heal();
     let node = site.start();
     let mut client = node.client();
     assert!(node.banner().contains("unusable 0"), "{what}: {}", node.banner());
-    names.iter().for_each(|names| verify(&mut client, names, &format!("{what}, started again")));
+    names.iter().for_each(|names| verify(&mut client, names, false, &format!("{what}, started again")));
     names[0].iter_mut().for_each(|name| {
         let reply = name.write(&mut client).unwrap();
         assert!(matches!(reply.status, 200 | 404), "{what}: {}", reply.text());

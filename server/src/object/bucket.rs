@@ -44,7 +44,7 @@ fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
         }
     }
     if trash.is_empty() {
-        return Ok(());
+        return outcome;
     }
     let remove = move || {
         for dir in trash {
