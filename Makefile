@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets packages bench-packages python clean
+.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -76,6 +76,12 @@ campaign-buckets:
 slow-peers: packages
 	SLOW_PEERS_S=60 SLOW_PEERS_OUT=$(CURDIR)/bench/results/slow-peers.json $(CARGO) test --release --locked -p aisnode \
 	  --test slow_peers -- --nocapture
+
+## the demo's work on a node with defaults in a control group of 512 MiB, half an hour (DURATION=seconds); as root;
+## result in bench/results/small-memory.json
+small-memory:
+	$(CARGO) build --release --locked -p aisnode -p aisloader
+	$(SUDO) env DURATION=$${DURATION:-1800} $(PYTHON) bench/small-memory.py
 
 packages:
 	@missing=$$(for p in $(PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \

@@ -25,7 +25,10 @@ fn lines(running: &RunningNode) -> String {
             on(features.send_zc)
         ),
         format!("  memory      {}", node.budget),
+        format!("              {}", running.config.memory.reason),
     ];
+    let warnings = running.config.memory.warning.iter().chain(&running.warnings);
+    lines.extend(warnings.map(|warning| format!("  WARNING     {warning}")));
     lines.extend(features.missing().into_iter().map(|missing| format!("  missing     {missing}")));
     for mountpath in node.mountpaths.iter() {
         let fs = &mountpath.file_system;

@@ -4,7 +4,8 @@ use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE,
 use crate::config::Config;
 use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
-use crate::limits::{Budget, HEAD_LIMITS};
+use crate::limits::{Budget, Descriptors, HEAD_LIMITS};
+use crate::message_budget::MessageBudget;
 use crate::node::Node;
 use crate::shard::{
     CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core, watch_cores,
@@ -26,8 +27,6 @@ use uring::{Features, Grower, Helpers, MailReceiver, MailSender, Mailbox, PoolCo
 
 /// Entries of each core's submission queue.
 const RING_ENTRIES: u32 = 1024;
-/// Files that each core keeps open for reading.
-const OPEN_FILES_CORE: usize = 2048;
 /// Helper threads for what belongs to no mountpath.
 const HELPERS_MAX: usize = 4;
 /// How long what requests have left to be done may take at the end.
@@ -47,6 +46,8 @@ pub(crate) struct RunningNode {
     pub(crate) config: Config,
     pub(crate) features: Features,
     pub(crate) recovery: RecoveryReport,
+    /// For the operator: what was asked for and cannot be had.
+    pub(crate) warnings: Vec<String>,
     cores: Vec<JoinHandle<io::Result<()>>>,
     mail: Vec<MailSender<Letter>>,
     control: JoinHandle<()>,
@@ -71,10 +72,14 @@ struct Listeners {
 ///
 /// # Errors
 /// Whatever keeps it from serving, in words for the operator.
-pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
-    let budget = Budget::divide(config.memory_bytes, config.cores, config.connections_max)
+pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
+    let (descriptors, warnings) = raise_file_limit(&config)?;
+    config.connections_max = descriptors.connections_max;
+    let budget = Budget::divide(config.memory.total_bytes, config.cores, config.connections_max)
         .map_err(io::Error::other)?;
-    raise_file_limit(&config)?;
+    for warning in config.memory.warning.iter().chain(&warnings) {
+        tracing::warn!("{warning}");
+    }
     let (identity, lock) = Identity::load_or_create(&config.data_dir, STATE_FILE)?;
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
@@ -101,13 +106,16 @@ pub(crate) fn start(config: Config) -> io::Result<RunningNode> {
         jobs: Jobs::default(),
         budget,
         helpers: Helpers::new("helper", HELPERS_MAX)?,
+        memory_limit_bytes: config.memory.limit_bytes,
+        messages: MessageBudget::new(budget.messages_bytes),
         watchdog: Arc::default(),
     });
-    let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known)?;
+    let (cores, mail, ready) = start_cores(&config, &node, listeners.by_core, &known, descriptors)?;
     let features = ready.features;
     let recovery = RecoveryReport { swept, ..ready.recovery };
     watch_cores(ready.pulses, Arc::clone(&node.watchdog))?;
-    Ok(RunningNode { node, config, features, recovery, cores, mail, control: control_thread, _lock: lock })
+    let control = control_thread;
+    Ok(RunningNode { node, config, features, recovery, warnings, cores, mail, control, _lock: lock })
 }
 
 impl RunningNode {
@@ -159,19 +167,31 @@ fn end_anyway_after(patience: Duration) {
     }
 }
 
-fn raise_file_limit(config: &Config) -> io::Result<()> {
+/// Raises the limit of open files as far as it goes. Where that is too little there are fewer files kept open, and then
+/// fewer connections, because a connection that finds no descriptor would wait in the kernel without an answer.
+fn raise_file_limit(config: &Config) -> io::Result<(Descriptors, Vec<String>)> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let wanted = (config.connections_max + config.cores * (OPEN_FILES_CORE + 64) + 256) as u64;
+    let lanes = config.mountpaths.len() * usize::from(config.lanes);
+    let wanted = Descriptors::wanted(config.cores, lanes, config.connections_max);
     let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
+    let maximum = limit.maximum.map_or(usize::MAX, |maximum| usize::try_from(maximum).unwrap_or(usize::MAX));
+    let mut allowed = limit.current.map_or(usize::MAX, |now| usize::try_from(now).unwrap_or(usize::MAX));
+    if allowed < wanted.needed && allowed < maximum {
+        let raised = wanted.needed.min(maximum);
+        match setrlimit(Resource::Nofile, Rlimit { current: Some(raised as u64), maximum: limit.maximum }) {
+            Ok(()) => allowed = raised,
+            Err(error) => tracing::warn!(%error, "the limit of open files cannot be raised"),
+        }
     }
-    let raised = limit.maximum.map_or(wanted, |maximum| wanted.min(maximum));
-    setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: limit.maximum })?;
-    if raised < wanted {
-        tracing::warn!(raised, wanted, "fewer file descriptors than the settings need: raise LimitNOFILE");
-    }
-    Ok(())
+    let got = wanted.within(allowed, config.cores, lanes).map_err(io::Error::other)?;
+    let fewer = (got.connections_max < config.connections_max).then(|| {
+        format!(
+            "{} connections instead of {}: a limit of {allowed} open files allows no more, {} are needed; raise \
+             LimitNOFILE (ulimit -Hn)",
+            got.connections_max, config.connections_max, wanted.needed
+        )
+    });
+    Ok((got, fewer.into_iter().collect()))
 }
 
 fn listen(config: &Config) -> io::Result<Listeners> {
@@ -332,6 +352,7 @@ fn start_cores(
     node: &Arc<Node>,
     listeners: Vec<Vec<OwnedFd>>,
     known: &KnownBuckets,
+    descriptors: Descriptors,
 ) -> io::Result<Cores> {
     let capacity = mailbox_capacity(config.cores, config.connections_max);
     let boxes: Vec<(MailSender<Letter>, MailReceiver<Letter>)> =
@@ -350,7 +371,7 @@ fn start_cores(
             ring_entries: RING_ENTRIES,
             pool: PoolConfig { size_bytes_max: node.budget.pool_bytes_core() },
             grower: grower.clone(),
-            store: store_config(config, &node.budget),
+            store: store_config(config, &node.budget, descriptors),
             limits: stream_limits(config),
             seats: Arc::clone(&seats),
             node: Arc::clone(node),
@@ -376,11 +397,11 @@ fn start_cores(
     Ok((threads, mail, all))
 }
 
-fn store_config(config: &Config, budget: &Budget) -> StoreConfig {
+fn store_config(config: &Config, budget: &Budget, descriptors: Descriptors) -> StoreConfig {
     StoreConfig {
         cache_bytes: budget.cache_bytes_core,
         segment_bytes: config.segment_bytes,
-        open_files: OPEN_FILES_CORE,
+        open_files: descriptors.open_files_core,
         index_bytes: budget.index_bytes_core,
         // The other half is what each connection has of its own.
         slow_bytes: budget.connections_bytes / 2 / budget.cores.max(1),
@@ -398,7 +419,7 @@ fn stream_limits(config: &Config) -> StreamLimits {
 }
 
 /// CPUs that this process may run on.
-fn allowed_cpus() -> io::Result<Vec<usize>> {
+pub(crate) fn allowed_cpus() -> io::Result<Vec<usize>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|&cpu| set.is_set(cpu)).collect())
 }

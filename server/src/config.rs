@@ -1,5 +1,6 @@
 //! Settings: defaults, a TOML or AIStore JSON file, flags; in this order, each over the one before.
 
+use crate::limits;
 use clap::Parser;
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -25,13 +26,14 @@ pub(crate) struct Args {
     /// Public port; each core also listens on a port of its own, which the system chooses.
     #[arg(long)]
     port: Option<u16>,
-    /// Cores to use; default all.
+    /// Cores to use; default all that this process may use and that there is memory for.
     #[arg(long)]
     cores: Option<usize>,
-    /// Memory budget, for example 4GiB; default a quarter of the machine's.
+    /// Memory budget, for example 4GiB; default a quarter of what the machine has and its control groups allow.
     #[arg(long, value_name = "SIZE")]
     memory: Option<String>,
-    /// Connections in all; for more of them idle ones are ended, and the rest gets 503.
+    /// Connections in all; default 4096, or fewer where there is little memory. For more of them idle ones are ended, and
+    /// the rest gets 503.
     #[arg(long)]
     connections_max: Option<usize>,
 }
@@ -71,6 +73,18 @@ impl Default for Timeouts {
     }
 }
 
+/// The memory budget and where it is from.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    pub(crate) total_bytes: usize,
+    /// All that this process could use: of the machine, and of the control groups that it is in.
+    pub(crate) limit_bytes: u64,
+    /// Why it is so much.
+    pub(crate) reason: String,
+    /// For the operator, when it is more than there is.
+    pub(crate) warning: Option<String>,
+}
+
 /// Settings in force.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -79,7 +93,7 @@ pub(crate) struct Config {
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     pub(crate) cores: usize,
-    pub(crate) memory_bytes: usize,
+    pub(crate) memory: Memory,
     pub(crate) connections_max: usize,
     /// Lanes of a mountpath that is formatted now.
     pub(crate) lanes: u16,
@@ -98,27 +112,32 @@ impl Config {
         let file = args.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("straightline-data"));
         let mountpaths = [args.mountpaths, file.mountpaths, vec![data_dir.join("mp1")]];
-        let machine_cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let memory = args.memory.or(file.memory);
-        let memory_bytes = memory.as_deref().map_or_else(|| Ok(quarter_of_memory()), parse_size)?;
+        let memory = memory(args.memory.or(file.memory).as_deref(), &sysmem::limit())?;
+        let connections_max = args.connections_max.or(file.connections_max);
+        let connections_max =
+            connections_max.unwrap_or_else(|| limits::default_connections(memory.total_bytes));
+        // A quota of processor time lowers this number, unless cores are set.
+        let usable_cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let cores = || limits::default_cores(memory.total_bytes, connections_max, usable_cores);
         let config = Self {
             data_dir,
             mountpaths: mountpaths.into_iter().find(|paths| !paths.is_empty()).unwrap_or_default(),
             host: args.host.or(file.host).unwrap_or(IpAddr::from([127, 0, 0, 1])),
             port: args.port.or(file.port).unwrap_or(51080),
-            cores: args.cores.or(file.cores).unwrap_or(machine_cores),
-            memory_bytes,
-            connections_max: args.connections_max.or(file.connections_max).unwrap_or(4096),
+            cores: args.cores.or(file.cores).unwrap_or_else(cores),
+            memory,
+            connections_max,
             lanes: file.lanes.unwrap_or(16),
             timeouts: file.timeouts,
             zero_copy_bytes_min: file.zero_copy_bytes_min.unwrap_or(32 << 10),
             segment_bytes: file.segment_bytes.unwrap_or(64 << 20),
         };
-        config.validate(machine_cores)?;
+        config.validate()?;
         Ok(config)
     }
 
-    fn validate(&self, machine_cores: usize) -> Result<(), String> {
+    fn validate(&self) -> Result<(), String> {
+        let machine_cores = crate::boot::allowed_cpus().map_or(1, |cpus| cpus.len());
         if self.cores == 0 || self.cores > machine_cores {
             return Err(format!("cores = {}: this machine has {machine_cores}", self.cores));
         }
@@ -168,9 +187,22 @@ fn parse_size(text: &str) -> Result<usize, String> {
     usize::try_from(size.0).map_err(|_| format!("memory = {text:?} is negative"))
 }
 
-fn quarter_of_memory() -> usize {
-    let info = rustix::system::sysinfo();
-    (info.totalram as usize).saturating_mul(info.mem_unit as usize) / 4
+fn memory(setting: Option<&str>, limit: &sysmem::Limit) -> Result<Memory, String> {
+    let limit_bytes = limit.bytes;
+    let Some(setting) = setting else {
+        let (total_bytes, part) = limits::default_total(limit_bytes);
+        return Ok(Memory { total_bytes, limit_bytes, reason: format!("{part} {limit}"), warning: None });
+    };
+    let total_bytes = parse_size(setting)?;
+    let with_all = (total_bytes as u64).saturating_add(limits::BESIDE_BYTES as u64);
+    let warning = (with_all > limit_bytes).then(|| {
+        format!(
+            "memory = {setting}, and {} MiB beside it for the system, are more than {limit}: the kernel ends this \
+             process before that is used up",
+            limits::BESIDE_BYTES >> 20
+        )
+    });
+    Ok(Memory { total_bytes, limit_bytes, reason: format!("as set, out of {limit}"), warning })
 }
 
 #[cfg(test)]
@@ -195,7 +227,7 @@ mod tests {
         .unwrap();
         let args = Args { config: Some(file), port: Some(2), ..Args::default() };
         let config = Config::load(args).unwrap();
-        assert_eq!((config.port, config.memory_bytes, config.mountpaths.len()), (2, 2 << 30, 2));
+        assert_eq!((config.port, config.memory.total_bytes, config.mountpaths.len()), (2, 2 << 30, 2));
         assert_eq!((config.timeouts.idle_ms, config.timeouts.head_ms), (5, 10_000));
     }
 
@@ -208,6 +240,21 @@ mod tests {
         assert!(refused.contains("prot"), "{refused}");
         assert!(Config::load(Args { memory: Some("lots".into()), ..Args::default() }).is_err());
         assert!(Config::load(Args { cores: Some(0), ..Args::default() }).is_err());
+    }
+
+    #[test]
+    fn the_budget_says_why_it_is_so_much() {
+        let limit =
+            sysmem::Limit { bytes: 512 << 20, source: sysmem::Source::Cgroup("/cg/x/memory.max".into()) };
+        let own = memory(None, &limit).unwrap();
+        assert_eq!((own.total_bytes, own.warning), (128 << 20, None));
+        assert_eq!(own.reason, "a quarter of the 512 MiB that /cg/x/memory.max allows");
+        assert_eq!(memory(Some("256MiB"), &limit).unwrap().warning, None);
+        for too_much in ["1GiB", "480MiB"] {
+            let warning = memory(Some(too_much), &limit).unwrap().warning.unwrap();
+            assert!(warning.contains(too_much) && warning.contains("/cg/x/memory.max"), "{warning}");
+        }
+        assert!(memory(Some("-1"), &limit).is_err());
     }
 
     #[test]

@@ -44,6 +44,14 @@ pub(crate) enum Source {
     Internal,
 }
 
+/// The most of a text that is told: what it quotes may be as long as a message can be.
+const TEXT_BYTES_MAX: usize = 4 << 10;
+
+/// The begin of a text, as much of it as is told.
+pub(crate) fn clip(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or(text)
+}
+
 /// An error on its way to an answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Error {
@@ -175,6 +183,13 @@ impl std::error::Error for Error {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_are_clipped_between_characters() {
+        assert_eq!(clip("short"), "short");
+        let long = format!("x{}", "é".repeat(TEXT_BYTES_MAX));
+        assert!(long.starts_with(clip(&long)) && clip(&long).len() == TEXT_BYTES_MAX - 1);
+    }
 
     #[test]
     fn errors_of_an_index_say_the_same_here() {

@@ -18,6 +18,7 @@ mod fault;
 mod identity;
 mod jobs;
 mod limits;
+mod message_budget;
 mod metrics;
 mod native;
 mod node;

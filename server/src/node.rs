@@ -3,6 +3,7 @@
 use crate::cluster::{Control, View};
 use crate::jobs::Jobs;
 use crate::limits::Budget;
+use crate::message_budget::MessageBudget;
 use crate::shard::WatchdogCounts;
 use crate::store::Mountpath;
 use arc_swap::ArcSwap;
@@ -31,6 +32,9 @@ pub(crate) struct Node {
     pub(crate) budget: Budget,
     /// For what belongs to no mountpath and may take a while.
     pub(crate) helpers: Helpers,
+    /// The memory that this process could use, with all limits that enclose it.
+    pub(crate) memory_limit_bytes: u64,
+    pub(crate) messages: Arc<MessageBudget>,
     pub(crate) watchdog: Arc<WatchdogCounts>,
 }
 

@@ -1,9 +1,11 @@
 //! An answer as data, and the way it leaves.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::message_budget::{FREE_BYTES, Held, MessageBudget};
 use crate::shard::{Shard, Stream};
 use crate::store::{OWN_BYTES, Piece, QUANTUM_BYTES, Reader};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wire::http1::HeadWriter;
 
@@ -13,6 +15,8 @@ const HEAD_BYTES_USUAL: usize = 160;
 /// Room for the fields of an object.
 const FIELDS_BYTES_USUAL: usize = 320;
 
+/// Bytes up to here are sent with the head in one call; of more a copy would cost more than a second call.
+const BYTES_WITH_HEAD_MAX: usize = 32 << 10;
 /// A reader that takes so many parts one after the other, each in this time, is not slow any more.
 const QUICK_PARTS: u32 = 16;
 const QUICK_PART: Duration = Duration::from_millis(20);
@@ -44,6 +48,8 @@ pub(crate) struct Reply {
     pub(crate) body: Payload,
     /// The connection is to end after this answer.
     pub(crate) close: bool,
+    /// The memory that bytes made for this answer take, given back when it is sent.
+    held: Option<Held>,
 }
 
 impl Reply {
@@ -56,6 +62,7 @@ impl Reply {
             size_bytes: 0,
             body: Payload::Empty,
             close: false,
+            held: None,
         }
     }
 
@@ -70,9 +77,24 @@ impl Reply {
 
     /// JSON of a value that cannot fail to serialize; if it does all the same, that is an internal error.
     pub(crate) fn json(value: &impl serde::Serialize) -> Result<Self> {
-        let bytes =
-            serde_json::to_vec(value).map_err(|e| crate::error::Error::internal(format!("JSON: {e}")))?;
-        Ok(Self::bytes(200, "application/json; charset=utf-8", bytes))
+        Ok(Self::json_bytes(serde_json::to_vec(value).map_err(no_json)?))
+    }
+
+    fn json_bytes(bytes: Vec<u8>) -> Self {
+        Self::bytes(200, "application/json; charset=utf-8", bytes)
+    }
+
+    /// Counts what this answer holds until it is sent. A client may take its time to read it.
+    ///
+    /// # Errors
+    /// `Busy` when the memory for messages is used up.
+    pub(crate) fn counted(mut self, messages: &Arc<MessageBudget>) -> Result<Self> {
+        if let Payload::Bytes(bytes) = &self.body
+            && bytes.capacity() > FREE_BYTES
+        {
+            self.held = Some(messages.hold_answer(bytes.capacity() - FREE_BYTES)?);
+        }
+        Ok(self)
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl AsRef<str>) -> Self {
@@ -130,6 +152,10 @@ impl Reply {
     }
 }
 
+fn no_json(error: serde_json::Error) -> Error {
+    Error::internal(format!("JSON: {error}"))
+}
+
 /// Sends an answer. `without_body` for the answers to `HEAD`.
 pub(crate) async fn send(
     shard: &Rc<Shard>,
@@ -142,6 +168,10 @@ pub(crate) async fn send(
     match reply.body {
         _ if without_body => stream.send(head).await.map(drop),
         Payload::Empty => stream.send(head).await.map(drop),
+        Payload::Bytes(bytes) if bytes.len() > BYTES_WITH_HEAD_MAX => {
+            stream.send(head).await?;
+            stream.send(bytes).await.map(drop)
+        }
         Payload::Bytes(bytes) => {
             head.extend_from_slice(&bytes);
             stream.send(head).await.map(drop)

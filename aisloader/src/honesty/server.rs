@@ -17,6 +17,8 @@ pub struct ServerState {
     cache: Option<(u64, u64)>,
     /// Counters of the devices under their mountpaths; `None`: not all are on this machine.
     disks: Option<BTreeMap<(u32, u32), Disk>>,
+    /// Memory that they may use for objects and pages, with what confines them; `None`: not told by all of them.
+    memory_bytes: Option<u64>,
 }
 
 /// What happened between two moments.
@@ -28,6 +30,8 @@ pub struct ServerUse {
     pub device_read_bytes: Option<u64>,
     /// Share of the time in which the busiest device was busy.
     pub disk_busy: Option<f64>,
+    /// Memory that the targets may use, with what confines them.
+    pub memory_bytes: Option<u64>,
 }
 
 impl ServerState {
@@ -40,7 +44,7 @@ impl ServerState {
         let cache = sum("straightline_cache_hits_total").zip(sum("straightline_cache_misses_total"));
         let is_local = targets.iter().all(|target| is_on_this_machine(target));
         let disks = if is_local { watched(&texts) } else { None };
-        Self { cache, disks }
+        Self { cache, disks, memory_bytes: sum("straightline_memory_limit_bytes") }
     }
 
     /// What happened since an earlier moment, `span_s` ago.
@@ -60,7 +64,7 @@ impl ServerState {
             after.busy_ms.saturating_sub(before.busy_ms) as f64 / 1e3 / span_s.max(f64::MIN_POSITIVE)
         };
         let disk_busy = pairs().and_then(|pairs| pairs.map(busy).max_by(f64::total_cmp));
-        ServerUse { cache, device_read_bytes, disk_busy }
+        ServerUse { cache, device_read_bytes, disk_busy, memory_bytes: self.memory_bytes }
     }
 }
 
@@ -128,11 +132,18 @@ mod tests {
         let state = |hits, read_bytes, busy_ms| ServerState {
             cache: Some((hits, 10)),
             disks: Some(BTreeMap::from([((254, 0), Disk { read_bytes, busy_ms })])),
+            memory_bytes: Some(1 << 20),
         };
         let used = state(30, 5000, 900).since(&state(10, 1000, 400), 2.0);
-        let want = ServerUse { cache: Some((20, 0)), device_read_bytes: Some(4000), disk_busy: Some(0.25) };
+        let want = ServerUse {
+            cache: Some((20, 0)),
+            device_read_bytes: Some(4000),
+            disk_busy: Some(0.25),
+            memory_bytes: Some(1 << 20),
+        };
         assert_eq!(used, want);
-        assert_eq!(state(1, 1, 1).since(&ServerState::default(), 1.0), ServerUse::default());
+        let unknown = ServerUse { memory_bytes: Some(1 << 20), ..ServerUse::default() };
+        assert_eq!(state(1, 1, 1).since(&ServerState::default(), 1.0), unknown);
         assert!(is_on_this_machine("127.0.0.1:1") && !is_on_this_machine("192.0.2.1:80"));
     }
 }

@@ -2,7 +2,6 @@
 
 use super::clock::ClockWatch;
 use super::evidence::{Evidence, Reads};
-use super::host::this_host;
 use super::machine::{port_busy, port_speed, ports};
 use super::series::Series;
 use super::server::{ServerState, ServerUse, is_on_this_machine};
@@ -105,7 +104,8 @@ impl Witness {
             device_bytes: server.device_read_bytes,
             cache: server.cache,
             dataset_bytes: objects_known.saturating_mul(mean_bytes),
-            server_memory_bytes: is_local.then(|| this_host().memory_bytes),
+            // A server that does not tell its limit is taken to have this process's own.
+            server_memory_bytes: server.memory_bytes.or_else(|| is_local.then(|| sysmem::limit().bytes)),
         }
     }
 }

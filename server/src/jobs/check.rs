@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Findings kept; more are only counted.
 const KEPT_MAX: usize = 10_000;
+/// Bytes of text in them: names can be long.
+const KEPT_BYTES_MAX: usize = 4 << 20;
 
 /// A check of all cores, told from all of them.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub(crate) struct CheckState {
 #[derive(Debug, Default)]
 struct Told {
     findings: Vec<Finding>,
+    findings_bytes: usize,
     damaged: u64,
     leftover: u64,
     counts: CheckCounts,
@@ -66,7 +69,9 @@ impl CheckState {
             Class::Damaged => told.damaged += 1,
             Class::Leftover => told.leftover += 1,
         }
-        if told.findings.len() < KEPT_MAX {
+        let bytes = finding.text_bytes();
+        if told.findings.len() < KEPT_MAX && told.findings_bytes + bytes <= KEPT_BYTES_MAX {
+            told.findings_bytes += bytes;
             told.findings.push(finding);
         }
     }
@@ -121,6 +126,16 @@ impl CheckState {
 mod tests {
     use super::*;
     use std::path::Path;
+
+    #[test]
+    fn findings_are_bounded_and_counted() {
+        let state = CheckState::new("c1".to_owned());
+        for _ in 0..100 {
+            state.found(Finding::damaged(Path::new("/mp"), &"x".repeat(KEPT_BYTES_MAX / 10)));
+        }
+        let report = state.report(0);
+        assert_eq!((report.damaged, report.findings.len()), (100, 9));
+    }
 
     #[test]
     fn a_report_goes_on_where_the_last_one_ended() {

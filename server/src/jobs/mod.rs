@@ -1,12 +1,16 @@
 //! Jobs that run inside the cluster: what runs, what has ended, and how it went.
 //!
-//! A finished job stays queryable, because clients poll for its end; the oldest are forgotten first.
+//! A finished job stays queryable, because clients poll for its end; the oldest are forgotten first. Jobs that are not
+//! finished are bounded too: some work, some wait for their turn, and one more is refused.
 
 mod check;
+mod turns;
 
 pub(crate) use check::{CheckReport, CheckState};
+pub(crate) use turns::Turns;
 
 use crate::clock;
+use crate::error::{Error, Result, clip};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wire::api::bck::Bck;
@@ -16,6 +20,10 @@ use wire::api::timefmt::snap_time;
 
 /// Jobs remembered.
 const REMEMBERED_MAX: usize = 1000;
+/// Jobs that work or wait; each may hold a list of names.
+const UNFINISHED_MAX: usize = 256;
+/// Jobs that work at a time on a core.
+pub(crate) const AT_ONCE_CORE: usize = 4;
 
 /// A job, running or ended.
 #[derive(Clone, Debug)]
@@ -42,13 +50,20 @@ pub(crate) struct Jobs {
 
 impl Jobs {
     /// Notes the start of a job and gives it an id.
-    pub(crate) fn start(&self, kind: &'static str, bucket: Bck, destination: Bck) -> String {
+    ///
+    /// # Errors
+    /// `Busy` when too many are not finished.
+    pub(crate) fn start(&self, kind: &'static str, bucket: Bck, destination: Bck) -> Result<String> {
+        let unfinished = self.lock().iter().filter(|job| job.ended_ns == 0).count();
+        if unfinished >= UNFINISHED_MAX {
+            return Err(Error::busy(format!("{unfinished} jobs are not finished")));
+        }
         let id = new_uuid();
         self.start_as(id.clone(), kind, bucket, destination);
-        id
+        Ok(id)
     }
 
-    /// The same with an id of the caller's.
+    /// The same with an id of the caller's, for one of which there is only one.
     pub(crate) fn start_as(&self, id: String, kind: &'static str, bucket: Bck, destination: Bck) {
         let job = Job {
             id,
@@ -96,7 +111,7 @@ impl Jobs {
     /// Notes the end of a job; an empty error means success.
     pub(crate) fn finish(&self, id: &str, error: String) {
         if let Some(job) = self.lock().iter_mut().find(|job| job.id == id) {
-            job.error = error;
+            job.error = clip(&error).to_owned();
             job.ended_ns = clock::unix_ns();
         }
     }
@@ -187,7 +202,7 @@ mod tests {
     #[test]
     fn a_finished_job_stays_queryable() {
         let jobs = Jobs::default();
-        let id = jobs.start("copy-bck", Bck::ais("a"), Bck::ais("b"));
+        let id = jobs.start("copy-bck", Bck::ais("a"), Bck::ais("b")).unwrap();
         let query = QueryMsg { id: id.clone(), ..QueryMsg::default() };
         assert_eq!(jobs.status(&query).unwrap().end_time, 0);
         assert_eq!(jobs.running(), vec![format!("copy-bck[{id}]")]);
@@ -202,11 +217,24 @@ mod tests {
     #[test]
     fn running_jobs_are_never_forgotten() {
         let jobs = Jobs::default();
-        let first = jobs.start("delete-listrange", Bck::default(), Bck::default());
+        let first = jobs.start("delete-listrange", Bck::default(), Bck::default()).unwrap();
         for _ in 0..REMEMBERED_MAX + 10 {
-            let id = jobs.start("copy-bck", Bck::default(), Bck::default());
+            let id = jobs.start("copy-bck", Bck::default(), Bck::default()).unwrap();
             jobs.finish(&id, String::new());
         }
         assert!(jobs.status(&QueryMsg { id: first, ..QueryMsg::default() }).is_some());
+        assert!(jobs.lock().len() <= REMEMBERED_MAX);
+    }
+
+    #[test]
+    fn jobs_that_are_not_finished_are_bounded() {
+        let jobs = Jobs::default();
+        let start = || jobs.start("copy-bck", Bck::default(), Bck::default());
+        let started: Vec<String> = std::iter::from_fn(|| start().ok()).take(2 * UNFINISHED_MAX).collect();
+        assert_eq!(started.len(), UNFINISHED_MAX);
+        assert_eq!(start().unwrap_err().status(), 503);
+        jobs.finish(&started[7], "x".repeat(1 << 20));
+        assert!(start().is_ok());
+        assert!(jobs.lock().iter().all(|job| job.error.len() < 8 << 10));
     }
 }

@@ -1,8 +1,9 @@
 //! Bucket requests.
 
-use super::{MESSAGE_BYTES_MAX, Request, check_provider, listing, long, named, summary};
+use super::{MESSAGE_BYTES_MAX, NAMES_BYTES_MAX, Request, check_provider, listing, long, named, summary};
 use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
+use crate::message_budget::Message;
 use crate::object;
 use crate::reply::Reply;
 use crate::shard::Body;
@@ -28,12 +29,16 @@ pub(super) async fn handle(
             request.head.path()
         )));
     }
-    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    // Only these name objects.
+    let names_many = matches!(request.head.method, Method::Delete | Method::Post | Method::Put);
+    let bytes_max = if names_many { NAMES_BYTES_MAX } else { MESSAGE_BYTES_MAX };
+    let body = body.collect(&request.shard.node.messages, bytes_max).await?;
+    let message = ActMsg::parse(&body).map_err(Error::bad)?;
     match request.head.method {
         Method::Get => get(request, bucket, &message).await,
         Method::Post => post(request, bucket, &message).await,
         Method::Patch => patch(request, bucket, message).await,
-        Method::Delete => delete(request, bucket, &message).await,
+        Method::Delete => delete(request, bucket, message, body).await,
         Method::Put if message.action == action::ARCHIVE => Err(Error::not_implemented("archiving objects")),
         Method::Put => Err(Error::bad(format!("unknown action {:?}", message.action))),
         Method::Head | Method::Options | Method::Other => Err(request.wrong_method()),
@@ -125,7 +130,7 @@ async fn copy(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result
         Err(e) if e.kind == Kind::BucketMissing => create_like(request, &from, &to.name).await?,
         Err(e) => return Err(e),
     };
-    Ok(Reply::text(object::copy_bucket(request.shard, &from, &target, settings)))
+    object::copy_bucket(request.shard, &from, &target, settings).map(Reply::text)
 }
 
 /// Makes a bucket with the properties of another one.
@@ -145,10 +150,22 @@ async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
     if to.name == name {
         return Err(Error::bad(format!("cannot rename bucket \"ais://{name}\" to itself")));
     }
-    let target = create_like(request, &from, &to.name).await?;
+    // Before anything changes: a job that cannot be started must not leave a bucket that nobody can write to.
+    let job = object::begin_renaming(request.shard, name, &to.name)?;
+    match prepare_renaming(request, &from, &to.name).await {
+        Ok(target) => Ok(Reply::text(object::rename_bucket(request.shard, job, &from, &target))),
+        Err(e) => {
+            request.shard.node.jobs.finish(&job, e.text.clone());
+            Err(e)
+        }
+    }
+}
+
+async fn prepare_renaming(request: &Request<'_, '_>, from: &BucketView, to: &str) -> Result<Arc<BucketView>> {
+    let target = create_like(request, from, to).await?;
     // Nothing may be added behind the back of the copy: what it misses would be destroyed with the old bucket.
-    freeze(request, name).await?;
-    Ok(Reply::text(object::rename_bucket(request.shard, &from, &target)))
+    freeze(request, &from.bucket.name).await?;
+    Ok(target)
 }
 
 async fn freeze(request: &Request<'_, '_>, name: &str) -> Result<()> {
@@ -173,7 +190,7 @@ async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result
     Ok(Reply::empty(200))
 }
 
-async fn delete(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result<Reply> {
+async fn delete(request: &Request<'_, '_>, name: &str, message: ActMsg, body: Message) -> Result<Reply> {
     let bucket = named::bucket(request, name)?;
     match message.action.as_str() {
         action::DESTROY_BCK => {
@@ -185,9 +202,11 @@ async fn delete(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Resu
                 return Err(Error::access_denied(name, "deleting"));
             }
             let settings: EvdMsg = message.value_as().map_err(Error::bad)?;
-            let selection = settings.list_range.selection().map_err(|e| Error::bad(e.to_string()))?;
-            let job = object::delete_many(request.shard, &bucket, selection, settings.continue_on_error);
-            Ok(Reply::text(job))
+            drop(message);
+            let going_on = settings.continue_on_error;
+            let selection = settings.list_range.into_selection().map_err(|e| Error::bad(e.to_string()))?;
+            object::delete_many(request.shard, &bucket, selection, going_on, body.into_held())
+                .map(Reply::text)
         }
         action::EVICT_OBJECTS | action::EVICT_REMOTE_BCK => {
             Err(Error::bad(format!("bucket \"ais://{name}\" is not remote: nothing can be evicted")))

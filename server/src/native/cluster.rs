@@ -1,7 +1,7 @@
 //! `/v1/cluster`: questions about the cluster and changes of its settings.
 
 use super::daemon::{refuse_transient, set_config_items};
-use super::{MESSAGE_BYTES_MAX, Request, jobs, long, node_info};
+use super::{Request, jobs, long, node_info};
 use crate::cluster::Command;
 use crate::error::{Error, Result};
 use crate::object::change_cluster;
@@ -14,7 +14,7 @@ use wire::api::stats::ClusterStats;
 use wire::http1::Method;
 
 pub(super) async fn handle(request: &Request<'_, '_>, item: &str, body: &mut Body<'_>) -> Result<Reply> {
-    let message = body.collect(MESSAGE_BYTES_MAX).await?;
+    let message = request.message(body).await?;
     match (request.head.method, item) {
         (Method::Get, "") => get(request, &message).await,
         (Method::Put, "") => put(request, &message).await,

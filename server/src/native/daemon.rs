@@ -1,6 +1,6 @@
 //! `/v1/daemon`: questions to one node, asked directly or through `/v1/reverse`.
 
-use super::{MESSAGE_BYTES_MAX, Request, jobs, long, node_info};
+use super::{Request, jobs, long, node_info};
 use crate::cluster::Command;
 use crate::error::{Error, Kind, Result};
 use crate::object::change_cluster;
@@ -19,7 +19,7 @@ pub(super) async fn handle(
     body: &mut Body<'_>,
 ) -> Result<Reply> {
     let role = role_of(request, node_id)?;
-    let message = body.collect(MESSAGE_BYTES_MAX).await?;
+    let message = request.message(body).await?;
     match (request.head.method, item) {
         (Method::Get, "") => get(request, role, &message).await,
         (Method::Get, "mountpaths") => Reply::json(&node_info::mountpath_list(&request.shard.node)),

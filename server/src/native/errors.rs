@@ -1,6 +1,6 @@
 //! Errors the way AIStore's clients read them.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, clip};
 use crate::reply::{Payload, Reply};
 use crate::shard::Shard;
 use std::net::SocketAddr;
@@ -23,10 +23,11 @@ pub(crate) fn error_reply(
     // That there is no room at the moment, or no index, is told once where it is found; many clients hear it at a time.
     let is_told = matches!(error.kind, Kind::Busy | Kind::Rebuilding);
     if status >= 500 && status != 501 && !is_told {
-        tracing::warn!(status, source = ?error.source, text = %error.text, "request failed");
+        tracing::warn!(status, source = ?error.source, text = %clip(&error.text), "request failed");
     }
     if error.kind == Kind::MethodNotAllowed {
-        let reply = Reply::bytes(405, "text/plain; charset=utf-8", format!("{}\n", error.text).into_bytes());
+        let reply =
+            Reply::bytes(405, "text/plain; charset=utf-8", format!("{}\n", clip(&error.text)).into_bytes());
         return reply.with("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
     }
     let mut reply = Reply::empty(status);
@@ -56,7 +57,7 @@ fn details(
 ) -> ErrorBody {
     ErrorBody {
         tcode: error.tcode().to_owned(),
-        message: error.text.clone(),
+        message: clip(&error.text).to_owned(),
         method: method_text.to_owned(),
         url_path: path.to_owned(),
         remote_addr: peer.to_string(),

@@ -21,7 +21,7 @@ pub(super) async fn list(
         return Err(Error::access_denied(&bucket.bucket.name, "listing"));
     }
     let query = LsoMsg::from_value(&message.value).map_err(Error::bad)?;
-    let page = object::list_page(request.shard, bucket, &query).await?;
+    let (page, _held) = object::list_page(request.shard, bucket, &query).await?;
     request.shard.counters.list.add(1);
     let mut bytes = Vec::with_capacity(64 * page.entries.len() + 256);
     if wants_msgpack(request) {

@@ -77,7 +77,17 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
         let name = format!("straightline_watchdog_{name}_total");
         line(&mut text, &name, "counter", &label, count.load(Ordering::Relaxed));
     }
-    line(&mut text, "straightline_memory_budget_bytes", "gauge", &label, node.budget.total_bytes as u64);
+    let messages = &node.messages;
+    for (name, kind, value) in [
+        ("memory_budget_bytes", "gauge", node.budget.total_bytes as u64),
+        ("memory_limit_bytes", "gauge", node.memory_limit_bytes),
+        ("connections_limit", "gauge", node.budget.connections_max as u64),
+        ("message_limit_bytes", "gauge", messages.limit_bytes() as u64),
+        ("message_bytes", "gauge", messages.used_bytes() as u64),
+        ("message_refused_total", "counter", messages.refused()),
+    ] {
+        line(&mut text, &format!("straightline_{name}"), kind, &label, value);
+    }
     line(&mut text, "straightline_uptime_seconds", "gauge", &label, node.uptime_ns() / 1_000_000_000);
     Ok(Reply::bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.into_bytes()))
 }

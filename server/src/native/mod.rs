@@ -23,6 +23,7 @@ mod summary;
 pub(crate) use errors::{error_reply, head_error_reply};
 
 use crate::error::{Error, Kind, Result};
+use crate::message_budget::Message;
 use crate::object;
 use crate::reply::Reply;
 use crate::shard::{Body, Shard};
@@ -32,7 +33,9 @@ use wire::api::query::Query;
 use wire::http1::{Method, RequestHead};
 
 /// The largest JSON message that is read.
-const MESSAGE_BYTES_MAX: usize = 8 << 20;
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// The largest one that may name many objects.
+const NAMES_BYTES_MAX: usize = 16 << 20;
 
 /// A request on its way through this façade.
 pub(super) struct Request<'r, 'h> {
@@ -79,8 +82,17 @@ impl<'h> Routed<'h> {
     }
 }
 
-/// Serves a request.
+/// Serves a request. Answers that were made in memory count against the memory for messages until they are sent.
 pub(crate) async fn handle(
+    shard: &Rc<Shard>,
+    head: &RequestHead<'_>,
+    routed: Routed<'_>,
+    body: &mut Body<'_>,
+) -> Result<Reply> {
+    serve(shard, head, routed, body).await?.counted(&shard.node.messages)
+}
+
+async fn serve(
     shard: &Rc<Shard>,
     head: &RequestHead<'_>,
     routed: Routed<'_>,
@@ -126,6 +138,11 @@ fn check_provider(query: &Query<'_>) -> Result<()> {
 }
 
 impl Request<'_, '_> {
+    /// The request's body as a JSON message of a usual size.
+    async fn message(&self, body: &mut Body<'_>) -> Result<Message> {
+        body.collect(&self.shard.node.messages, MESSAGE_BYTES_MAX).await
+    }
+
     /// 405 with what would have been allowed.
     fn wrong_method(&self) -> Error {
         Error::client(

@@ -86,32 +86,25 @@ pub(super) fn mountpath_list(node: &Node) -> MountpathList {
     list
 }
 
-/// Memory and load of the machine.
+/// Memory and load of the machine, or of the container that this process is confined to.
 pub(super) async fn system(shard: &Shard) -> Result<MemCpuInfo> {
     let look = shard.helpers.run(|| Ok(read_system())).await;
     look.map_err(|e| Error::internal(e.to_string()))?
 }
 
-/// The same as `/proc` says it, which the kernel may take its time for.
+/// The same as `/proc` and the control groups say it, which the kernel may take its time for.
 fn read_system() -> Result<MemCpuInfo> {
-    let read = |path: &str| std::fs::read_to_string(path).map_err(|e| Error::disk(path, &e));
-    let meminfo = read("/proc/meminfo")?;
-    let kib = |key: &str| {
-        let line = meminfo.lines().find(|line| line.starts_with(key));
-        line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()).unwrap_or_default()
-    };
-    let (total, available) = (kib("MemTotal:") << 10, kib("MemAvailable:") << 10);
-    let used = total.saturating_sub(available);
-    let loadavg = read("/proc/loadavg")?;
+    let memory = sysmem::in_use();
+    let loadavg = std::fs::read_to_string("/proc/loadavg").map_err(|e| Error::disk("/proc/loadavg", &e))?;
     let mut loads = loadavg.split_ascii_whitespace().filter_map(|word| word.parse::<f64>().ok());
     let mut next = || loads.next().unwrap_or_default();
     let load_avg = LoadAvg { one: next(), five: next(), fifteen: next() };
     let cpus = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let percent = (load_avg.one * 100.0 / cpus).min(100.0);
     Ok(MemCpuInfo {
-        mem_used: used,
-        mem_avail: available,
-        pct_mem_used: used as f64 * 100.0 / total.max(1) as f64,
+        mem_used: memory.used_bytes,
+        mem_avail: memory.available_bytes,
+        pct_mem_used: memory.used_bytes as f64 * 100.0 / memory.total_bytes.max(1) as f64,
         pct_cpu_used: percent,
         load_avg,
         cpu_util: percent as i64,

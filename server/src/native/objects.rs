@@ -1,8 +1,8 @@
 //! Object requests, served on the core that owns the object.
 
+use super::Request;
 use super::headers::{custom_metadata, expected_checksum, validators};
 use super::named::{self, allow};
-use super::{MESSAGE_BYTES_MAX, Request};
 use crate::error::{Error, Kind, Result};
 use crate::object::{self, AppendHandle, ObjectRef};
 use crate::reply::Reply;
@@ -174,7 +174,8 @@ async fn append(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'
 }
 
 async fn delete(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
-    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    let body = request.message(body).await?;
+    let message = ActMsg::parse(&body).map_err(Error::bad)?;
     match message.action.as_str() {
         "" => {}
         action::MPT_ABORT => return Err(Error::not_implemented("multipart upload")),
@@ -192,7 +193,8 @@ async fn delete(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'
 
 async fn patch(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
     allow(object, access::PATCH, "changing metadata")?;
-    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    let body = request.message(body).await?;
+    let message = ActMsg::parse(&body).map_err(Error::bad)?;
     let new: std::collections::BTreeMap<String, String> =
         message.value_as().map_err(|e| Error::bad(format!("custom metadata: {e}")))?;
     let entry = named::entry(request, object).await?;
@@ -204,7 +206,8 @@ async fn patch(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_
 }
 
 async fn post(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>) -> Result<Reply> {
-    let message = ActMsg::parse(&body.collect(MESSAGE_BYTES_MAX).await?).map_err(Error::bad)?;
+    let body = request.message(body).await?;
+    let message = ActMsg::parse(&body).map_err(Error::bad)?;
     match message.action.as_str() {
         action::RENAME_OBJECT => {
             allow(object, access::OBJ_MOVE, "renaming")?;

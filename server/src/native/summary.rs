@@ -21,16 +21,21 @@ pub(super) async fn get(request: &Request<'_, '_>, name: &str, message: &ActMsg)
     };
     if control.uuid.is_empty() {
         // The index answers at once, but clients take a result with the first answer for an error.
-        let mut reply = Reply::text(start(request, name));
+        let mut reply = Reply::text(start(request, name)?);
         reply.status = 202;
         return Ok(reply);
     }
+    // Of all buckets this may be a long list, and it is there as a whole before anything is sent.
+    let _held = request.shard.node.messages.hold_answer(buckets.len() * RESULT_BYTES)?;
     let mut results = Vec::with_capacity(buckets.len());
     for bucket in &buckets {
         results.push(summarize(request, bucket, &control.prefix).await?);
     }
     Reply::json(&results)
 }
+
+/// Bytes of a bucket's summary with its texts.
+const RESULT_BYTES: usize = size_of::<BsummResult>() + 128;
 
 /// `HEAD` of a bucket with `bsumm_remote`.
 pub(super) async fn head(
@@ -40,7 +45,7 @@ pub(super) async fn head(
     reply: Reply,
 ) -> Result<Reply> {
     if request.query.text("uuid").is_empty() {
-        let id = start(request, &bucket.bucket.name);
+        let id = start(request, &bucket.bucket.name)?;
         let mut accepted = reply.with("Ais-Xaction-Id", id);
         accepted.status = 202;
         return Ok(accepted);
@@ -50,11 +55,11 @@ pub(super) async fn head(
     Ok(reply.with("Ais-Bucket-Summ", text))
 }
 
-fn start(request: &Request<'_, '_>, name: &str) -> String {
+fn start(request: &Request<'_, '_>, name: &str) -> Result<String> {
     let jobs = &request.shard.node.jobs;
-    let id = jobs.start("summary-bck", Bck::ais(name), Bck::default());
+    let id = jobs.start("summary-bck", Bck::ais(name), Bck::default())?;
     jobs.finish(&id, String::new());
-    id
+    Ok(id)
 }
 
 async fn summarize(request: &Request<'_, '_>, bucket: &BucketView, prefix: &str) -> Result<BsummResult> {

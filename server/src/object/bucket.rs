@@ -66,8 +66,14 @@ async fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
     outcome
 }
 
+/// Longer than any name; each core gets a copy.
+const PREFIX_BYTES_MAX: usize = 8 << 10;
+
 /// Counts and sizes of a bucket beneath a prefix.
 pub(crate) async fn usage(shard: &Rc<Shard>, bucket_id: u64, prefix: &str) -> Result<Summary> {
+    if prefix.len() > PREFIX_BYTES_MAX {
+        return Err(Error::bad(format!("a prefix of {} bytes is longer than any name", prefix.len())));
+    }
     let prefix = prefix.to_owned();
     let shares = shard.call_all(move |core| {
         let prefix = prefix.clone();

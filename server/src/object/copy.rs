@@ -2,6 +2,7 @@
 
 use super::locate::ObjectRef;
 use crate::error::{Error, Result};
+use crate::message_budget::Held;
 use crate::shard::Shard;
 use crate::store::{Arrival, ByteSource, Caching, Entry, Fill, Key, NewObject, OpenObject, Reader};
 use std::ops::Range;
@@ -9,7 +10,7 @@ use std::rc::Rc;
 use uring::Buf;
 
 /// What the owner of the new name must know of the old object.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Origin {
     source: OriginSource,
     size_bytes: u64,
@@ -17,12 +18,19 @@ struct Origin {
 }
 
 /// Where it takes the bytes from.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum OriginSource {
     /// A file that it opens itself.
     File { key: Key, mountpath: usize, generation: u64 },
     /// A small object, verified.
-    Bytes(Vec<u8>),
+    Bytes(SmallBytes),
+}
+
+/// The bytes of a small object, with the memory that they take: as many may be on their way as there are requests.
+#[derive(Debug)]
+pub(crate) struct SmallBytes {
+    bytes: Vec<u8>,
+    _held: Held,
 }
 
 /// Copies an object, verified; returns its size.
@@ -101,19 +109,21 @@ async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<
 }
 
 /// The bytes of a small object, verified.
-async fn small_bytes(shard: &Shard, key: &Key, entry: &Entry) -> Result<Vec<u8>> {
+async fn small_bytes(shard: &Shard, key: &Key, entry: &Entry) -> Result<SmallBytes> {
+    let held = shard.node.messages.hold(usize::try_from(entry.size_bytes).unwrap_or(usize::MAX))?;
     if entry.size_bytes == 0 {
-        return Ok(Vec::new());
+        return Ok(SmallBytes { bytes: Vec::new(), _held: held });
     }
     let piece = shard.store.read_small(key, entry, Caching::Bypass).await?;
-    Ok(piece.chunk.get(piece.range).unwrap_or_default().to_vec())
+    let bytes = piece.chunk.get(piece.range).unwrap_or_default().to_vec();
+    Ok(SmallBytes { bytes, _held: held })
 }
 
 /// An object as a source of bytes for another one.
 pub(crate) enum ObjectSource {
     File(Reader),
     /// A small one, and how much of it has been taken. It holds no registered memory, which the writer waits for.
-    Bytes(Vec<u8>, usize),
+    Bytes(SmallBytes, usize),
 }
 
 impl ObjectSource {
@@ -135,7 +145,7 @@ impl ByteSource for ObjectSource {
     async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
         let wanted = range.len();
         let filled = match self {
-            Self::Bytes(bytes, taken) => Ok(take_bytes(bytes, taken, &mut buf, range)),
+            Self::Bytes(small, taken) => Ok(take_bytes(&small.bytes, taken, &mut buf, range)),
             Self::File(reader) => take_pieces(reader, &mut buf, range).await,
         };
         let fill = filled.map(|count| if count == wanted { Fill::Full(count) } else { Fill::Ended(count) });

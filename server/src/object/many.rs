@@ -1,4 +1,7 @@
-//! Jobs over many objects: they run in the background and are asked about by id.
+//! Jobs over many objects: they run in the background, in steps, and are asked about by id.
+//!
+//! Names that a request selects are never all in memory: templates make theirs one batch at a time, prefixes and
+//! buckets are walked a page at a time.
 
 use super::list::names_page;
 use super::locate::locate;
@@ -6,9 +9,12 @@ use super::patience::patiently;
 use super::{copy_object, destroy_bucket};
 use crate::cluster::{BucketView, Command};
 use crate::error::{Error, Kind, Result};
+use crate::message_budget::Held;
 use crate::shard::Shard;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use wire::api::bck::Bck;
 use wire::api::bprops::BpropsToSet;
 use wire::api::listrange::Selection;
@@ -16,39 +22,78 @@ use wire::api::multiobj::TcbMsg;
 
 /// Names of one request at a time; more would only wait in the cores' queues.
 const BATCH: usize = 64;
+/// Of a template that makes more names than this, those are looked for that exist.
+const TEMPLATE_NAMES_MAX: u64 = 1 << 20;
+/// A step waits so many times, and each time so long, for a core that has too much to do.
+const BUSY_TRIES: u32 = 600;
+const BUSY_REST: Duration = Duration::from_millis(50);
 
-/// Starts deleting the selected objects; returns the job's id.
+/// Starts deleting the selected objects; returns the job's id. `held` is the memory of the names.
+///
+/// # Errors
+/// `Busy` when too many jobs are not finished.
 pub(crate) fn delete_many(
     shard: &Rc<Shard>,
     bucket: &Arc<BucketView>,
     selection: Selection,
     continue_on_error: bool,
-) -> String {
-    let bck = Bck::ais(&bucket.bucket.name);
-    let id = shard.node.jobs.start("delete-listrange", bck, Bck::default());
+    mut held: Held,
+) -> Result<String> {
+    let id = shard.node.jobs.start("delete-listrange", Bck::ais(&bucket.bucket.name), Bck::default())?;
+    // The text that the names came in is gone.
+    held.resize(held.bytes().min(names_bytes(&selection)))?;
     let (here, bucket, job) = (Rc::clone(shard), Arc::clone(bucket), id.clone());
     shard.background(async move {
-        let outcome = match selection {
-            Selection::Names(names) => delete_names(&here, &bucket, &job, names, continue_on_error).await,
-            Selection::Range(template) => {
-                let names = template.names(u64::MAX).collect();
-                delete_names(&here, &bucket, &job, names, continue_on_error).await
-            }
-            Selection::Prefix(prefix) => delete_prefix(&here, &bucket, &job, &prefix).await,
-        };
+        let _turn = here.job_turns.take().await;
+        let outcome = delete_selected(&here, &bucket, &job, selection, continue_on_error).await;
         here.node.jobs.finish(&job, outcome.err().map(|e| e.text).unwrap_or_default());
+        drop(held);
     });
-    id
+    Ok(id)
 }
 
-async fn delete_prefix(shard: &Rc<Shard>, bucket: &Arc<BucketView>, job: &str, prefix: &str) -> Result<()> {
+fn names_bytes(selection: &Selection) -> usize {
+    match selection {
+        Selection::Names(names) => names.iter().map(|name| name.capacity() + size_of::<String>() + 16).sum(),
+        Selection::Range(_) | Selection::Prefix(_) => 0,
+    }
+}
+
+async fn delete_selected(
+    shard: &Rc<Shard>,
+    bucket: &Arc<BucketView>,
+    job: &str,
+    selection: Selection,
+    missing_ok: bool,
+) -> Result<()> {
+    match selection {
+        Selection::Names(names) => delete_names(shard, bucket, job, names.into_iter(), missing_ok).await,
+        Selection::Range(template) if missing_ok && template.count() > TEMPLATE_NAMES_MAX => {
+            delete_matching(shard, bucket, job, template.prefix(), |name| template.matches(name)).await
+        }
+        Selection::Range(template) => {
+            delete_names(shard, bucket, job, template.names(u64::MAX), missing_ok).await
+        }
+        Selection::Prefix(prefix) => delete_matching(shard, bucket, job, &prefix, |_| true).await,
+    }
+}
+
+/// Deletes what exists beneath a prefix and is wanted.
+async fn delete_matching(
+    shard: &Rc<Shard>,
+    bucket: &Arc<BucketView>,
+    job: &str,
+    prefix: &str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
     let mut after = String::new();
     loop {
-        let names = patiently(shard, async || names_page(shard, bucket, prefix, &after).await).await?;
+        let names = unless_busy(shard, || page(shard, bucket, prefix, &after)).await?;
         let Some(last) = names.last() else { return Ok(()) };
         after.clone_from(last);
+        let wanted = names.into_iter().filter(|name| is_wanted(name));
         // Someone else may delete the same objects: those that are gone are what was asked for.
-        delete_names(shard, bucket, job, names, true).await?;
+        delete_names(shard, bucket, job, wanted, true).await?;
     }
 }
 
@@ -56,15 +101,19 @@ async fn delete_names(
     shard: &Rc<Shard>,
     bucket: &Arc<BucketView>,
     job: &str,
-    names: Vec<String>,
+    mut names: impl Iterator<Item = String>,
     missing_ok: bool,
 ) -> Result<()> {
-    for batch in names.chunks(BATCH) {
-        let deletions = batch.iter().map(|name| delete_one(shard, bucket, name, missing_ok));
+    loop {
+        let batch: Vec<String> = names.by_ref().take(BATCH).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let deletions =
+            batch.iter().map(|name| unless_busy(shard, move || delete_one(shard, bucket, name, missing_ok)));
         let deleted = futures_util::future::try_join_all(deletions).await?;
         shard.node.jobs.progress(job, deleted.into_iter().filter(|&gone| gone).count() as u64, 0);
     }
-    Ok(())
 }
 
 async fn delete_one(
@@ -87,33 +136,71 @@ async fn delete_one(
     Ok(gone)
 }
 
+/// Names behind `after`, when every lane can say which it has.
+async fn page(shard: &Rc<Shard>, bucket: &Arc<BucketView>, prefix: &str, after: &str) -> Result<Vec<String>> {
+    patiently(shard, async || names_page(shard, bucket, prefix, after).await).await
+}
+
+/// Does a step of a job, again when a core or the memory is too busy for it: a job has time. It ends with the node.
+async fn unless_busy<T, F: Future<Output = Result<T>>>(shard: &Shard, step: impl Fn() -> F) -> Result<T> {
+    for _ in 0..BUSY_TRIES {
+        if shard.is_stopping() {
+            return Err(Error::client(Kind::ShuttingDown, "the node was stopped before the job was done"));
+        }
+        match step().await {
+            Err(e) if e.kind == Kind::Busy => shard.driver.sleep(BUSY_REST).await,
+            outcome => return outcome,
+        }
+    }
+    step().await
+}
+
 /// Starts copying a bucket into another one that exists; returns the job's id.
+///
+/// # Errors
+/// `Busy` when too many jobs are not finished.
 pub(crate) fn copy_bucket(
     shard: &Rc<Shard>,
     from: &Arc<BucketView>,
     to: &Arc<BucketView>,
     message: TcbMsg,
-) -> String {
-    start_copy(shard, "copy-bck", from, to, message, false)
+) -> Result<String> {
+    let id = shard.node.jobs.start("copy-bck", Bck::ais(&from.bucket.name), Bck::ais(&to.bucket.name))?;
+    start_copy(shard, id.clone(), from, to, message, false);
+    Ok(id)
 }
 
-/// Starts renaming a bucket: its objects hash to other places under another name, so they are copied, and the old
-/// bucket is destroyed when all are there.
-pub(crate) fn rename_bucket(shard: &Rc<Shard>, from: &Arc<BucketView>, to: &Arc<BucketView>) -> String {
-    start_copy(shard, "move-bck", from, to, TcbMsg::default(), true)
+/// Notes that a bucket is to be renamed; returns the job's id.
+///
+/// # Errors
+/// `Busy` when too many jobs are not finished.
+pub(crate) fn begin_renaming(shard: &Shard, from: &str, to: &str) -> Result<String> {
+    shard.node.jobs.start("move-bck", Bck::ais(from), Bck::ais(to))
+}
+
+/// Starts the job that renames a bucket: its objects hash to other places under another name, so they are copied, and
+/// the old bucket is destroyed when all are there.
+pub(crate) fn rename_bucket(
+    shard: &Rc<Shard>,
+    id: String,
+    from: &Arc<BucketView>,
+    to: &Arc<BucketView>,
+) -> String {
+    start_copy(shard, id.clone(), from, to, TcbMsg::default(), true);
+    id
 }
 
 fn start_copy(
     shard: &Rc<Shard>,
-    kind: &'static str,
+    job: String,
     from: &Arc<BucketView>,
     to: &Arc<BucketView>,
     message: TcbMsg,
     then_destroy: bool,
-) -> String {
-    let id = shard.node.jobs.start(kind, Bck::ais(&from.bucket.name), Bck::ais(&to.bucket.name));
-    let (here, from, to, job) = (Rc::clone(shard), Arc::clone(from), Arc::clone(to), id.clone());
+) {
+    let (here, from, to) = (Rc::clone(shard), Arc::clone(from), Arc::clone(to));
     shard.background(async move {
+        let _turn = here.job_turns.take().await;
         let mut outcome = copy_all(&here, &from, &to, &job, &message).await;
         if then_destroy {
             if outcome.is_ok() {
@@ -126,7 +213,6 @@ fn start_copy(
         }
         here.node.jobs.finish(&job, outcome.err().map(|e| e.text).unwrap_or_default());
     });
-    id
 }
 
 /// A bucket whose renaming has failed can be written to again.
@@ -146,12 +232,12 @@ async fn copy_all(
 ) -> Result<()> {
     let mut after = String::new();
     loop {
-        let page = async || names_page(shard, from, &message.prefix, &after).await;
-        let names = patiently(shard, page).await?;
+        let names = unless_busy(shard, || page(shard, from, &message.prefix, &after)).await?;
         let Some(last) = names.last() else { return Ok(()) };
         after.clone_from(last);
         for batch in names.chunks(BATCH / 8) {
-            let copies = batch.iter().map(|name| copy_one(shard, from, to, name, message));
+            let copies =
+                batch.iter().map(|name| unless_busy(shard, move || copy_one(shard, from, to, name, message)));
             let sizes = futures_util::future::try_join_all(copies).await?;
             let copied: Vec<u64> = sizes.into_iter().flatten().collect();
             shard.node.jobs.progress(job, copied.len() as u64, copied.iter().sum());

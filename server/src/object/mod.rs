@@ -19,6 +19,6 @@ pub(crate) use check::{STORE_CHECK, start_check};
 pub(crate) use copy::{copy_object, rename_object};
 pub(crate) use list::{list_page, location};
 pub(crate) use locate::{ObjectRef, bucket, locate, locate_digest};
-pub(crate) use many::{copy_bucket, delete_many, rename_bucket};
+pub(crate) use many::{begin_renaming, copy_bucket, delete_many, rename_bucket};
 pub(crate) use read::payload;
 pub(crate) use write::put;

@@ -3,8 +3,10 @@
 use super::pace::Speed;
 use super::stream::{Received, Stream};
 use crate::error::{Error, Kind, Result};
+use crate::message_budget::{Message, MessageBudget};
 use crate::store::{Arrival, ByteSource, Fill};
 use std::ops::Range;
+use std::sync::Arc;
 use uring::Buf;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
@@ -40,20 +42,30 @@ impl<'s> Body<'s> {
         self.length
     }
 
-    /// The whole body, for messages.
-    pub(crate) async fn collect(&mut self, size_bytes_max: usize) -> Result<Vec<u8>> {
+    /// The whole body, for messages in JSON. Its bytes count as they arrive, its parsed form when all are there.
+    ///
+    /// # Errors
+    /// `TooLarge`, and `Busy` when the memory for messages is used up: this never waits for it.
+    pub(crate) async fn collect(
+        &mut self,
+        budget: &Arc<MessageBudget>,
+        size_bytes_max: usize,
+    ) -> Result<Message> {
         let too_large =
             || Error::client(Kind::TooLarge, format!("the request body is over {size_bytes_max} bytes"));
         if self.length.is_some_and(|length| length > size_bytes_max as u64) {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
-        while self.take_buffered(usize::MAX, &mut |part| bytes.extend_from_slice(part)).await?.is_some() {
-            if bytes.len() > size_bytes_max {
+        let mut message = Message::new(budget);
+        let mut added = Ok(());
+        while self.take_buffered(usize::MAX, &mut |part| added = message.add(part)).await?.is_some() {
+            std::mem::replace(&mut added, Ok(()))?;
+            if message.len() > size_bytes_max {
                 return Err(too_large());
             }
         }
-        Ok(bytes)
+        message.hold_parsed()?;
+        Ok(message)
     }
 
     /// Reads what is left, so that the next request can follow; false when that is not worth it.

@@ -8,6 +8,7 @@ use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
 use super::workers::Workers;
+use crate::jobs;
 use crate::metrics::Counters;
 use crate::node::Node;
 use crate::object::AppendSessions;
@@ -30,7 +31,7 @@ const TICKS_PER_SWEEP: u32 = 5;
 /// How long requests being served may take after the order to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
-const CLOSE: Duration = Duration::from_secs(8);
+const CLOSE: Duration = Duration::from_secs(6);
 /// Memory that is there for requests and for the cache when a core says that it is ready. More comes with use.
 const IO_BYTES_READY: usize = 32 << 20;
 const CACHE_BYTES_READY: usize = 8 << 20;
@@ -160,6 +161,7 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         counters: Counters::default(),
         appends: AppendSessions::default(),
         limits: setup.limits,
+        job_turns: jobs::Turns::new(jobs::AT_ONCE_CORE),
         mail: setup.mail,
         seats: setup.seats,
         watch: Rc::new(Watch::default()),

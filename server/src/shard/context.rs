@@ -6,6 +6,7 @@ use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
 use super::workers::Workers;
+use crate::jobs::Turns;
 use crate::metrics::Counters;
 use crate::node::Node;
 use crate::object::AppendSessions;
@@ -27,6 +28,8 @@ pub(crate) struct Shard {
     pub(crate) counters: Counters,
     pub(crate) appends: AppendSessions,
     pub(crate) limits: StreamLimits,
+    /// Of the jobs that this core looks after.
+    pub(crate) job_turns: Turns,
     pub(super) mail: Vec<MailSender<Letter>>,
     /// Of the whole node.
     pub(super) seats: Arc<Seats>,

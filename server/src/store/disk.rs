@@ -42,7 +42,14 @@ impl Disk {
         self.look(look).await
     }
 
-    /// The same as of now, or as it was when the disk last answered.
+    /// The file system as it is now.
+    pub(crate) async fn space_now(&self) -> Result<sys::FileSystem> {
+        let look =
+            |mountpath: &Arc<Mountpath>| mountpath.space().map_err(|e| mountpath.failed("look for room", &e));
+        self.look(look).await
+    }
+
+    /// The bytes as of now, or as they were when the disk last answered.
     pub(crate) async fn space(&self, driver: &Driver) -> Result<u64> {
         let timeout = driver.sleep(PATIENCE);
         match select(pin!(self.available_bytes()), timeout).await {

@@ -11,7 +11,7 @@ use super::mountpath::Mountpath;
 use super::open::{OpenObject, Opening};
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
-use super::room::Room;
+use super::room::{Files, Room};
 use super::slow::{Loan, SlowMemory};
 use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
@@ -331,11 +331,11 @@ impl Store {
         Ok(mountpath)
     }
 
-    /// Has room on a mountpath for so many bytes of an object.
-    pub(super) async fn take_room(&self, mountpath: usize, size_bytes: u64) -> Result<()> {
+    /// Has room on a mountpath for so many bytes of an object, and files.
+    pub(super) async fn take_room(&self, mountpath: usize, size_bytes: u64, files: Files) -> Result<()> {
         let room = self.rooms.get(mountpath);
         let room = room.ok_or_else(|| Error::internal(format!("there is no mountpath {mountpath}")))?;
-        room.take(size_bytes).await
+        room.take(size_bytes, files).await
     }
 
     pub(super) fn committer(&self, mountpath: usize) -> Result<&Rc<Committer>> {

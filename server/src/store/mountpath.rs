@@ -145,14 +145,19 @@ impl Mountpath {
 
     /// Bytes that may be written before the file system is full.
     pub(crate) fn available_bytes(&self) -> io::Result<u64> {
-        let available = sys::file_system(self.dir.as_fd())?.available_bytes;
-        self.available_bytes.store(available, Ordering::Relaxed);
-        Ok(available)
+        Ok(self.space()?.available_bytes)
     }
 
     /// The same when it was looked at last.
     pub(crate) fn last_available_bytes(&self) -> u64 {
         self.available_bytes.load(Ordering::Relaxed)
+    }
+
+    /// The file system as it is now.
+    pub(crate) fn space(&self) -> io::Result<sys::FileSystem> {
+        let now = sys::file_system(self.dir.as_fd())?;
+        self.available_bytes.store(now.available_bytes, Ordering::Relaxed);
+        Ok(now)
     }
 
     /// Opens a mountpath of a cluster for a tool. Unlike a start, this makes none and changes nothing.

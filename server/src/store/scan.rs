@@ -61,17 +61,18 @@ impl Store {
             if let ScanLine::Object(name, entry) = line {
                 objects.push((name.to_owned(), entry.decode()?));
             }
-            Ok(())
+            Ok(true)
         })
         .await?;
         Ok(objects)
     }
 
-    /// Hands up to `limit` lines behind `after` to `take`, in byte order; false when there are no more behind them.
+    /// Hands up to `limit` lines behind `after` to `take`, in byte order, until it says that it has enough; false when
+    /// there are no more behind them.
     pub(crate) async fn scan_lines(
         &self,
         query: &ScanQuery,
-        mut take: impl FnMut(ScanLine<'_>) -> Result<()>,
+        mut take: impl FnMut(ScanLine<'_>) -> Result<bool>,
     ) -> Result<bool> {
         let mut left = query.limit;
         let mut merge = LaneMerge::new(self.lanes(), query.bucket_id, &query.start()).await?;
@@ -83,15 +84,19 @@ impl Store {
             let dir = query.shallow.then(|| directory_of(name, &query.prefix)).flatten();
             if let Some(dir) = dir {
                 let next = behind_directory(dir);
-                take(ScanLine::Directory(dir))?;
+                if !take(ScanLine::Directory(dir))? {
+                    return Ok(true);
+                }
                 left -= 1;
                 merge = LaneMerge::new(self.lanes(), query.bucket_id, &next).await?;
                 continue;
             }
             if name > query.after.as_str() || query.after.is_empty() {
-                if let Err(e) = take(ScanLine::Object(name, entry)) {
+                match take(ScanLine::Object(name, entry)) {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(true),
                     // An entry that makes no sense is damage of its index.
-                    return Err(if e.kind == Kind::Corrupt { merge.heard(e) } else { e });
+                    Err(e) => return Err(if e.kind == Kind::Corrupt { merge.heard(e) } else { e }),
                 }
                 left -= 1;
             }

@@ -14,6 +14,7 @@ use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
+use super::room::Files;
 use super::slow::Loan;
 use super::source::{Arrival, ByteSource, Fill};
 use super::sums::BlockSums;
@@ -114,7 +115,8 @@ impl Writer {
     /// it has announced.
     async fn make_file(&mut self) -> Result<DirectFile> {
         // Of unknown length it takes room as it grows.
-        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0)).await?;
+        let files = Files::of_object(&self.key.name);
+        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0), files).await?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
         let blocks = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size));
         let blocks = blocks.map(|size_bytes| size_bytes.next_multiple_of(LEAF_BYTES as u64));
@@ -246,7 +248,7 @@ impl Writer {
             None => self.make_file().await?,
         };
         if self.new.size_hint.is_none() {
-            self.store.take_room(self.key.mountpath, padded as u64).await?;
+            self.store.take_room(self.key.mountpath, padded as u64, Files::NONE).await?;
         }
         let write = self.store.driver.write_at(file.fd(), buf, padded, self.written);
         self.pending = Some((Box::pin(write), padded));
@@ -298,7 +300,7 @@ impl Writer {
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
-        store.take_room(key.mountpath, data.len() as u64).await?;
+        store.take_room(key.mountpath, data.len() as u64, Files::Shared).await?;
         let held = store.hold(&key).await?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();

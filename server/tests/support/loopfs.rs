@@ -19,6 +19,11 @@ pub(crate) struct LoopFs {
 impl LoopFs {
     /// Makes and mounts a file system of `mib` MiB; the image lies in `dir`.
     pub(crate) fn new(kind: &'static str, dir: &Path, mib: u64) -> Self {
+        Self::with_options(kind, dir, mib, &[])
+    }
+
+    /// The same with more words for the program that makes the file system.
+    pub(crate) fn with_options(kind: &'static str, dir: &Path, mib: u64, options: &[&str]) -> Self {
         require_root();
         std::fs::create_dir_all(dir).unwrap();
         let image = dir.join(format!("{kind}.img"));
@@ -27,8 +32,8 @@ impl LoopFs {
             Self { kind, device: None, mounted: false, mount_point: dir.join(format!("{kind}.mnt")) };
         std::fs::create_dir_all(&this.mount_point).unwrap();
         match kind {
-            "ext4" => run("mkfs.ext4", &["-q", "-m", "0", &text(&image)]),
-            _ => run("mkfs.xfs", &["-q", "-f", &text(&image)]),
+            "ext4" => run("mkfs.ext4", &[&["-q", "-m", "0"], options, &[&text(&image)]].concat()),
+            _ => run("mkfs.xfs", &[&["-q", "-f"], options, &[&text(&image)]].concat()),
         };
         this.device = Some(run("losetup", &["--find", "--show", &text(&image)]).trim().to_owned());
         this.mount();

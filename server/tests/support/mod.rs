@@ -2,12 +2,14 @@
 
 #![allow(dead_code, unused_imports, reason = "every test binary uses its own part")]
 
+mod cgroup;
 mod data;
 mod http;
 mod loopfs;
 mod process;
 mod writes;
 
+pub(crate) use cgroup::Cgroup;
 pub(crate) use data::{Bucket, content, files_beneath, numbered};
 pub(crate) use http::{Client, Reply};
 pub(crate) use loopfs::{Frozen, LoopFs, require_root};

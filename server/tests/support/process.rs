@@ -51,6 +51,10 @@ pub(crate) struct Site {
     pub(crate) settings: String,
     pub(crate) connections_max: usize,
     pub(crate) memory: &'static str,
+    /// Neither memory nor connections are set: the node finds out what it may use.
+    pub(crate) is_by_default: bool,
+    /// Words before the program's name, that start it in some special place.
+    pub(crate) launcher: Vec<String>,
 }
 
 impl Site {
@@ -69,6 +73,8 @@ impl Site {
             settings: String::new(),
             connections_max: 512,
             memory: "768MiB",
+            is_by_default: false,
+            launcher: Vec::new(),
             root,
         }
     }
@@ -142,18 +148,22 @@ impl Site {
 
     fn start_on(&self, port: u16, log_name: &str, environment: &[(&str, &str)]) -> Result<Node, String> {
         let config = self.root().join(format!("{log_name}.toml"));
+        let limits = match self.is_by_default {
+            true => String::new(),
+            false => format!("memory = {:?}\nconnections_max = {}\n", self.memory, self.connections_max),
+        };
         let text = format!(
-            "data_dir = {:?}\nmountpaths = {:?}\nport = {port}\nmemory = {:?}\nconnections_max = {}\n{}\n",
+            "data_dir = {:?}\nmountpaths = {:?}\nport = {port}\n{limits}{}\n",
             self.data_dir,
             std::iter::once(&self.mountpath).chain(&self.other_mountpath).collect::<Vec<_>>(),
-            self.memory,
-            self.connections_max,
             self.settings,
         );
         fs::write(&config, text).unwrap();
         let out = self.root().join(format!("{log_name}.out"));
         let log = self.root().join(format!("{log_name}.err"));
-        let child = Command::new(env!("CARGO_BIN_EXE_aisnode"))
+        let mut words = self.launcher.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_aisnode")]);
+        let child = Command::new(words.next().unwrap())
+            .args(words)
             .arg("--config")
             .arg(&config)
             .envs(environment.iter().copied())

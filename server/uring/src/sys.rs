@@ -210,6 +210,10 @@ pub struct FileSystem {
     pub total_bytes: u64,
     /// Bytes that may still be used.
     pub available_bytes: u64,
+    /// Files and directories in all; 0 where they are not counted.
+    pub total_inodes: u64,
+    /// Files and directories that may still be made.
+    pub available_inodes: u64,
     /// File-system id.
     pub id: [i32; 2],
 }
@@ -227,6 +231,8 @@ pub fn file_system(dir: BorrowedFd<'_>) -> io::Result<FileSystem> {
         kind: kind_name(fs.f_type as u64),
         total_bytes: fs.f_blocks * block,
         available_bytes: fs.f_bavail * block,
+        total_inodes: fs.f_files,
+        available_inodes: fs.f_ffree,
         id: [(stat.st_dev & 0xffff_ffff) as i32, (stat.st_dev >> 32) as i32],
     })
 }

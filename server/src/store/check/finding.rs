@@ -37,6 +37,12 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// Bytes of the texts in it.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let optional = [&self.segment, &self.object, &self.file].into_iter().flatten().map(String::len);
+        self.mountpath.len() + self.what.len() + optional.sum::<usize>()
+    }
+
     /// Damage somewhere on a mountpath.
     pub(crate) fn damaged(mountpath: &Path, what: impl Into<String>) -> Self {
         Self {

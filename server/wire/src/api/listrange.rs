@@ -45,9 +45,9 @@ impl ListRange {
     ///
     /// # Errors
     /// The template is malformed.
-    pub fn selection(&self) -> Result<Selection, TemplateError> {
+    pub fn into_selection(self) -> Result<Selection, TemplateError> {
         if !self.objnames.is_empty() {
-            return Ok(Selection::Names(self.objnames.clone()));
+            return Ok(Selection::Names(self.objnames));
         }
         let template = Template::parse(&self.template)?;
         Ok(if template.is_prefix() {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn selections() {
-        let of = |text: &str| serde_json::from_str::<ListRange>(text).unwrap().selection();
+        let of = |text: &str| serde_json::from_str::<ListRange>(text).unwrap().into_selection();
         assert_eq!(
             of(r#"{"template":"","objnames":["a","b"]}"#),
             Ok(Selection::Names(vec!["a".into(), "b".into()]))

@@ -44,6 +44,10 @@ pub mod flag {
 /// The page size when the client names none, and the greatest one.
 pub const MAX_PAGE_SIZE: u64 = 10_000;
 
+/// The longest text that names can be compared with, and the longest one that lines repeat: a page has thousands.
+const TEXT_BYTES_MAX: usize = 8 << 10;
+const TIME_FORMAT_BYTES_MAX: usize = 128;
+
 /// A request for one page. All fields may be missing or null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -86,7 +90,23 @@ impl LsoMsg {
         if value.is_null() {
             return Ok(LsoMsg::default());
         }
-        LsoMsg::deserialize(value).map_err(|e| format!("failed to unmarshal list-objects message: {e}"))
+        let message = LsoMsg::deserialize(value)
+            .map_err(|e| format!("failed to unmarshal list-objects message: {e}"))?;
+        message.check_lengths().map(|()| message)
+    }
+
+    fn check_lengths(&self) -> Result<(), String> {
+        let texts = [
+            ("uuid", &self.uuid, TEXT_BYTES_MAX),
+            ("prefix", &self.prefix, TEXT_BYTES_MAX),
+            ("start_after", &self.start_after, TEXT_BYTES_MAX),
+            ("continuation_token", &self.continuation_token, TEXT_BYTES_MAX),
+            ("time_format", &self.time_format, TIME_FORMAT_BYTES_MAX),
+        ];
+        let long = texts.iter().find(|(_, text, most)| text.len() > *most);
+        long.map_or(Ok(()), |(name, text, most)| {
+            Err(format!("{name} has {} bytes, at most {most} are taken", text.len()))
+        })
     }
 
     /// Whether all bits of `flag` are set.

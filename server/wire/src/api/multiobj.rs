@@ -103,6 +103,10 @@ pub struct TcbMsg {
     pub continue_on_error: bool,
 }
 
+/// Extensions to replace, and the longest text of a name.
+const EXTENSIONS_MAX: usize = 64;
+const TEXT_BYTES_MAX: usize = 8 << 10;
+
 impl TcbMsg {
     /// The options exclude each other: a synchronised copy has the source's names.
     ///
@@ -111,6 +115,13 @@ impl TcbMsg {
     pub fn validate(&self) -> Result<(), String> {
         if self.sync && !self.prepend.is_empty() {
             return Err("prepend and synchronize are mutually exclusive".to_owned());
+        }
+        // Each name of a bucket is held against all of them.
+        let texts = self.ext.iter().flat_map(|(from, to)| [from, to]).chain([&self.prepend, &self.prefix]);
+        if self.ext.len() > EXTENSIONS_MAX || texts.into_iter().any(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(format!(
+                "at most {EXTENSIONS_MAX} extensions and texts of {TEXT_BYTES_MAX} bytes are taken"
+            ));
         }
         Ok(())
     }

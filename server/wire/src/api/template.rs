@@ -34,12 +34,29 @@ pub struct Template {
 
 /// The most ranges in a template, and digits in a number: enough for any real name, and no overflow.
 const MAX_RANGES: usize = 16;
+/// The longest template. Every name that it makes is as long, and no name is longer.
+const MAX_BYTES: usize = 8 << 10;
 const MAX_DIGITS: usize = 18;
 
 impl Range {
     /// How many numbers there are; at least 1.
     fn count(&self) -> u64 {
         (self.end - self.start) / self.step + 1
+    }
+
+    /// Everything that can be left of a text behind one of the numbers and the gap.
+    fn ends<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t str> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count().min(MAX_DIGITS);
+        (1..=digits).filter_map(move |len| {
+            let (number, rest) = text.split_at_checked(len)?;
+            let value: u64 = number.parse().ok()?;
+            let is_made = (self.start..=self.end).contains(&value) && (value - self.start) % self.step == 0;
+            // As it is written: padded to the width, and no further.
+            let is_written = len == self.digits
+                || len > self.digits && !number.starts_with('0')
+                || number == "0" && self.digits <= 1;
+            (is_made && is_written).then(|| rest.strip_prefix(self.gap.as_str())).flatten()
+        })
     }
 }
 
@@ -51,6 +68,9 @@ impl Template {
     /// # Errors
     /// See [`TemplateError`].
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        if text.len() > MAX_BYTES {
+            return Err(TemplateError(format!("a range template of {} bytes is too long", text.len())));
+        }
         if text.contains(['{', '}']) {
             return parse_bash(text).ok_or_else(|| {
                 TemplateError(format!("invalid range template {text:?}: expected {{first..last[..step]}}"))
@@ -67,6 +87,27 @@ impl Template {
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         self.ranges.is_empty()
+    }
+
+    /// The text that all names begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// True when it makes this name.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(&self.prefix) else { return false };
+        // All places that the ranges up to here can end at: digits behind a number may belong to it or to what follows.
+        let mut ends = vec![rest];
+        for range in &self.ranges {
+            let mut next: Vec<&str> = ends.iter().flat_map(|rest| range.ends(rest)).collect();
+            next.sort_unstable_by_key(|rest| rest.len());
+            next.dedup_by_key(|rest| rest.len());
+            ends = next;
+        }
+        ends.iter().any(|rest| rest.is_empty())
     }
 
     /// The text before the first range.
@@ -248,6 +289,30 @@ mod tests {
     }
 
     #[test]
+    fn names_are_recognized() {
+        let makes = |template: &str, name: &str| Template::parse(template).unwrap().matches(name);
+        assert!(makes("obj-{0..999999999}", "obj-0") && makes("obj-{0..999999999}", "obj-999999999"));
+        for other in ["obj-", "obj-1000000000", "obj-01", "obj-1x", "obj--1", "ob-1", ""] {
+            assert!(!makes("obj-{0..999999999}", other), "{other}");
+        }
+        assert!(makes("a{000..120..5}b", "a005b") && !makes("a{000..120..5}b", "a006b"));
+        assert!(!makes("a{000..120..5}b", "a5b"));
+        // The digits can be divided in several ways.
+        assert!(
+            makes("{1..9}{1..99}0", "1230") && makes("{1..99}{1..9}", "123") && !makes("{1..9}{1..9}", "123")
+        );
+        // As many ways as there are take no time.
+        let many = "{0..999999999999999999}".repeat(16);
+        assert!(makes(&many, &"1".repeat(200)) && !makes(&many, &"1".repeat(300)) && !makes(&many, "1"));
+    }
+
+    #[test]
+    fn a_template_is_no_longer_than_a_name() {
+        assert!(Template::parse(&"x".repeat(MAX_BYTES)).is_ok());
+        assert!(Template::parse(&"x".repeat(MAX_BYTES + 1)).is_err());
+    }
+
+    #[test]
     fn counts_saturate() {
         let huge = Template::parse(&"{0..999999999999999999}".repeat(16)).unwrap();
         assert_eq!(huge.count(), u64::MAX);
@@ -260,6 +325,20 @@ mod tests {
         fn never_panics(text in "[a{}@%0-9.d*é]{0,30}") {
             if let Ok(template) = Template::parse(&text) {
                 prop_assert!(template.names(50).count() <= 50);
+            }
+        }
+
+        #[test]
+        fn recognizes_what_it_makes(
+            text in "[a0]{0,2}[{]0{0,2}[0-9]{1,2}[.][.][0-9]{2,3}([.][.][1-9])?[}][b0]{0,2}([{]0[.][.]12[}])?",
+            other in "[a0]{0,2}[0-9]{1,5}[b0]{0,2}[0-9]{0,2}",
+        ) {
+            if let Ok(template) = Template::parse(&text) {
+                let made: Vec<String> = template.names(20_000).collect();
+                for name in made.iter().step_by(made.len() / 50 + 1) {
+                    prop_assert!(template.matches(name), "{} {}", text, name);
+                }
+                prop_assert_eq!(template.matches(&other), made.contains(&other), "{} {}", text, other);
             }
         }
 
