@@ -23,10 +23,14 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use uring::{Features, Grower, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse, sock};
+use uring::{Features, Grower, Helpers, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse, sock};
 
 /// Entries of each core's submission queue.
 const RING_ENTRIES: u32 = 1024;
+/// Helper threads for what belongs to no mountpath.
+const HELPERS_MAX: usize = 4;
+/// How long what requests have left to be done may take at the end.
+const CLEARING: Duration = Duration::from_secs(2);
 /// How long the kernel keeps the address of an ended connection, and a little more.
 const TIME_WAIT: Duration = Duration::from_secs(65);
 /// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
@@ -101,6 +105,7 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
         control,
         jobs: Jobs::default(),
         budget,
+        helpers: Helpers::new("helper", HELPERS_MAX)?,
         memory_limit_bytes: config.memory.limit_bytes,
         messages: MessageBudget::new(budget.messages_bytes),
         watchdog: Arc::default(),
@@ -140,6 +145,8 @@ impl RunningNode {
                 outcome = outcome.and(Err(io::Error::other(mountpath.refusal().text)));
                 continue;
             }
+            // Files to be removed; what is not done by then is swept at the next start.
+            mountpath.changers().drain(CLEARING);
             // What buckets with durability "none" have not flushed.
             outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
         }

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use uring::Helpers;
 
 /// The version of AIStore whose API is spoken; its command line compares it with its own.
 pub(crate) const AIS_VERSION: &str = "5.0";
@@ -29,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) control: Control,
     pub(crate) jobs: Jobs,
     pub(crate) budget: Budget,
+    /// For what belongs to no mountpath and may take a while.
+    pub(crate) helpers: Helpers,
     /// The memory that this process could use, with all limits that enclose it.
     pub(crate) memory_limit_bytes: u64,
     pub(crate) messages: Arc<MessageBudget>,

@@ -28,7 +28,7 @@ impl CheckpointRecord {
 
 /// Writes and flushes a checkpoint, piece by piece. The file stays only if it is kept.
 pub(super) async fn write(home: &Home, seq: u64, bytes: &[u8]) -> Result<(CheckpointRecord, NewFile)> {
-    let mut file = NewFile::create(home, &checkpoint_name(seq))?;
+    let mut file = NewFile::create(home, &checkpoint_name(seq)).await?;
     let mut crc = SectionCrc::default();
     for piece in bytes.chunks(SECTION_PIECE_BYTES) {
         file.pending.extend_from_slice(piece);

@@ -50,7 +50,7 @@ impl LaneIndex {
         self.replace(pass, now, self.checkpoint.get(), file.into_iter().collect()).await?;
         for run in old {
             // What cannot be removed now is swept when the index is opened.
-            let _ = self.home.remove(&run.name());
+            let _ = self.home.remove_by_ring(&run.name()).await;
             run.forget_cached().await;
         }
         Ok(true)
@@ -64,7 +64,7 @@ impl LaneIndex {
         stop: &dyn Fn() -> bool,
     ) -> Result<Merged> {
         let entries_max = old.iter().map(|run| run.entries()).sum();
-        let mut writer = RunWriter::create(&self.home, self.take_seq(), entries_max)?;
+        let mut writer = RunWriter::create(&self.home, self.take_seq(), entries_max).await?;
         let cursor = |run: &Rc<Run>| RunCursor::new(Rc::clone(run), b"", Mode::Streaming);
         let mut merge = Merge::new(old.iter().map(|run| Source::Run(Box::new(cursor(run)))).collect());
         let mut steps = 0u64;

@@ -3,6 +3,7 @@
 use super::PAGE_BYTES;
 use super::cache::{BULK_BUF_BYTES, IndexCache};
 use crate::error::{Error, Result};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -18,6 +19,10 @@ const PROBE_XATTR: &str = "user.straightline";
 /// Name of a run's file.
 pub(super) fn run_name(seq: u64) -> String {
     format!("{RUN_PREFIX}{seq:016x}")
+}
+
+fn c_name(name: &str) -> Result<CString> {
+    CString::new(name).map_err(|_| Error::internal(format!("a file of the index is called {name:?}")))
 }
 
 /// Name of a checkpoint's file.
@@ -71,6 +76,14 @@ impl Home {
         }
     }
 
+    /// The same while the core serves others.
+    pub(super) async fn remove_by_ring(&self, name: &str) -> Result<()> {
+        match self.driver.unlink(&self.dir, c_name(name)?).await {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::disk(format!("remove {name}"), e)),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads whole pages, piece by piece.
     pub(super) async fn read(&self, file: &Rc<OwnedFd>, offset: u64, len: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(len as usize);
@@ -102,15 +115,17 @@ impl Home {
     /// return. After an error the old manifest may be in place or the new one; files that the new one names are kept if
     /// so.
     pub(super) async fn replace_manifest(&self, bytes: Vec<u8>, named: Vec<NewFile>) -> Result<()> {
-        self.remove(MANIFEST_ASIDE)?;
-        let mut aside = NewFile::create(self, MANIFEST_ASIDE)?;
+        self.remove_by_ring(MANIFEST_ASIDE).await?;
+        let mut aside = NewFile::create(self, MANIFEST_ASIDE).await?;
         aside.pending = bytes;
         aside.seal().await?;
         // The name of a new file must not come into being later than the manifest that holds it.
         self.flush(&self.dir).await?;
         named.into_iter().for_each(NewFile::keep);
-        let renamed = fault::step("manifest-rename")
-            .and_then(|()| sys::rename_beneath(self.dir.as_fd(), MANIFEST_ASIDE, MANIFEST));
+        let renamed = match fault::step("manifest-rename") {
+            Ok(()) => self.driver.rename(&self.dir, c_name(MANIFEST_ASIDE)?, c_name(MANIFEST)?).await,
+            Err(e) => Err(e),
+        };
         renamed.map_err(|e| Error::disk("replace the manifest", e))?;
         aside.keep();
         self.flush(&self.dir).await
@@ -134,9 +149,11 @@ pub(super) struct NewFile {
 }
 
 impl NewFile {
-    pub(super) fn create(home: &Home, name: &str) -> Result<Self> {
-        let file = fault::step("index-create")
-            .and_then(|()| DirectFile::open(home.dir.as_fd(), name, OpenMode::CreateNew));
+    pub(super) async fn create(home: &Home, name: &str) -> Result<Self> {
+        let file = match fault::step("index-create") {
+            Ok(()) => home.driver.create_direct(&home.dir, c_name(name)?).await,
+            Err(e) => Err(e),
+        };
         let file = file.map_err(|e| Error::disk(format!("create {name}"), e))?;
         Ok(Self {
             home: home.clone(),
@@ -192,7 +209,12 @@ impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.kept {
             // What cannot be removed now is swept when the index is opened.
-            let _ = self.home.remove(&self.name);
+            // The manifest's is removed before the next one is made: two removals could overtake each other.
+            if let Ok(name) = c_name(&self.name)
+                && self.name != MANIFEST_ASIDE
+            {
+                self.home.driver.unlink(&self.home.dir, name).detach();
+            }
         }
     }
 }

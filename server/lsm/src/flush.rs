@@ -37,7 +37,7 @@ impl LaneIndex {
         self.replace(pass, runs, Some(checkpoint), files).await?;
         if let Some(old) = old {
             // If it cannot be removed now, it is swept when the index is opened.
-            let _ = self.home.remove(&checkpoint_name(old.seq));
+            let _ = self.home.remove_by_ring(&checkpoint_name(old.seq)).await;
         }
         if let Some(table) = frozen {
             self.frozen.take();
@@ -47,7 +47,7 @@ impl LaneIndex {
     }
 
     async fn write_run(&self, table: &Rc<Memtable>) -> Result<(Rc<Run>, NewFile)> {
-        let mut writer = RunWriter::create(&self.home, self.take_seq(), table.entries())?;
+        let mut writer = RunWriter::create(&self.home, self.take_seq(), table.entries()).await?;
         let mut cursor = MemtableCursor::new(Rc::clone(table), b"");
         while cursor.advance() {
             writer.push(cursor.key(), cursor.value())?;

@@ -27,10 +27,10 @@ pub(super) struct RunWriter {
 
 impl RunWriter {
     /// Makes the file. `entries_max` is what the filter is sized for.
-    pub(super) fn create(home: &Home, seq: u64, entries_max: u64) -> Result<Self> {
+    pub(super) async fn create(home: &Home, seq: u64, entries_max: u64) -> Result<Self> {
         Ok(Self {
             home: home.clone(),
-            file: NewFile::create(home, &run_name(seq))?,
+            file: NewFile::create(home, &run_name(seq)).await?,
             seq,
             block: BlockBuilder::default(),
             sparse: SparseBuilder::default(),

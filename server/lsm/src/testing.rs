@@ -65,6 +65,11 @@ impl Lane {
     }
 
     fn files(&self, prefix: &str) -> Vec<String> {
+        let started = std::time::Instant::now();
+        // Some are removed without being waited for.
+        while self.driver.stats().in_flight > 0 && started.elapsed() < DEADLINE {
+            self.driver.turn_waiting(Duration::from_millis(1)).unwrap();
+        }
         let names = std::fs::read_dir(self.dir.path()).unwrap();
         let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();

@@ -52,8 +52,8 @@ async fn get(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
             Reply::json(&ClusterStats { proxy: node_info::stats(request, Role::Proxy).await?, target })
         }
         "sysinfo" => Reply::json(&serde_json::json!({
-            "proxy": { &node.proxy_id: node_info::system()? },
-            "target": { &node.target_id: node_info::target_system(node)? },
+            "proxy": { &node.proxy_id: node_info::system(request.shard).await? },
+            "target": { &node.target_id: node_info::target_system(request.shard).await? },
         })),
         "mountpaths" => Reply::json(&serde_json::json!({
             "targets": { &node.target_id: node_info::mountpath_list(node) },

@@ -65,6 +65,11 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
     by_reason(&mut text, "connections_refused_total", refused, &label, &reports, |report| &report.refused);
     for mountpath in node.mountpaths.iter() {
         let label = format!("{label},mountpath=\"{}\"", mountpath.path.display());
+        for (group, helpers) in [("look", mountpath.lookers()), ("change", mountpath.changers())] {
+            let (stats, label) = (helpers.stats(), format!("{label},group=\"{group}\""));
+            line(&mut text, "straightline_helpers_busy", "gauge", &label, stats.busy as u64);
+            line(&mut text, "straightline_helpers_queued", "gauge", &label, stats.queued as u64);
+        }
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
         line(&mut text, "straightline_mountpath_errors_total", "counter", &label, mountpath.errors());
     }

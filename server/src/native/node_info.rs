@@ -6,7 +6,9 @@ use super::metrics::collect;
 use crate::error::{Error, Result};
 use crate::metrics::sum;
 use crate::node::{AIS_VERSION, Node};
+use crate::shard::Shard;
 use crate::store::Mountpath;
+use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use wire::api::capacity::{Cdf, FsInfo, LoadAvg, MemCpuInfo, MountpathList, TargetSysInfo, Tcdf};
 use wire::api::config::{ClusterConfig, HostNet, LocalConfig, NodeConfig};
@@ -22,7 +24,7 @@ pub(super) async fn stats(request: &Request<'_, '_>, role: Role) -> Result<NodeS
         counters.into_iter().map(|(name, value)| (name.to_owned(), value as i64)).collect();
     tracker.insert("up.ns.time".to_owned(), node.uptime_ns() as i64);
     tracker.insert("state.flags".to_owned(), state_info(node).flags as i64);
-    let capacity = if role == Role::Target { capacity(node)? } else { Tcdf::default() };
+    let capacity = if role == Role::Target { capacity(request.shard).await? } else { Tcdf::default() };
     Ok(NodeStats { snode: snode(node, role)?, tracker, capacity })
 }
 
@@ -38,7 +40,7 @@ pub(super) async fn node_status(request: &Request<'_, '_>, role: Role) -> Result
         k8s_pod_name: String::new(),
         node: stats(request, role).await?,
         cluster: state_info(node),
-        sys_info: system()?,
+        sys_info: system(request.shard).await?,
         smap_version: node.view().smap.version,
     })
 }
@@ -50,27 +52,28 @@ pub(super) fn snode(node: &Node, role: Role) -> Result<Snode> {
     snode.ok_or_else(|| Error::internal("this node is not in its own cluster map"))
 }
 
-/// Space of every mountpath, as of now.
-pub(super) fn capacity(node: &Node) -> Result<Tcdf> {
+/// Space of every mountpath, as of now; of one that does not answer, as it was when it last did.
+pub(super) async fn capacity(shard: &Shard) -> Result<Tcdf> {
+    let looks = (0..shard.node.mountpaths.len()).map(|at| shard.store.space(at));
     let mut mountpaths = BTreeMap::new();
-    for mountpath in node.mountpaths.iter() {
-        mountpaths.insert(mountpath.path.display().to_string(), space(mountpath)?);
+    for (mountpath, available_bytes) in shard.node.mountpaths.iter().zip(try_join_all(looks).await?) {
+        mountpaths.insert(mountpath.path.display().to_string(), space(mountpath, available_bytes));
     }
     Ok(Tcdf::of(mountpaths))
 }
 
-fn space(mountpath: &Mountpath) -> Result<Cdf> {
-    let fs = uring::sys::file_system(mountpath.dir()).map_err(|e| Error::disk("statfs", &e))?;
-    let used = fs.total_bytes.saturating_sub(fs.available_bytes);
+fn space(mountpath: &Mountpath, available_bytes: u64) -> Cdf {
+    let fs = &mountpath.file_system;
+    let used = fs.total_bytes.saturating_sub(available_bytes);
     let device = format!("{}:{}", rustix::fs::major(fs.device), rustix::fs::minor(fs.device));
-    Ok(Cdf {
+    Cdf {
         mountpath_label: String::new(),
         fs: FsInfo { fs: device.clone(), fs_type: fs.kind.to_owned(), fs_id: fs.id },
         disks: vec![device],
         used,
-        avail: fs.available_bytes,
+        avail: available_bytes,
         pct_used: (used * 100).checked_div(fs.total_bytes).unwrap_or_default() as i32,
-    })
+    }
 }
 
 /// The mountpaths; disabled are those that take no more changes.
@@ -84,7 +87,13 @@ pub(super) fn mountpath_list(node: &Node) -> MountpathList {
 }
 
 /// Memory and load of the machine, or of the container that this process is confined to.
-pub(super) fn system() -> Result<MemCpuInfo> {
+pub(super) async fn system(shard: &Shard) -> Result<MemCpuInfo> {
+    let look = shard.helpers.run(|| Ok(read_system())).await;
+    look.map_err(|e| Error::internal(e.to_string()))?
+}
+
+/// The same as `/proc` and the control groups say it, which the kernel may take its time for.
+fn read_system() -> Result<MemCpuInfo> {
     let memory = sysmem::in_use();
     let loadavg = std::fs::read_to_string("/proc/loadavg").map_err(|e| Error::disk("/proc/loadavg", &e))?;
     let mut loads = loadavg.split_ascii_whitespace().filter_map(|word| word.parse::<f64>().ok());
@@ -102,11 +111,11 @@ pub(super) fn system() -> Result<MemCpuInfo> {
     })
 }
 
-pub(super) fn target_system(node: &Node) -> Result<TargetSysInfo> {
-    let capacity = capacity(node)?;
+pub(super) async fn target_system(shard: &Shard) -> Result<TargetSysInfo> {
+    let capacity = capacity(shard).await?;
     let total = capacity.total_used + capacity.total_avail;
     Ok(TargetSysInfo {
-        mem_cpu: system()?,
+        mem_cpu: system(shard).await?,
         fs_used: capacity.total_used,
         fs_capacity: total,
         pct_fs_used: capacity.total_used as f64 * 100.0 / total.max(1) as f64,

@@ -144,7 +144,7 @@ async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
         durability: object.bucket.durability,
         segment_bytes_max: object.bucket.segment_bytes_max,
     };
-    let mut writer = shard.store.writer(&object.key, new)?;
+    let mut writer = shard.store.writer(&object.key, new).await?;
     if let Some(entry) = old.filter(|entry| entry.size_bytes > 0) {
         writer.feed(&mut ObjectSource::open(shard, &object.key, &entry).await?).await?;
     }

@@ -29,18 +29,22 @@ pub(crate) async fn destroy_bucket(shard: &Rc<Shard>, name: &str) -> Result<()> 
             async move { core.store.forget_bucket(&bucket).await }
         })
         .await?;
-    bury(shard, &bucket)?;
+    bury(shard, &bucket).await?;
     change_cluster(shard, Command::BucketBuried { id: bucket.id }).await.map(drop)
 }
 
 /// Moves the bucket's directories away and leaves their removal to a thread.
-fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
+async fn bury(shard: &Shard, bucket: &BucketRef) -> Result<()> {
     let mut trash = Vec::new();
     let mut outcome = Ok(());
-    for mountpath in shard.node.mountpaths.iter() {
-        match mountpath.trash_bucket(bucket) {
+    for at in 0..shard.node.mountpaths.len() {
+        let bucket = bucket.clone();
+        let moved = shard.store.disk(at)?.change(move |mountpath| {
+            mountpath.trash_bucket(&bucket).map_err(|e| mountpath.failed("move a bucket away", &e))
+        });
+        match moved.await {
             Ok(dir) => trash.extend(dir),
-            Err(e) => outcome = outcome.and(Err(mountpath.failed("move a bucket away", &e))),
+            Err(e) => outcome = outcome.and(Err(e)),
         }
     }
     if trash.is_empty() {

@@ -36,9 +36,8 @@ pub(crate) fn start_check(shard: &Rc<Shard>) -> Result<String> {
 }
 
 async fn check(shard: &Rc<Shard>, state: &Arc<CheckState>) -> Result<CheckCounts> {
-    let mountpaths = &shard.node.mountpaths;
     // Before the objects: one that is made while they are read must not seem to be unknown.
-    let sidecars = sidecars_there(mountpaths)?;
+    let sidecars = sidecars_there(&shard.store).await?;
     let view = shard.node.view();
     let buckets = view.buckets().map(|view| (view.bucket.id, Arc::clone(&view.bucket)));
     let plan =
@@ -57,7 +56,7 @@ async fn check(shard: &Rc<Shard>, state: &Arc<CheckState>) -> Result<CheckCounts
         counts = counts.plus(part);
         named.extend(sidecars);
     }
-    leftovers(mountpaths, &sidecars, &named, None, &Told { shard, state })?;
+    leftovers(&shard.store, sidecars, &named, None, &Told { shard, state }).await?;
     Ok(counts)
 }
 

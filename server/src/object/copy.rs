@@ -4,12 +4,9 @@ use super::locate::ObjectRef;
 use crate::error::{Error, Result};
 use crate::message_budget::Held;
 use crate::shard::Shard;
-use crate::store::{
-    Arrival, ByteSource, Caching, Entry, Fill, Key, Mountpath, NewObject, OpenObject, Reader,
-};
+use crate::store::{Arrival, ByteSource, Caching, Entry, Fill, Key, NewObject, OpenObject, Reader};
 use std::ops::Range;
 use std::rc::Rc;
-use std::sync::Arc;
 use uring::Buf;
 
 /// What the owner of the new name must know of the old object.
@@ -24,7 +21,7 @@ struct Origin {
 #[derive(Debug)]
 enum OriginSource {
     /// A file that it opens itself.
-    File { key: Key, mountpath: Arc<Mountpath>, generation: u64 },
+    File { key: Key, mountpath: usize, generation: u64 },
     /// A small object, verified.
     Bytes(SmallBytes),
 }
@@ -86,9 +83,7 @@ async fn origin(shard: &Shard, key: Key) -> Result<Origin> {
         return Ok(Origin { source, size_bytes, custom });
     }
     shard.store.settled(&key, &entry).await?;
-    let no_disk = || Error::internal("an object on an unknown mountpath");
-    let mountpath = Arc::clone(shard.node.mountpaths.get(entry.mountpath).ok_or_else(no_disk)?);
-    let source = OriginSource::File { key, mountpath, generation: entry.generation };
+    let source = OriginSource::File { key, mountpath: entry.mountpath, generation: entry.generation };
     Ok(Origin { source, size_bytes, custom })
 }
 
@@ -105,7 +100,8 @@ async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<
         OriginSource::Bytes(bytes) => ObjectSource::Bytes(bytes, 0),
         OriginSource::File { key, mountpath, generation } => {
             // The generation tells when the old object has been overwritten or removed since we were told about it.
-            let object = Rc::new(OpenObject::load(&mountpath, &key, generation)?);
+            let object = OpenObject::load(shard.store.disk(mountpath)?, &key, generation).await?;
+            let object = Rc::new(object);
             ObjectSource::File(Reader::new(shard.driver.clone(), object, 0..origin.size_bytes))
         }
     };

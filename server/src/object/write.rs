@@ -14,7 +14,7 @@ pub(crate) async fn put(
     new: NewObject,
     source: &mut impl ByteSource,
 ) -> Result<Rc<Entry>> {
-    let mut writer = shard.store.writer(&object.key, new)?;
+    let mut writer = shard.store.writer(&object.key, new).await?;
     writer.feed(source).await?;
     // The bucket may have been closed to writers while the body came in: its objects are being moved elsewhere.
     let now = super::bucket(&shard.node.view(), &object.key.bucket.name)?;

@@ -22,15 +22,14 @@ use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use uring::{
-    Driver, DriverConfig, Executor, Features, Grower, MailReceiver, MailSender, Mailbox, PoolConfig, Pulse,
-    Tender,
+    Driver, DriverConfig, Executor, Features, Grower, MailReceiver, MailSender, Mailbox, Offload, PoolConfig,
+    Pulse, Tender,
 };
 
 /// Deadlines are looked at every so many ticks.
 const TICKS_PER_SWEEP: u32 = 5;
 /// How long requests being served may take after the order to stop.
 const DRAIN: Duration = Duration::from_secs(10);
-
 /// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
 const CLOSE: Duration = Duration::from_secs(6);
 /// Memory that is there for requests and for the cache when a core says that it is ready. More comes with use.
@@ -152,9 +151,11 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         first_new_bucket: setup.first_new_bucket,
     };
     let (store, recovery) = store.open().await.map_err(|e| io::Error::other(e.text))?;
+    let helpers = Offload::new(&setup.node.helpers, &driver)?;
     let shard = Shard {
         core: setup.core,
         driver,
+        helpers,
         store,
         node: setup.node,
         counters: Counters::default(),

@@ -14,13 +14,15 @@ use crate::store::Store;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{Driver, MailSender};
+use uring::{Driver, MailSender, Offload};
 
 /// One core of the node.
 pub(crate) struct Shard {
     /// Number of this core among the node's, from 0.
     pub(crate) core: usize,
     pub(crate) driver: Driver,
+    /// Threads for what belongs to no mountpath and may take a while.
+    pub(crate) helpers: Offload,
     pub(crate) store: Rc<Store>,
     pub(crate) node: Arc<Node>,
     pub(crate) counters: Counters,

@@ -1,8 +1,11 @@
 //! What a change does to plain files once its record is written.
+//!
+//! All of a round is done by one helper, in order, at one hand-over ([`Deed`]); what belongs to the core waits for the
+//! outcome ([`Pending`]).
 
 use super::mountpath::Mountpath;
 use super::undo::Unsettled;
-use super::{META_XATTR, names, sidecar};
+use super::{META_XATTR, names, open, sidecar};
 use crate::error::Result;
 use crate::fault;
 use std::io;
@@ -26,19 +29,49 @@ pub(crate) enum After {
 /// A work file on its way to its name.
 pub(crate) struct Rename {
     pub(crate) file: Rc<OwnedFd>,
+    pub(crate) naming: Naming,
+    pub(crate) unsettled: Unsettled,
+}
+
+/// The same for the helper that does it.
+pub(crate) struct Naming {
     pub(crate) work_path: String,
     pub(crate) path: String,
+    /// Set before, if that has not been done.
+    pub(crate) finish: Option<Finish>,
     /// Sidecar of the file that was there before.
     pub(crate) old_sidecar: Option<u64>,
     /// Sidecar of this one, to be removed with it if it cannot get its name.
     pub(crate) sidecar: Option<u64>,
-    pub(crate) unsettled: Unsettled,
+}
+
+/// What makes a file that holds all its bytes an object's.
+pub(crate) struct Finish {
+    pub(crate) file: OwnedFd,
+    /// The metadata as an attribute.
+    pub(crate) value: Vec<u8>,
+    /// Where it is cut off, if it is longer.
+    pub(crate) cut_at: Option<u64>,
 }
 
 /// A file that is no longer wanted.
 pub(crate) struct Unlink {
     pub(crate) path: String,
     pub(crate) sidecar: Option<u64>,
+}
+
+/// What a helper does for a change.
+pub(crate) enum Deed {
+    Name(Naming),
+    Remove(Unlink),
+    SetMeta { file: OwnedFd, value: Vec<u8> },
+}
+
+/// What waits for a deed.
+#[derive(Default)]
+pub(crate) struct Pending {
+    took: Took,
+    unsettled: Option<Unsettled>,
 }
 
 /// What a change has done to files.
@@ -53,44 +86,82 @@ pub(crate) struct Took {
 }
 
 impl After {
-    /// Does it, but for what has to wait until the record is durable.
-    pub(crate) fn run(self, mountpath: &Mountpath, durability: Durability) -> Result<Took> {
-        match self {
-            Self::Nothing => Ok(Took::default()),
-            Self::Rename(rename) => rename.run(mountpath),
-            Self::Unlink(unlink) if durability == Durability::None => {
-                unlink.run_or_leave(mountpath);
-                Ok(Took::default())
+    /// Parts what a helper has to do now from what waits for that.
+    pub(crate) fn begin(
+        self,
+        mountpath: &Mountpath,
+        durability: Durability,
+    ) -> Result<(Option<Deed>, Pending)> {
+        let mut pending = Pending::default();
+        let deed = match self {
+            Self::Nothing => None,
+            Self::Rename(rename) => {
+                let Rename { file, naming, unsettled } = *rename;
+                pending.took.changed = Some(file);
+                pending.took.renamed = Some(naming.path.clone());
+                pending.unsettled = Some(unsettled);
+                Some(Deed::Name(naming))
             }
-            Self::Unlink(unlink) => Ok(Took { unwanted: Some(unlink), ..Took::default() }),
+            Self::Unlink(unlink) if durability == Durability::None => Some(Deed::Remove(unlink)),
+            Self::Unlink(unlink) => {
+                pending.took.unwanted = Some(unlink);
+                None
+            }
             Self::SetMeta { file, value } => {
-                let set = uring::fault::step("set-meta")
-                    .and_then(|()| sys::set_xattr(file.as_fd(), META_XATTR, &value));
-                set.map_err(|e| mountpath.failed("write metadata", &e))?;
-                Ok(Took { changed: Some(file), ..Took::default() })
+                let fd = file.try_clone().map_err(|e| mountpath.failed("write metadata", &e))?;
+                pending.took.changed = Some(file);
+                Some(Deed::SetMeta { file: fd, value })
             }
-        }
+        };
+        Ok((deed, pending))
     }
 
-    /// Clears away what was made for it.
-    pub(crate) fn give_up(self, mountpath: &Mountpath) {
-        if let Self::Rename(rename) = self {
-            rename.give_up(mountpath);
+    /// The files that were made for it and are not wanted when it is given up.
+    pub(crate) fn files(&self) -> Vec<String> {
+        match self {
+            Self::Rename(rename) => rename.naming.files(),
+            _ => Vec::new(),
         }
     }
 }
 
-impl Rename {
-    fn run(self, mountpath: &Mountpath) -> Result<Took> {
-        if let Err(e) = self.rename(mountpath) {
-            let error = mountpath.failed("rename into place", &e);
-            self.give_up(mountpath);
+impl Pending {
+    /// The deed is done.
+    pub(crate) fn done(self) -> Took {
+        self.unsettled.into_iter().for_each(Unsettled::settle);
+        self.took
+    }
+}
+
+impl Deed {
+    pub(crate) fn run(self, mountpath: &Mountpath) -> Result<()> {
+        match self {
+            Self::Name(naming) => naming.run(mountpath),
+            Self::Remove(unlink) => {
+                unlink.run_or_leave(mountpath);
+                Ok(())
+            }
+            Self::SetMeta { file, value } => {
+                let set = uring::fault::step("set-meta")
+                    .and_then(|()| sys::set_xattr(file.as_fd(), META_XATTR, &value));
+                set.map_err(|e| mountpath.failed("write metadata", &e))
+            }
+        }
+    }
+}
+
+impl Naming {
+    fn run(self, mountpath: &Mountpath) -> Result<()> {
+        let finished = self.finish.as_ref().map_or(Ok(()), |finish| finish.run(mountpath));
+        let rename = || self.rename(mountpath).map_err(|e| mountpath.failed("rename into place", &e));
+        if let Err(error) = finished.and_then(|()| rename()) {
+            // What cannot be removed now is swept at the next start.
+            self.files().iter().for_each(|path| drop(sys::unlink_beneath(mountpath.dir(), path)));
             return Err(error);
         }
-        self.unsettled.settle();
         fault::point("file-renamed");
         self.old_sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
-        Ok(Took { changed: Some(self.file), renamed: Some(self.path), unwanted: None })
+        Ok(())
     }
 
     fn rename(&self, mountpath: &Mountpath) -> io::Result<()> {
@@ -104,31 +175,33 @@ impl Rename {
         }
     }
 
-    fn give_up(self, mountpath: &Mountpath) {
-        // What cannot be removed now is swept at the next start.
-        let _ = sys::unlink_beneath(mountpath.dir(), &self.work_path);
-        self.sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
+    fn files(&self) -> Vec<String> {
+        [self.work_path.clone()].into_iter().chain(self.sidecar.map(sidecar::path_of)).collect()
+    }
+}
+
+impl Finish {
+    pub(crate) fn run(&self, mountpath: &Mountpath) -> Result<()> {
+        if let Some(size_bytes) = self.cut_at {
+            let cut = sys::truncate(self.file.as_fd(), size_bytes);
+            cut.map_err(|e| mountpath.failed("truncate", &e))?;
+        }
+        open::write_meta(mountpath, &self.file, &self.value)
     }
 }
 
 impl Unlink {
-    /// Removes the file if it is there; returns the directory that has changed.
-    pub(crate) fn run(&self, mountpath: &Mountpath) -> Result<Option<Rc<OwnedFd>>> {
-        let fail = |e: io::Error| mountpath.failed("remove a file", &e);
-        let dir = match sys::open_dir_beneath(mountpath.dir(), names::parent(&self.path)) {
-            Ok(dir) => dir,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(fail(e)),
-        };
+    /// Removes the file if it is there.
+    pub(crate) fn run(&self, mountpath: &Mountpath) -> Result<()> {
         let removed =
             uring::fault::step("remove").and_then(|()| sys::unlink_beneath(mountpath.dir(), &self.path));
         match removed {
             Ok(()) => fault::point("file-removed"),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(fail(e)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(mountpath.failed("remove a file", &e)),
         }
         self.remove_sidecar(mountpath);
-        Ok(Some(Rc::new(dir)))
+        Ok(())
     }
 
     /// Removes the file whose record says that it is gone. One that cannot be removed takes room and does no harm.

@@ -92,7 +92,7 @@ impl Store {
         // Side by side: they share their flushes.
         let closing = sound.map(|lane| async move {
             lane.checkpoint_now(self.committer(lane.mountpath_index)?).await?;
-            lane.log.seal()
+            lane.log.seal().await
         });
         join_all(closing).await.into_iter().collect::<Result<()>>()?;
         match self.mountpaths.iter().find(|mountpath| mountpath.is_suspect()) {

@@ -3,14 +3,13 @@
 //! From the record on there is no wait until the change is handed to its commit group, so that the log, the index
 //! and the group all know the changes of a name in one order.
 
-use super::after::{After, Rename, Unlink};
+use super::after::{After, Finish, Naming, Rename, Unlink};
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{DELETION_BYTES_MAX, Lane};
 use super::lock::NameGuard;
 use super::open;
 use super::place::{Extent, Place};
-use super::sidecar;
 use super::undo::{Kept, Undo, Unsettled};
 use crate::error::{Error, Result};
 use crate::fault;
@@ -18,9 +17,9 @@ use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
-use uring::{DirectFile, OpenMode};
+use uring::DirectFile;
 use wire::api::bprops::Durability;
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::BlockCrcs;
 use wire::segment::{self, Deletion};
 
 /// A name that is being changed, and what it stands for.
@@ -40,6 +39,8 @@ pub(super) struct WorkFile {
     pub(super) file: Rc<OwnedFd>,
     pub(super) work_path: String,
     pub(super) sidecar: Option<u64>,
+    /// What it still lacks to be an object's file.
+    pub(super) finish: Option<Finish>,
 }
 
 impl Store {
@@ -116,6 +117,7 @@ impl Store {
 
     fn forget_caches(&self, entry: &Entry) {
         self.open_files.borrow_mut().remove(&entry.generation);
+        self.opening.forget(entry.generation);
         self.cache.forget(entry);
     }
 }
@@ -163,10 +165,13 @@ impl Held<'_> {
         let (entry, undo) = self.publish(entry, old);
         let rename = Rename {
             file: work.file,
-            work_path: work.work_path,
-            path: self.key.path(),
-            old_sidecar,
-            sidecar: work.sidecar,
+            naming: Naming {
+                work_path: work.work_path,
+                path: self.key.path(),
+                finish: work.finish,
+                old_sidecar,
+                sidecar: work.sidecar,
+            },
             unsettled,
         };
         Ok((entry, self.join(After::Rename(Box::new(rename)), undo, durability)?))
@@ -202,13 +207,11 @@ impl Held<'_> {
         durability: Durability,
     ) -> Result<Done> {
         self.lane.settled(&old).await?;
-        let mountpath = self.store.mountpath(old.mountpath)?;
-        let file = DirectFile::open(mountpath.dir(), &self.key.path(), OpenMode::Write)
-            .map_err(|e| mountpath.failed("open to change metadata", &e))?;
-        let meta =
-            open::read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
-        let mut meta = ObjectMeta { custom, ..meta };
-        let moved_out = sidecar::move_out(&self.store.driver, mountpath, &mut meta).await?;
+        let path = self.key.path();
+        let disk = self.store.disk(old.mountpath)?;
+        let (file, meta, moved_out) =
+            disk.change(move |mountpath| open::prepare_meta(mountpath, &path, custom)).await?;
+        let file = DirectFile::from(file);
         let value = open::encode_meta(&meta)?;
         let has_sidecar = old.sidecar().is_some() || moved_out;
         let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar });

@@ -15,7 +15,8 @@
 //! be taken back, because the old file has been renamed over, stays as it is. A start decides by what the log says.
 
 use super::META_XATTR;
-use super::after::{After, Took};
+use super::after::{After, Deed, Pending, Took, Unlink};
+use super::disk::Disk;
 use super::lane::Lane;
 use super::mountpath::Mountpath;
 use super::undo::Undo;
@@ -25,10 +26,11 @@ use futures_channel::oneshot;
 use futures_util::future::join_all;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{Driver, sys};
+use uring::sys;
 use wire::api::bprops::Durability;
 
 /// A change whose record is in its lane's batch.
@@ -45,10 +47,10 @@ struct Change {
 
 /// The commit group of one mountpath on one core.
 pub(crate) struct Committer {
-    driver: Driver,
+    disk: Disk,
     mountpath: Arc<Mountpath>,
     /// Changed and flushed by each round.
-    marker: Rc<OwnedFd>,
+    marker: Arc<OwnedFd>,
     waiting: RefCell<Vec<Change>>,
     wake: RefCell<Option<oneshot::Sender<()>>>,
     flushes: Cell<u64>,
@@ -57,12 +59,13 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// The commit group of a core; `core` names its marker.
-    pub(crate) fn new(driver: Driver, mountpath: Arc<Mountpath>, core: usize) -> Result<Rc<Self>> {
+    pub(crate) fn new(disk: Disk, core: usize) -> Result<Rc<Self>> {
+        let mountpath = Arc::clone(disk.mountpath());
         let marker = mountpath.commit_marker(core).map_err(|e| Error::disk("open the commit marker", &e))?;
         Ok(Rc::new(Self {
-            driver,
+            disk,
             mountpath,
-            marker: Rc::new(marker),
+            marker: Arc::new(marker),
             waiting: RefCell::default(),
             wake: RefCell::default(),
             flushes: Cell::new(0),
@@ -131,7 +134,7 @@ impl Committer {
         if self.mountpath.is_suspect() {
             return self.fail(group, &self.mountpath.refusal());
         }
-        let group = self.take_effect(group);
+        let group = self.take_effect(group).await;
         fault::point("round-effective");
         self.make_durable(group).await;
     }
@@ -158,17 +161,28 @@ impl Committer {
         join_all(writes).await;
     }
 
-    /// What the changes do besides their records; returns those that did not fail.
-    fn take_effect(&self, group: Vec<Change>) -> Vec<Change> {
+    /// What the changes do besides their records, by one helper and in their order; returns those that did not fail.
+    async fn take_effect(&self, mut group: Vec<Change>) -> Vec<Change> {
+        let (mut deeds, mut begun) = (Vec::new(), Vec::with_capacity(group.len()));
+        for change in &mut group {
+            let after = change.after.take().unwrap_or(After::Nothing);
+            let parts = after.begin(&self.mountpath, change.durability);
+            begun.push(parts.map(|(deed, pending)| (deed.map(|deed| deeds.push(deed)).is_some(), pending)));
+        }
+        let mut outcomes = self.do_deeds(deeds).await.into_iter();
+        // From here on without a wait: whoever looks sees either none of it or all.
         let mut effective = Vec::with_capacity(group.len());
         let mut rest = VecDeque::from(group);
-        while let Some(mut change) = rest.pop_front() {
-            let log = change.took.changed.take();
-            match change.after.take().unwrap_or(After::Nothing).run(&self.mountpath, change.durability) {
+        for begun in begun {
+            let Some(mut change) = rest.pop_front() else { break };
+            let done = begun.and_then(|(has_deed, pending): (bool, Pending)| {
+                let outcome = if has_deed { outcomes.next().unwrap_or_else(lost) } else { Ok(()) };
+                outcome.map(|()| pending.done())
+            });
+            match done {
                 Ok(took) => {
-                    // With nothing of its own to flush, it waits for what was there before it.
-                    let changed = took.changed.or(log).or_else(|| Some(Rc::clone(&self.marker)));
-                    change.took = Took { changed, ..took };
+                    let log = change.took.changed.take();
+                    change.took = Took { changed: took.changed.or(log), ..took };
                     effective.push(change);
                 }
                 Err(e) => {
@@ -178,6 +192,17 @@ impl Committer {
             }
         }
         effective
+    }
+
+    async fn do_deeds(&self, deeds: Vec<Deed>) -> Vec<Result<()>> {
+        if deeds.is_empty() {
+            return Vec::new();
+        }
+        let count = deeds.len();
+        let work = move |mountpath: &Arc<Mountpath>| {
+            Ok(deeds.into_iter().map(|deed| deed.run(mountpath)).collect::<Vec<_>>())
+        };
+        self.disk.change(work).await.unwrap_or_else(|e| vec![Err(e); count])
     }
 
     /// Takes one change back that has failed alone. A later one of the same name may have been published on top of it.
@@ -203,6 +228,7 @@ impl Committer {
             .collect();
         // Names that a change stands for which cannot be taken back: what came before it is not to be seen again.
         let mut standing: HashSet<(u16, Vec<u8>)> = HashSet::new();
+        let mut files = Vec::new();
         for change in changes.iter_mut().rev() {
             change.lane.log.fail(why);
             let stands = change.stands(&unwanted);
@@ -212,12 +238,14 @@ impl Committer {
             } else if standing.is_empty() || !standing.contains(&(change.lane.number, undo.key.clone())) {
                 change.lane.take_back(&undo, None);
                 // It may come back with the next start if it cannot be removed now.
-                let renamed = change.took.renamed.take();
-                renamed.into_iter().for_each(|path| drop(sys::unlink_beneath(self.mountpath.dir(), &path)));
+                files.extend(change.took.renamed.take());
             }
         }
+        files.extend(changes.iter().flat_map(Change::files));
+        if !files.is_empty() {
+            self.mountpath.remove_later(files);
+        }
         for mut change in changes {
-            change.after.take().into_iter().for_each(|after| after.give_up(&self.mountpath));
             change.answer(Err(why.clone()));
         }
     }
@@ -231,22 +259,32 @@ impl Committer {
         if let Some(why) = flushed.err().or_else(suspect) {
             return self.fail(group, &why);
         }
-        self.remove_unwanted(&group);
+        self.remove_unwanted(&mut group).await;
         group.iter_mut().for_each(|change| change.answer(Ok(())));
     }
 
     /// Removes files whose records say that they are gone, unless a later change has put another one in their place.
-    fn remove_unwanted(&self, group: &[Change]) {
+    async fn remove_unwanted(&self, group: &mut [Change]) {
         let mut renamed: HashSet<&str> = HashSet::new();
-        for change in group.iter().rev() {
-            renamed.extend(change.took.renamed.as_deref());
-            match &change.took.unwanted {
-                Some(unlink) if renamed.contains(unlink.path.as_str()) => {
-                    unlink.remove_sidecar(&self.mountpath);
-                }
-                Some(unlink) => unlink.run_or_leave(&self.mountpath),
+        let (mut files, mut sidecars) = (Vec::new(), Vec::new());
+        for Change { took: Took { renamed: name, unwanted, .. }, .. } in group.iter_mut().rev() {
+            renamed.extend(name.as_deref());
+            match unwanted.take() {
+                Some(unlink) if renamed.contains(unlink.path.as_str()) => sidecars.push(unlink),
+                Some(unlink) => files.push(unlink),
                 None => {}
             }
+        }
+        if files.is_empty() && sidecars.is_empty() {
+            return;
+        }
+        let remove = move |mountpath: &Arc<Mountpath>| {
+            files.iter().for_each(|unlink: &Unlink| unlink.run_or_leave(mountpath));
+            sidecars.iter().for_each(|unlink: &Unlink| unlink.remove_sidecar(mountpath));
+            Ok(())
+        };
+        if let Err(e) = self.disk.change(remove).await {
+            tracing::error!(error = %e, "files that are no longer wanted are left in place");
         }
     }
 
@@ -269,9 +307,16 @@ impl Committer {
             return self.flush_marker().await;
         }
         let mut flushed: Vec<&Rc<OwnedFd>> = Vec::new();
-        for file in group.iter().filter_map(|change| change.took.changed.as_ref()) {
+        let changed: Vec<&Rc<OwnedFd>> =
+            group.iter().filter_map(|change| change.took.changed.as_ref()).collect();
+        if changed.len() < group.len() {
+            // What has nothing of its own to flush waits for what was there before it.
+            self.flush_marker().await?;
+        }
+        for file in changed {
             if !flushed.iter().any(|done| Rc::ptr_eq(file, done)) {
-                self.flush(file).await?;
+                let fd = file.try_clone().map_err(|e| self.mountpath.lost("flush", &e))?;
+                self.flush(|| Ok(fd)).await?;
                 flushed.push(file);
             }
         }
@@ -280,21 +325,27 @@ impl Committer {
 
     /// Makes everything durable that was changed on the file system before.
     pub(crate) async fn flush_marker(&self) -> Result<()> {
-        let touched = uring::fault::step("round-touch").and_then(|()| sys::touch(self.marker.as_fd()));
-        touched.map_err(|e| self.mountpath.lost("flush", &e))?;
-        self.flush(&self.marker).await
+        let marker = Arc::clone(&self.marker);
+        let touch = move || {
+            uring::fault::step("round-touch").and_then(|()| sys::touch(marker.as_fd())).map(|()| marker)
+        };
+        self.flush(touch).await
     }
 
-    async fn flush(&self, changed: &Rc<OwnedFd>) -> Result<()> {
+    /// Flushes the file that `file` comes to, all of it at one hand-over.
+    async fn flush<F: AsFd>(&self, file: impl FnOnce() -> io::Result<F> + Send + 'static) -> Result<()> {
         self.flushes.set(self.flushes.get() + 1);
-        // XFS may report success for a flush that it shut down under, and always does for one of a directory after that
-        // (crash-tested). Reading an attribute tells: it fails from then on, and costs nothing next to a flush.
-        let flushed = self.driver.fsync(changed, false).await;
-        fault::point("round-durable");
-        let outcome = flushed
-            .and_then(|()| uring::fault::step("round-flush"))
-            .and_then(|()| sys::get_xattr(changed.as_fd(), META_XATTR).map(drop));
-        outcome.map_err(|e| self.mountpath.lost("flush", &e))
+        let flush = move |mountpath: &Arc<Mountpath>| {
+            let flushed = file().and_then(|file| sys::flush(file.as_fd()).map(|()| file));
+            fault::point("round-durable");
+            // XFS may report success for a flush that it shut down under, and always does for one of a directory after
+            // that (crash-tested). Reading an attribute tells: it fails from then on, and costs nothing next to a flush.
+            let outcome = flushed
+                .and_then(|file| uring::fault::step("round-flush").map(|()| file))
+                .and_then(|file| sys::get_xattr(file.as_fd(), META_XATTR).map(drop));
+            outcome.map_err(|e| mountpath.lost("flush", &e))
+        };
+        self.disk.change(flush).await
     }
 
     fn ordered_journal(&self) -> bool {
@@ -311,10 +362,19 @@ impl Change {
         self.done.is_none() || self.took.renamed.as_ref().is_some_and(replaced)
     }
 
+    /// Files that were made for it and are not in place yet.
+    fn files(&self) -> Vec<String> {
+        self.after.as_ref().map(After::files).unwrap_or_default()
+    }
+
     fn answer(&mut self, outcome: Result<()>) {
         if let Some(done) = self.done.take() {
             // A client that has gone away waits for nothing.
             let _ = done.send(outcome);
         }
     }
+}
+
+fn lost() -> Result<()> {
+    Err(Error::internal("a helper has lost what it was to do"))
 }

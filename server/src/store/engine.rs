@@ -2,12 +2,13 @@
 
 use super::cache::ReadCache;
 use super::commit::Committer;
+use super::disk::Disk;
 use super::doorkeeper::Doorkeeper;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{Lane, UpkeepLimits};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
-use super::open::OpenObject;
+use super::open::{OpenObject, Opening};
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
 use super::room::{Files, Room};
@@ -94,6 +95,7 @@ pub(crate) type EntryCache = RefCell<Cache<Box<[u8]>, Rc<Entry>>>;
 pub(crate) struct Store {
     pub(super) driver: Driver,
     pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
+    pub(super) opening: Opening,
     pub(super) cache: Rc<ReadCache>,
     pub(super) slow: Rc<SlowMemory>,
     /// Of objects that are asked for again and again.
@@ -104,6 +106,8 @@ pub(crate) struct Store {
     pub(super) limits: UpkeepLimits,
     pub(super) core: u64,
     pub(super) mountpaths: Arc<[Arc<Mountpath>]>,
+    /// By mountpath.
+    pub(super) disks: Vec<Disk>,
     pub(super) committers: Vec<Rc<Committer>>,
     /// By mountpath.
     pub(super) rooms: Vec<Room>,
@@ -172,7 +176,16 @@ impl Store {
         caching: Caching,
     ) -> Result<Reader> {
         self.lane(key)?.settled(entry).await?;
-        let object = OpenObject::open(self, key, entry).inspect_err(|e| self.count_corrupt(e))?;
+        let object = match OpenObject::open(self, key, entry).await {
+            Ok(object) => object,
+            Err(e) => {
+                // What has been overwritten since it was looked up is not damaged.
+                if self.is_current(key, entry).await? {
+                    self.count_corrupt(&e);
+                }
+                return Err(e);
+            }
+        };
         let cache = (caching == Caching::Use).then(|| Rc::clone(&self.cache));
         Ok(Reader::new(self.driver.clone(), object, wanted).through(cache))
     }
@@ -242,8 +255,8 @@ impl Store {
     }
 
     /// Starts writing an object.
-    pub(crate) fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
-        Writer::create(Rc::clone(self), key.clone(), new)
+    pub(crate) async fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
+        Writer::create(Rc::clone(self), key.clone(), new).await
     }
 
     pub(crate) fn stats(&self) -> StoreStats {
@@ -299,6 +312,16 @@ impl Store {
         self.mountpaths.get(index).ok_or_else(|| Error::internal(format!("there is no mountpath {index}")))
     }
 
+    /// The way to a mountpath's disk.
+    pub(crate) fn disk(&self, index: usize) -> Result<&Disk> {
+        self.disks.get(index).ok_or_else(|| Error::internal(format!("there is no mountpath {index}")))
+    }
+
+    /// Bytes that may be written to a mountpath, as far as is known.
+    pub(crate) async fn space(&self, index: usize) -> Result<u64> {
+        self.disk(index)?.space(&self.driver).await
+    }
+
     /// A mountpath that may be written to.
     pub(super) fn writable(&self, index: usize) -> Result<&Arc<Mountpath>> {
         let mountpath = self.mountpath(index)?;
@@ -309,10 +332,10 @@ impl Store {
     }
 
     /// Has room on a mountpath for so many bytes of an object, and files.
-    pub(super) fn take_room(&self, mountpath: usize, size_bytes: u64, files: Files) -> Result<()> {
+    pub(super) async fn take_room(&self, mountpath: usize, size_bytes: u64, files: Files) -> Result<()> {
         let room = self.rooms.get(mountpath);
         let room = room.ok_or_else(|| Error::internal(format!("there is no mountpath {mountpath}")))?;
-        room.take(size_bytes, files)
+        room.take(size_bytes, files).await
     }
 
     pub(super) fn committer(&self, mountpath: usize) -> Result<&Rc<Committer>> {

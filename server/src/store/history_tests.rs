@@ -163,8 +163,11 @@ impl World {
         let driver = driver();
         let mut life = Life::default();
         let driving = driver.clone();
+        let mut helpers = Vec::new();
         let using = async {
             let (store, report) = self.setup(&driver).open().await.unwrap();
+            let mountpath = store.mountpath(0).unwrap();
+            helpers.extend([mountpath.lookers().clone(), mountpath.changers().clone()]);
             assert_eq!((report.unusable, report.torn_bytes), (0, 0), "{report:?}");
             (life.replayed, life.rebuilt) = (report.replayed, report.rebuilt);
             let tasks = FuturesUnordered::new();
@@ -192,6 +195,8 @@ impl World {
             select(work, tasks).await;
         };
         uring::block_on_within(&driving, DEADLINE, using).unwrap();
+        // What is still being done holds the mountpath.
+        assert!(helpers.iter().all(|helpers| helpers.drain(DEADLINE)));
         drop(driving);
         self.verify();
         if self.dice.roll(6) == 0 {
@@ -458,7 +463,7 @@ impl Change {
             durability: self.durability,
             segment_bytes_max: 128 << 10,
         };
-        let mut writer = store.writer(key, new)?;
+        let mut writer = store.writer(key, new).await?;
         writer.feed(&mut Bytes(bytes.to_vec(), 0)).await?;
         writer.commit().await.map(drop)
     }

@@ -3,13 +3,14 @@
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{BatchBuffers, Buckets, Lane, UpkeepLimits, replay_in_memory};
+use super::mountpath::Mountpath;
 use super::open;
 use super::start::StoreSetup;
 use crate::error::{Error, Kind, Result};
 use lsm::IndexCache;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, OpenMode};
+use uring::{OpenMode, Opened};
 use wire::lom::ObjectMeta;
 
 /// A lane whose index cannot be read.
@@ -29,13 +30,14 @@ impl StoreSetup {
     pub(crate) async fn open_as_is(self) -> Result<(Rc<Store>, Vec<LostIndex>)> {
         let cache = IndexCache::new(&self.driver, self.config.index_bytes / 2)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);
+        let disks = self.disks()?;
         let by_id: Buckets = self.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
         let lanes_owned: usize = (0..self.mountpaths.len()).map(|at| self.owned(at).count()).sum();
         let mut lanes: Vec<Vec<Option<Rc<Lane>>>> = Vec::new();
         let mut lost = Vec::new();
-        for at in 0..self.mountpaths.len() {
+        for (at, disk) in disks.iter().enumerate() {
             let mut by_number = vec![None; usize::from(self.lanes(at))];
-            for setup in self.lane_setups(at, &cache, &buffers, lanes_owned) {
+            for setup in self.lane_setups(disk, at, &cache, &buffers, lanes_owned) {
                 let number = setup.number;
                 let mut inspected = setup.open_as_is().await?;
                 if inspected.lost.is_none() {
@@ -53,7 +55,7 @@ impl StoreSetup {
             lanes.push(by_number);
         }
         let limits = UpkeepLimits { memtable_bytes: usize::MAX, replay_bytes: u64::MAX };
-        Ok((Rc::new(self.assemble(Vec::new(), lanes, limits, cache)), lost))
+        Ok((Rc::new(self.assemble(disks, Vec::new(), lanes, limits, cache)), lost))
     }
 
     /// Removes all indexes; returns how many. Opening the store then makes them anew.
@@ -64,8 +66,8 @@ impl StoreSetup {
         let cache = IndexCache::new(&self.driver, 0)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);
         let mut removed = 0;
-        for at in 0..self.mountpaths.len() {
-            for setup in self.lane_setups(at, &cache, &buffers, 1) {
+        for (at, disk) in self.disks()?.iter().enumerate() {
+            for setup in self.lane_setups(disk, at, &cache, &buffers, 1) {
                 setup.remove_index().await?;
                 removed += 1;
             }
@@ -87,12 +89,16 @@ impl Store {
     ///
     /// # Errors
     /// `Corrupt` when they are missing, damaged, or those of something else.
-    pub(crate) fn file_meta(&self, key: &Key, entry: &Entry) -> Result<ObjectMeta> {
-        let mountpath = self.mountpath(entry.mountpath)?;
-        let file = DirectFile::open(mountpath.dir(), &key.path(), OpenMode::Read);
-        let file = file.map_err(|e| Error::disk("open", &e))?;
-        let meta = open::read_meta(&file)?.ok_or_else(|| Error::corrupt("it has lost its metadata"))?;
-        let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
+    pub(crate) async fn file_meta(&self, key: &Key, entry: &Entry) -> Result<ObjectMeta> {
+        let path = key.path();
+        let look = move |mountpath: &Arc<Mountpath>| {
+            let file = Opened::open(mountpath.dir(), &path, OpenMode::Read);
+            let file = file.map_err(|e| Error::disk("open", &e))?;
+            let meta = open::read_meta(&file)?.ok_or_else(|| Error::corrupt("it has lost its metadata"))?;
+            let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
+            Ok((meta, size_bytes))
+        };
+        let (meta, size_bytes) = self.disk(entry.mountpath)?.look(look).await?;
         let same = (meta.generation, meta.size) == (entry.generation, entry.size_bytes);
         if same && size_bytes == meta.size {
             Ok(meta)

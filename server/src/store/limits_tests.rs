@@ -121,7 +121,7 @@ async fn put(
         durability: Durability::None,
         segment_bytes_max: 128 << 10,
     };
-    let mut writer = store.writer(key, new).unwrap();
+    let mut writer = store.writer(key, new).await.unwrap();
     writer.feed(&mut Bytes(bytes, 0)).await.unwrap();
     writer.commit().await.unwrap();
 }

@@ -5,6 +5,7 @@
 //!
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
+//! * What may wait for a disk is done by helper threads ([`disk`]).
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
 //!   back ([`undo`]). [`room`] is what they may not take.
 //! * [`background`] is what runs beside requests.
@@ -19,6 +20,7 @@ mod cache;
 mod change;
 mod check;
 mod commit;
+mod disk;
 mod doorkeeper;
 mod engine;
 mod entry;

@@ -10,8 +10,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use uring::sys;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use uring::{Helpers, sys};
 
 /// Everything of ours that is not an object lies beneath this.
 pub(crate) const PRIVATE_DIR: &str = ".straightline";
@@ -49,6 +49,10 @@ pub(crate) struct FormatRequest<'a> {
     pub(crate) lanes: u16,
 }
 
+/// Helper threads of a mountpath beside one for each CPU that looks, and two that change: a round and the upkeep of every
+/// core may flush at a time, and short calls must still find one.
+const HELPERS_SPARE: usize = 4;
+
 /// An open mountpath. Shared by all cores: nothing in it changes but what is known of its health.
 #[derive(Debug)]
 pub(crate) struct Mountpath {
@@ -59,6 +63,9 @@ pub(crate) struct Mountpath {
     /// The first failure that took away the trust in what is written here.
     suspect: OnceLock<String>,
     errors: AtomicU64,
+    lookers: Helpers,
+    changers: Helpers,
+    available_bytes: AtomicU64,
     /// Lanes whose index is being made anew, each with the reason.
     lost_lanes: Mutex<BTreeMap<u16, String>>,
     // Held for as long as this process uses the mountpath.
@@ -102,7 +109,7 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        Ok(Self::assemble(path, file_system, identity.lanes, dir, lock))
+        Self::assemble(path, file_system, identity.lanes, dir, lock)
     }
 
     fn assemble(
@@ -111,9 +118,21 @@ impl Mountpath {
         lanes: u16,
         dir: OwnedFd,
         lock: fs::File,
-    ) -> Self {
-        let (suspect, errors, lost_lanes) = (OnceLock::new(), AtomicU64::new(0), Mutex::default());
-        Self { path, file_system, lanes, dir, suspect, errors, lost_lanes, _lock: lock }
+    ) -> io::Result<Self> {
+        let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            suspect: OnceLock::new(),
+            errors: AtomicU64::new(0),
+            lookers: Helpers::new("look", cpus + HELPERS_SPARE)?,
+            changers: Helpers::new("change", 2 * cpus + HELPERS_SPARE)?,
+            available_bytes: AtomicU64::new(file_system.available_bytes),
+            lost_lanes: Mutex::default(),
+            path,
+            file_system,
+            lanes,
+            dir,
+            _lock: lock,
+        })
     }
 
     /// Bytes that a lane may hold without having a use for them: allocated ahead, or out of use and not yet reclaimed.
@@ -129,9 +148,16 @@ impl Mountpath {
         Ok(self.space()?.available_bytes)
     }
 
+    /// The same when it was looked at last.
+    pub(crate) fn last_available_bytes(&self) -> u64 {
+        self.available_bytes.load(Ordering::Relaxed)
+    }
+
     /// The file system as it is now.
     pub(crate) fn space(&self) -> io::Result<sys::FileSystem> {
-        sys::file_system(self.dir.as_fd())
+        let now = sys::file_system(self.dir.as_fd())?;
+        self.available_bytes.store(now.available_bytes, Ordering::Relaxed);
+        Ok(now)
     }
 
     /// Opens a mountpath of a cluster for a tool. Unlike a start, this makes none and changes nothing.
@@ -159,12 +185,32 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        Ok(Self::assemble(path, file_system, identity.lanes, dir, lock))
+        Self::assemble(path, file_system, identity.lanes, dir, lock)
     }
 
     /// The directory that all paths are relative to.
     pub(crate) fn dir(&self) -> BorrowedFd<'_> {
         self.dir.as_fd()
+    }
+
+    /// The threads that make the calls that may wait for this disk and change nothing.
+    pub(crate) fn lookers(&self) -> &Helpers {
+        &self.lookers
+    }
+
+    /// Those that make the calls that change something.
+    pub(crate) fn changers(&self) -> &Helpers {
+        &self.changers
+    }
+
+    /// Has files removed that nobody wants any more. What cannot be removed now is swept at the next start.
+    pub(crate) fn remove_later(self: &Arc<Self>, paths: impl IntoIterator<Item = String> + Send + 'static) {
+        let mountpath = Arc::clone(self);
+        self.changers.post(move || {
+            for path in paths {
+                let _ = sys::unlink_beneath(mountpath.dir(), &path);
+            }
+        });
     }
 
     /// The file that a core's commit rounds change and flush.

@@ -1,53 +1,86 @@
 //! An object's file, open for reading, with the checksums of its blocks.
 
+use super::disk::Disk;
 use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::Mountpath;
 use super::{BLOCK_BYTES, META_XATTR, sidecar};
 use crate::error::{Error, Result};
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::os::fd::AsFd;
 use std::rc::Rc;
-use uring::{DirectFile, OpenMode, sys};
+use uring::{ClosedAside, OpenMode, Opened, sys};
 use wire::cksum::crc32c;
 use wire::lom::ObjectMeta;
 
 /// An open object. Immutable: an overwrite is another file.
 #[derive(Debug)]
 pub(crate) struct OpenObject {
-    pub(crate) file: DirectFile,
+    pub(crate) file: ClosedAside,
     pub(crate) size_bytes: u64,
     /// The write that made it.
     pub(crate) generation: u64,
     crcs: Box<[u32]>,
 }
 
+/// Files that helpers open. One that is overwritten or removed meanwhile must not be kept open: it would hold its blocks.
+#[derive(Debug, Default)]
+pub(crate) struct Opening {
+    under_way: Cell<usize>,
+    /// Generations that have gone since the first of those under way began.
+    gone: RefCell<HashSet<u64>>,
+}
+
+impl Opening {
+    fn begin(&self) -> OneOpening<'_> {
+        self.under_way.set(self.under_way.get() + 1);
+        OneOpening(self)
+    }
+
+    fn is_gone(&self, generation: u64) -> bool {
+        self.gone.borrow().contains(&generation)
+    }
+
+    /// Notes a generation that nobody wants any more.
+    pub(crate) fn forget(&self, generation: u64) {
+        if self.under_way.get() > 0 {
+            self.gone.borrow_mut().insert(generation);
+        }
+    }
+}
+
+struct OneOpening<'o>(&'o Opening);
+
+impl Drop for OneOpening<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+        if self.0.under_way.get() == 0 {
+            self.0.gone.borrow_mut().clear();
+        }
+    }
+}
+
 impl OpenObject {
     /// Opens the file of an entry, or takes it from the cache of open files.
-    pub(crate) fn open(store: &Store, key: &Key, entry: &Entry) -> Result<Rc<Self>> {
+    pub(crate) async fn open(store: &Store, key: &Key, entry: &Entry) -> Result<Rc<Self>> {
         if let Some(open) = store.open_files.borrow_mut().get(&entry.generation) {
             return Ok(Rc::clone(open));
         }
-        let mountpath = store.mountpath(entry.mountpath)?;
-        let open = Rc::new(Self::load(mountpath, key, entry.generation)?);
-        store.open_files.borrow_mut().insert(entry.generation, Rc::clone(&open));
+        let _opening = store.opening.begin();
+        let open = Rc::new(Self::load(store.disk(entry.mountpath)?, key, entry.generation).await?);
+        if !store.opening.is_gone(entry.generation) {
+            store.open_files.borrow_mut().insert(entry.generation, Rc::clone(&open));
+        }
         Ok(open)
     }
 
     /// Opens the file at a key's path, expecting a certain generation.
-    pub(crate) fn load(mountpath: &Mountpath, key: &Key, generation: u64) -> Result<Self> {
-        let whose = || format!("ais://{}/{}", key.bucket.name, key.name);
-        let file = DirectFile::open(mountpath.dir(), &key.path(), OpenMode::Read)
-            .map_err(|e| Error::disk(&format!("open {}", whose()), &e))?;
-        let meta =
-            read_meta(&file)?.ok_or_else(|| Error::corrupt(format!("{} has lost its metadata", whose())))?;
-        if meta.generation != generation || meta.name != key.name {
-            return Err(Error::corrupt(format!("{}: the file is not the one that was written", whose())));
-        }
-        let crcs = sidecar::load(mountpath, meta.block_crcs)?;
-        if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
-            return Err(Error::corrupt(format!("{} has {} block checksums", whose(), crcs.len())));
-        }
-        Ok(Self { file, size_bytes: meta.size, generation, crcs })
+    pub(crate) async fn load(disk: &Disk, key: &Key, generation: u64) -> Result<Self> {
+        let key = key.clone();
+        let loaded = disk.look(move |mountpath| load(mountpath, &key, generation)).await?;
+        let file = ClosedAside::new(loaded.file.into(), disk.mountpath().changers());
+        Ok(Self { file, size_bytes: loaded.size_bytes, generation, crcs: loaded.crcs })
     }
 
     /// Checks whole blocks (the last one may be short) that start at block number `first`.
@@ -61,10 +94,33 @@ impl OpenObject {
     }
 }
 
+/// A file on its way to the core that asked for it.
+struct Loaded {
+    file: Opened,
+    size_bytes: u64,
+    crcs: Box<[u32]>,
+}
+
+/// What a helper does to open an object.
+fn load(mountpath: &Mountpath, key: &Key, generation: u64) -> Result<Loaded> {
+    let whose = || format!("ais://{}/{}", key.bucket.name, key.name);
+    let file = Opened::open(mountpath.dir(), &key.path(), OpenMode::Read)
+        .map_err(|e| Error::disk(&format!("open {}", whose()), &e))?;
+    let meta =
+        read_meta(&file)?.ok_or_else(|| Error::corrupt(format!("{} has lost its metadata", whose())))?;
+    if meta.generation != generation || meta.name != key.name {
+        return Err(Error::corrupt(format!("{}: the file is not the one that was written", whose())));
+    }
+    let crcs = sidecar::load(mountpath, meta.block_crcs)?;
+    if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
+        return Err(Error::corrupt(format!("{} has {} block checksums", whose(), crcs.len())));
+    }
+    Ok(Loaded { file, size_bytes: meta.size, crcs })
+}
+
 /// The metadata of a file; `None` when it carries none.
-pub(crate) fn read_meta(file: &DirectFile) -> Result<Option<ObjectMeta>> {
-    let value =
-        sys::get_xattr(file.fd().as_fd(), META_XATTR).map_err(|e| Error::disk("read metadata", &e))?;
+pub(crate) fn read_meta(file: impl AsFd) -> Result<Option<ObjectMeta>> {
+    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| Error::disk("read metadata", &e))?;
     let Some(value) = value else { return Ok(None) };
     ObjectMeta::decode(&value).map(Some).map_err(|e| Error::corrupt(format!("damaged metadata: {e}")))
 }
@@ -77,10 +133,23 @@ pub(crate) fn encode_meta(meta: &ObjectMeta) -> Result<Vec<u8>> {
     Ok(value)
 }
 
+/// What a helper does before the custom metadata of a file are replaced: opens it, and has block checksums that no longer
+/// fit beside them moved out, which the last value says.
+pub(crate) fn prepare_meta(
+    mountpath: &Mountpath,
+    path: &str,
+    custom: Vec<(String, String)>,
+) -> Result<(Opened, ObjectMeta, bool)> {
+    let file = Opened::open(mountpath.dir(), path, OpenMode::Write)
+        .map_err(|e| mountpath.failed("open to change metadata", &e))?;
+    let meta = read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
+    let mut meta = ObjectMeta { custom, ..meta };
+    let moved_out = sidecar::move_out(mountpath, &mut meta)?;
+    Ok((file, meta, moved_out))
+}
+
 /// Sets the metadata of a file.
-pub(crate) fn write_meta(mountpath: &Mountpath, file: &DirectFile, meta: &ObjectMeta) -> Result<()> {
-    let value = encode_meta(meta)?;
-    let set =
-        uring::fault::step("write-meta").and_then(|()| sys::set_xattr(file.fd().as_fd(), META_XATTR, &value));
+pub(crate) fn write_meta(mountpath: &Mountpath, file: impl AsFd, value: &[u8]) -> Result<()> {
+    let set = uring::fault::step("write-meta").and_then(|()| sys::set_xattr(file.as_fd(), META_XATTR, value));
     set.map_err(|e| mountpath.failed("write metadata", &e))
 }

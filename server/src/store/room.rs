@@ -4,11 +4,10 @@
 //! needs room on a disk that is full, and files of its own. So writes are refused a little before the file system would
 //! refuse them.
 
-use super::mountpath::Mountpath;
+use super::disk::Disk;
 use crate::error::{Error, Kind, Result};
 use std::cell::Cell;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use uring::sys::FileSystem;
 
 /// This part of the file system is kept, within bounds: a lone deletion takes a page, and each core may be copying what is
@@ -89,7 +88,7 @@ impl Free {
 
 /// The room of one mountpath as one core sees it.
 pub(crate) struct Room {
-    mountpath: Arc<Mountpath>,
+    disk: Disk,
     cores: u64,
     /// May be taken before the next look.
     left_bytes: Cell<u64>,
@@ -98,16 +97,15 @@ pub(crate) struct Room {
 }
 
 impl Room {
-    pub(crate) fn new(mountpath: Arc<Mountpath>, cores: usize) -> Self {
-        let cores = cores.max(1) as u64;
-        Self { mountpath, cores, left_bytes: Cell::new(0), left_files: Cell::new(0) }
+    pub(crate) fn new(disk: Disk, cores: usize) -> Self {
+        Self { disk, cores: cores.max(1) as u64, left_bytes: Cell::new(0), left_files: Cell::new(0) }
     }
 
     /// Has room for `size_bytes` of an object, and for its files.
     ///
     /// # Errors
     /// `NoSpace`.
-    pub(crate) fn take(&self, size_bytes: u64, files: Files) -> Result<()> {
+    pub(crate) async fn take(&self, size_bytes: u64, files: Files) -> Result<()> {
         // A segment is shared by so many that the part of one is next to nothing.
         let own = match files {
             Files::Own(files) => files,
@@ -119,8 +117,8 @@ impl Room {
             self.left_files.set(files);
             return Ok(());
         }
-        let now = self.mountpath.space().map_err(|e| self.mountpath.failed("look for room", &e))?;
-        let free = Free::of(&now, u64::from(self.mountpath.lanes));
+        let now = self.disk.space_now().await?;
+        let free = Free::of(&now, u64::from(self.disk.mountpath().lanes));
         let Some(left) = free.less(size_bytes, files) else {
             return Err(self.full(&free, size_bytes, files));
         };
@@ -131,7 +129,7 @@ impl Room {
     }
 
     fn full(&self, free: &Free, size_bytes: u64, files: Files) -> Error {
-        let path = self.mountpath.path.display();
+        let path = self.disk.mountpath().path.display();
         let text = if free.bytes < size_bytes {
             format!("mountpath {path} is full: {size_bytes} bytes are wanted, {} may be taken", free.bytes)
         } else {

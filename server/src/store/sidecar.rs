@@ -7,31 +7,39 @@ use super::mountpath::{Mountpath, SIDECAR_DIR};
 use crate::error::{Error, Result};
 use std::fs;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::rc::Rc;
-use uring::{Driver, sys};
+use uring::sys;
 use wire::cksum::crc32c;
 use wire::lom::{BlockCrcs, ObjectMeta};
 
+/// Whether block checksums do not fit beside the other metadata.
+pub(crate) fn is_needed(meta: &ObjectMeta) -> bool {
+    match &meta.block_crcs {
+        BlockCrcs::Inline(crcs) => !meta.fits_inline(crcs.len()),
+        BlockCrcs::Sidecar { .. } => false,
+    }
+}
+
 /// Moves block checksums that do not fit beside the other metadata into a sidecar; says whether it had to.
-pub(crate) async fn move_out(driver: &Driver, mountpath: &Mountpath, meta: &mut ObjectMeta) -> Result<bool> {
+pub(crate) fn move_out(mountpath: &Mountpath, meta: &mut ObjectMeta) -> Result<bool> {
     let BlockCrcs::Inline(crcs) = &meta.block_crcs else { return Ok(false) };
     if meta.fits_inline(crcs.len()) {
         return Ok(false);
     }
-    meta.block_crcs = write(driver, mountpath, meta.generation, crcs).await?;
+    meta.block_crcs = write(mountpath, meta.generation, crcs)?;
     Ok(true)
 }
 
 /// Writes and flushes the sidecar of a generation.
-async fn write(driver: &Driver, mountpath: &Mountpath, generation: u64, crcs: &[u32]) -> Result<BlockCrcs> {
+fn write(mountpath: &Mountpath, generation: u64, crcs: &[u32]) -> Result<BlockCrcs> {
     let table: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
     let path = mountpath.path.join(path_of(generation));
     let fail = |e: std::io::Error| mountpath.failed("write block checksums", &e);
     uring::fault::step("sidecar-write").map_err(fail)?;
     let mut file = fs::File::create_new(&path).map_err(fail)?;
-    file.write_all(&table).map_err(fail)?;
-    driver.fsync(&Rc::new(OwnedFd::from(file)), true).await.map_err(fail)?;
+    if let Err(e) = file.write_all(&table).and_then(|()| file.sync_data()) {
+        remove(mountpath, generation);
+        return Err(fail(e));
+    }
     Ok(BlockCrcs::Sidecar { id: generation, count: crcs.len() as u32, crc_of_table: crc32c(&table) })
 }
 

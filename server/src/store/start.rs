@@ -2,6 +2,7 @@
 
 use super::cache::ReadCache;
 use super::commit::Committer;
+use super::disk::Disk;
 use super::doorkeeper::Doorkeeper;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
@@ -10,9 +11,10 @@ use super::lane::{
 };
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
+use super::open::Opening;
 use super::room::Room;
 use super::slow::SlowMemory;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use futures_util::future::try_join_all;
 use lsm::IndexCache;
 use placement::{LaneId, lane_owner};
@@ -102,16 +104,17 @@ impl StoreSetup {
         let cache = IndexCache::new(&self.driver, index_bytes / 2)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);
         let mut committers = Vec::new();
-        for mountpath in self.mountpaths.iter() {
-            committers.push(Committer::new(self.driver.clone(), Arc::clone(mountpath), self.core)?);
+        let disks = self.disks()?;
+        for disk in &disks {
+            committers.push(Committer::new(disk.clone(), self.core)?);
         }
         let by_id: Buckets = self.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
         let mut lanes: Vec<Vec<Option<Rc<Lane>>>> = Vec::new();
         let mut report = RecoveryReport::default();
-        for (at, committer) in committers.iter().enumerate() {
+        for (at, (committer, disk)) in committers.iter().zip(&disks).enumerate() {
             // What is found now must not be taken away by a later power cut.
             committer.flush_marker().await?;
-            let opened = self.open_lanes(at, &cache, &buffers, lanes_owned).await?;
+            let opened = self.open_lanes(disk, at, &cache, &buffers, lanes_owned).await?;
             let bring_up = BringUp { buckets: &by_id, cache: &cache, memtable_bytes };
             let (brought_up, found) = self.bring_up(at, opened, &bring_up).await?;
             report = report.plus(found);
@@ -124,7 +127,14 @@ impl StoreSetup {
             }
             lanes.push(by_number);
         }
-        Ok((Rc::new(self.assemble(committers, lanes, limits, cache)), report))
+        Ok((Rc::new(self.assemble(disks, committers, lanes, limits, cache)), report))
+    }
+
+    /// This core's ways to the mountpaths.
+    pub(super) fn disks(&self) -> Result<Vec<Disk>> {
+        let disks = self.mountpaths.iter().map(|mountpath| Disk::new(mountpath, &self.driver));
+        let disks: std::io::Result<Vec<Disk>> = disks.collect();
+        disks.map_err(|e| Error::internal(format!("a mailbox for helper threads: {e}")))
     }
 
     pub(super) fn lanes(&self, mountpath: usize) -> u16 {
@@ -138,13 +148,14 @@ impl StoreSetup {
 
     async fn open_lanes(
         &self,
+        disk: &Disk,
         at: usize,
         cache: &Rc<IndexCache>,
         buffers: &Rc<BatchBuffers>,
         lanes_owned: usize,
     ) -> Result<Vec<OpenedLane>> {
         let mut opened = Vec::new();
-        for setup in self.lane_setups(at, cache, buffers, lanes_owned) {
+        for setup in self.lane_setups(disk, at, cache, buffers, lanes_owned) {
             opened.push(setup.open().await?);
         }
         Ok(opened)
@@ -153,17 +164,18 @@ impl StoreSetup {
     /// What the lanes of a mountpath that are this core's are opened with.
     pub(super) fn lane_setups(
         &self,
+        disk: &Disk,
         at: usize,
         cache: &Rc<IndexCache>,
         buffers: &Rc<BatchBuffers>,
         lanes_owned: usize,
     ) -> Vec<LaneSetup> {
-        let Some(mountpath) = self.mountpaths.get(at) else { return Vec::new() };
         let setup = |number| LaneSetup {
             driver: self.driver.clone(),
             cache: Rc::clone(cache),
             buffers: Rc::clone(buffers),
-            mountpath: Arc::clone(mountpath),
+            mountpath: Arc::clone(disk.mountpath()),
+            disk: disk.clone(),
             mountpath_index: at,
             number,
             segment_bytes: self.config.segment_bytes,
@@ -237,6 +249,7 @@ impl StoreSetup {
 
     pub(super) fn assemble(
         self,
+        disks: Vec<Disk>,
         committers: Vec<Rc<Committer>>,
         lanes: Vec<Vec<Option<Rc<Lane>>>>,
         limits: UpkeepLimits,
@@ -254,9 +267,11 @@ impl StoreSetup {
             slow: SlowMemory::new(self.config.slow_bytes),
             driver: self.driver,
             open_files: RefCell::new(Cache::new(self.config.open_files)),
+            opening: Opening::default(),
             entries: Rc::new(RefCell::new(entries)),
             entries_door: RefCell::new(Doorkeeper::new(entries_max as u64, entries_max)),
-            rooms: self.mountpaths.iter().map(|m| Room::new(Arc::clone(m), self.cores)).collect(),
+            rooms: disks.iter().map(|disk| Room::new(disk.clone(), self.cores)).collect(),
+            disks,
             index_cache,
             locks: NameLocks::default(),
             limits,

@@ -8,6 +8,7 @@
 //! Registered buffers are held only while their bytes come fast. What comes slowly is gathered in plain memory and
 //! written in small parts (see [`super::slow`]); a writer that rests between two requests holds no buffer at all.
 
+use super::after::Finish;
 use super::change::WorkFile;
 use super::engine::Store;
 use super::entry::{Entry, Key};
@@ -24,14 +25,13 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::ops::RangeInclusive;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{Buf, DirectFile, LEAF_BYTES, OpenMode, sys};
+use uring::{Buf, DirectFile, LEAF_BYTES};
 use wire::api::bprops::Durability;
 use wire::cksum::{CksumType, Hasher};
-use wire::lom::BlockCrcs;
+use wire::lom::{BlockCrcs, ObjectMeta};
 
 mod trickle;
 
@@ -80,7 +80,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn create(store: Rc<Store>, key: Key, new: NewObject) -> Result<Self> {
+    pub(crate) async fn create(store: Rc<Store>, key: Key, new: NewObject) -> Result<Self> {
         let generation = store.next_generation();
         store.writable(key.mountpath)?;
         let hasher = Hasher::new(new.cksum_type);
@@ -105,35 +105,55 @@ impl Writer {
             pending: None,
         };
         if writer.new.size_hint.is_some_and(|size| size >= writer.new.segment_bytes_max) {
-            writer.make_file()?;
+            // While a disk keeps it waiting it holds no memory yet.
+            writer.make_file().await?;
         }
         Ok(writer)
     }
 
-    /// Makes the work file, and allocates one of known size at once. Not a huge one: the client may never send what
+    /// Has the work file made, and one of known size allocated at once. Not a huge one: the client may never send what
     /// it has announced.
-    fn make_file(&mut self) -> Result<DirectFile> {
+    async fn make_file(&mut self) -> Result<DirectFile> {
         // Of unknown length it takes room as it grows.
         let files = Files::of_object(&self.key.name);
-        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0), files)?;
+        self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0), files).await?;
         let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
-        let mountpath = Arc::clone(self.mountpath()?);
-        let file = uring::fault::step("work-create")
-            .and_then(|()| DirectFile::open(mountpath.dir(), &work_path, OpenMode::CreateNew))
-            .map_err(|e| mountpath.failed("create a work file", &e))?;
-        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
+        let blocks = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size));
+        let blocks = blocks.map(|size_bytes| size_bytes.next_multiple_of(LEAF_BYTES as u64));
+        self.store.writable(self.key.mountpath)?;
+        let disk = self.store.disk(self.key.mountpath)?;
+        let (file, doomed) = disk.make_file(work_path, blocks).await?;
+        // From here on it is this writer that removes it.
+        self.work = Some(WorkFile {
+            file: Rc::clone(file.fd()),
+            work_path: doomed.keep(),
+            sidecar: None,
+            finish: None,
+        });
         self.file = Some(file.clone());
-        if let Some(size_bytes) = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size)) {
-            let blocks = size_bytes.next_multiple_of(LEAF_BYTES as u64);
-            let allocated =
-                uring::fault::step("work-allocate").and_then(|()| sys::allocate(file.fd().as_fd(), blocks));
-            allocated.map_err(|e| mountpath.failed("allocate", &e))?;
-        }
         Ok(file)
     }
 
-    fn mountpath(&self) -> Result<&Arc<Mountpath>> {
-        self.store.writable(self.key.mountpath)
+    /// Prepares the metadata of the work file; true when it has a sidecar. What is cheap is left to the helper that gives
+    /// the file its name; a sidecar must be durable before, and the others of the round shall not wait for that.
+    async fn finish_file(&mut self, file: &DirectFile, mut meta: ObjectMeta) -> Result<bool> {
+        let fd = file.fd().try_clone().map_err(|e| Error::disk("finish a file", &e))?;
+        let cut_at = (!meta.size.is_multiple_of(LEAF_BYTES as u64)).then_some(meta.size);
+        let has_sidecar = sidecar::is_needed(&meta);
+        if has_sidecar {
+            let generation = meta.generation;
+            if let Some(work) = &mut self.work {
+                work.sidecar = Some(generation);
+            }
+            let move_out =
+                move |mountpath: &Arc<Mountpath>| sidecar::move_out(mountpath, &mut meta).map(|_| meta);
+            meta = self.store.disk(self.key.mountpath)?.change(move_out).await?;
+        }
+        let value = open::encode_meta(&meta)?;
+        if let Some(work) = &mut self.work {
+            work.finish = Some(Finish { file: fd, value, cut_at });
+        }
+        Ok(has_sidecar)
     }
 
     /// Bytes taken in so far.
@@ -148,7 +168,7 @@ impl Writer {
 
     /// Takes everything a source has. A full chunk is written while the next one comes in.
     pub(crate) async fn feed(&mut self, source: &mut impl ByteSource) -> Result<u64> {
-        self.wake()?;
+        self.wake().await?;
         let before = self.size_bytes();
         let store = Rc::clone(&self.store);
         while self.new.size_hint != Some(self.size_bytes()) {
@@ -225,10 +245,10 @@ impl Writer {
         self.finish_pending().await?;
         let file = match &self.file {
             Some(file) => file.clone(),
-            None => self.make_file()?,
+            None => self.make_file().await?,
         };
         if self.new.size_hint.is_none() {
-            self.store.take_room(self.key.mountpath, padded as u64, Files::NONE)?;
+            self.store.take_room(self.key.mountpath, padded as u64, Files::NONE).await?;
         }
         let write = self.store.driver.write_at(file.fd(), buf, padded, self.written);
         self.pending = Some((Box::pin(write), padded));
@@ -262,7 +282,7 @@ impl Writer {
 
     /// Verifies, makes the object visible, and returns when it is as durable as asked for.
     pub(crate) async fn commit(mut self) -> Result<Rc<Entry>> {
-        self.wake()?;
+        self.wake().await?;
         let entry = if self.file.is_none() && self.size_bytes() < self.new.segment_bytes_max {
             self.commit_small().await
         } else {
@@ -280,7 +300,7 @@ impl Writer {
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
-        store.take_room(key.mountpath, data.len() as u64, Files::Shared)?;
+        store.take_room(key.mountpath, data.len() as u64, Files::Shared).await?;
         let held = store.hold(&key).await?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();
@@ -305,25 +325,16 @@ impl Writer {
         let cksum_value = self.verify()?;
         let file = match self.file.take() {
             Some(file) => file,
-            None => self.make_file()?,
+            None => self.make_file().await?,
         };
-        if !self.written.is_multiple_of(LEAF_BYTES as u64) {
-            let cut = sys::truncate(file.fd().as_fd(), self.written);
-            let mountpath = self.store.mountpath(self.key.mountpath)?;
-            cut.map_err(|e| mountpath.failed("truncate", &e))?;
-        }
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
         self.generation = store.next_generation();
         let mut entry = self.entry(held.next_version(), self.written, cksum_value);
         let crcs = BlockCrcs::Inline(std::mem::take(&mut self.sums).finish());
-        let mut meta = entry.to_meta(&self.key, crcs);
-        let has_sidecar = sidecar::move_out(&self.store.driver, self.mountpath()?, &mut meta).await?;
+        let meta = entry.to_meta(&self.key, crcs);
+        let has_sidecar = self.finish_file(&file, meta).await?;
         entry.place = Place::File { has_sidecar };
-        if let Some(work) = &mut self.work {
-            work.sidecar = has_sidecar.then_some(self.generation);
-        }
-        open::write_meta(self.mountpath()?, &file, &meta)?;
         fault::point("file-ready");
         let (entry, done) = held.put_file(entry, &mut self.work, self.new.durability).await?;
         done.await.map(|()| entry)
@@ -369,9 +380,7 @@ impl Drop for Writer {
         let work_path = self.work.take().map(|work| work.work_path).or(self.resting.take());
         let Some(work_path) = work_path else { return };
         if let Ok(mountpath) = self.store.mountpath(self.key.mountpath) {
-            // A work file that cannot be removed now is swept at the next start.
-            let _ = sys::unlink_beneath(mountpath.dir(), &work_path);
-            sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
+            mountpath.remove_later([work_path].into_iter().chain(sidecar.map(sidecar::path_of)));
         }
     }
 }

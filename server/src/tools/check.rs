@@ -46,8 +46,8 @@ async fn check(
         share: None,
         lanes_at_once: LANES_AT_ONCE * mountpaths.len(),
     };
-    let sidecars = sidecars_there(mountpaths)?;
+    let sidecars = sidecars_there(&store).await?;
     let (counts, named) = store.check(&plan, observer).await?;
-    leftovers(mountpaths, &sidecars, &named, Some(&site.buckets), observer)?;
+    leftovers(&store, sidecars, &named, Some(&site.buckets), observer).await?;
     Ok(counts)
 }

@@ -123,7 +123,7 @@ impl<W: Write> Export<'_, W> {
     }
 
     async fn file(&mut self, key: &Key, entry: &Entry) -> Result<()> {
-        let meta = self.store.file_meta(key, entry).map_err(left_out)?;
+        let meta = self.store.file_meta(key, entry).await.map_err(left_out)?;
         let mut reader =
             self.store.read(key, entry, 0..meta.size, Caching::Bypass).await.map_err(left_out)?;
         let mut ahead = Vec::new();

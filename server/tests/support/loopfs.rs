@@ -61,6 +61,12 @@ impl LoopFs {
         run("xfs_io", &["-F", "-x", "-c", "shutdown", &text(&self.mount_point)]);
     }
 
+    /// Until the result is dropped, whatever would change something on it waits.
+    pub(crate) fn freeze(&self) -> Frozen {
+        run("fsfreeze", &["--freeze", &text(&self.mount_point)]);
+        Frozen(self.mount_point.clone())
+    }
+
     /// Has ext4 meet an error, on which it turns read-only.
     pub(crate) fn turn_read_only(&self) {
         let device = self.device.as_deref().unwrap().trim_start_matches("/dev/");
@@ -97,6 +103,16 @@ fcntl.ioctl(device, 0x4c04, bytes(info))";
             "ext4" => run("e2fsck", &["-f", "-n", device]),
             _ => run("xfs_repair", &["-n", device]),
         };
+    }
+}
+
+/// A file system that stands still.
+pub(crate) struct Frozen(PathBuf);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // Without this it could not even be unmounted.
+        let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.0).status();
     }
 }
 

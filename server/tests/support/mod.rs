@@ -12,6 +12,6 @@ mod writes;
 pub(crate) use cgroup::Cgroup;
 pub(crate) use data::{Bucket, content, files_beneath, numbered};
 pub(crate) use http::{Client, Reply};
-pub(crate) use loopfs::{LoopFs, require_root};
+pub(crate) use loopfs::{Frozen, LoopFs, require_root};
 pub(crate) use process::{Node, Site, metric};
 pub(crate) use writes::{Known, Writes};

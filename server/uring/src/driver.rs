@@ -14,6 +14,8 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
+/// Threads that the kernel may have for operations of one thread's rings that wait for a disk.
+const WAITING_MAX: u32 = 256;
 /// Completions of cancellations carry this; nobody waits for them.
 const NOBODY: u64 = u64::MAX;
 /// Times that a full submission queue is handed over before an operation fails; the kernel refuses only for want of
@@ -66,6 +68,8 @@ impl Driver {
     pub fn new(config: DriverConfig) -> io::Result<Self> {
         let ring = open_ring(config.entries)?;
         let features = Features::probe(&ring)?;
+        // A disk that does not answer keeps the kernel's threads that wait for it; others must still find some.
+        ring.submitter().register_iowq_max_workers(&mut [WAITING_MAX, 0])?;
         let table = ring.submitter().register_buffers_sparse(config.pool.segments() as u32).is_ok();
         let inner = Rc::new(Inner {
             ring: RefCell::new(ring),
@@ -228,6 +232,12 @@ impl Driver {
 
     pub(crate) fn await_notification(&self, key: usize, memory: Box<dyn Any>, on_copied: fn(&dyn Any)) {
         self.inner.slots.borrow_mut().await_notification(key, memory, on_copied);
+    }
+
+    /// As [`Driver::abandon`], but what is under way is not cancelled.
+    pub(crate) fn let_go(&self, key: usize, memory: Box<dyn Any>) {
+        // What is left of it is dropped behind the borrow: that may run code that comes back to this driver.
+        let _abandoned = self.inner.slots.borrow_mut().abandon(key, memory);
     }
 
     pub(crate) fn abandon(&self, key: usize, memory: Box<dyn Any>) {

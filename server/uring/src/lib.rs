@@ -12,6 +12,7 @@
 //! * [`Grower`] makes the memory of pools resident ahead of demand, on threads of its own; [`Tender`] takes it in.
 //! * [`DirectFile`] is a file opened with `O_DIRECT` whose alignment came from `statx`.
 //! * [`Mailbox`] carries values from other cores and rings this core's bell only when it sleeps.
+//! * [`Helpers`] are threads for calls that may wait for a disk; [`Offload`] is one core's way to them and back.
 //! * [`Executor`] runs a core's tasks and its ring; its thread sleeps in the ring only, and never on work.
 //! * [`block_on()`] is an executor for a thread that has none: a tool's or a test's.
 //! * [`fault`] has steps fail that a test names.
@@ -26,7 +27,9 @@ mod executor;
 pub mod fault;
 mod file;
 mod growth;
+mod helpers;
 mod mailbox;
+mod offload;
 mod op;
 mod ops;
 mod pool;
@@ -42,9 +45,11 @@ pub use executor::{
     Executor, LoopStats, Pulse, SLEEP_MAX, STEP_BUCKETS, Task, loop_stats, spawn_local, step_bucket_ns,
     yield_now,
 };
-pub use file::{DirectFile, OpenMode};
+pub use file::{ClosedAside, DirectFile, OpenMode, Opened};
 pub use growth::{Grower, Tender};
+pub use helpers::{HelperStats, Helpers};
 pub use mailbox::{MailFull, MailReceiver, MailSender, Mailbox};
+pub use offload::Offload;
 pub use op::Op;
 pub use ops::{AcceptStream, ZcVerdict};
 pub use pool::{Buf, Chunk, Pool, PoolConfig, PoolStats};

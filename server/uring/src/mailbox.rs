@@ -1,13 +1,18 @@
 //! Values from other cores, bounded, with a bell that is rung only for a sleeper.
 
 use crate::driver::Driver;
+use crate::op::Op;
+use crate::ops::Readable;
 use rustix::event::{EventfdFlags, eventfd};
+use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::task::{Context, Poll, ready};
 
 /// The receiving end: belongs to one core.
 pub struct Mailbox<T> {
@@ -15,6 +20,8 @@ pub struct Mailbox<T> {
     bell: Arc<Bell>,
     // The same descriptor in the form that operations keep alive.
     bell_fd: Rc<OwnedFd>,
+    /// The wait for the bell, while there is one.
+    ringing: Option<Op<Readable>>,
 }
 
 /// The sending end; any thread may hold one.
@@ -51,19 +58,30 @@ impl<T> Mailbox<T> {
     /// # Errors
     /// Only for a broken ring.
     pub async fn next(&mut self, driver: &Driver) -> io::Result<T> {
+        poll_fn(|cx| self.poll_next(driver, cx)).await
+    }
+
+    /// The same for one who polls. The waker of the last poll is woken.
+    pub(crate) fn poll_next(&mut self, driver: &Driver, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             if let Ok(letter) = self.letters.try_recv() {
-                return Ok(letter);
+                return Poll::Ready(Ok(letter));
             }
-            self.bell.asleep.store(true, Ordering::SeqCst);
-            // Pairs with the fence in `send`: either we see the letter or the sender sees us asleep.
-            fence(Ordering::SeqCst);
-            if let Ok(letter) = self.letters.try_recv() {
-                self.bell.asleep.store(false, Ordering::SeqCst);
-                return Ok(letter);
-            }
-            crate::fault::step("mailbox")?;
-            driver.readable(&self.bell_fd).await?;
+            let Some(ringing) = &mut self.ringing else {
+                self.bell.asleep.store(true, Ordering::SeqCst);
+                // Pairs with the fence in `send`: either we see the letter or the sender sees us asleep.
+                fence(Ordering::SeqCst);
+                if let Ok(letter) = self.letters.try_recv() {
+                    self.bell.asleep.store(false, Ordering::SeqCst);
+                    return Poll::Ready(Ok(letter));
+                }
+                crate::fault::step("mailbox")?;
+                self.ringing = Some(driver.readable(&self.bell_fd));
+                continue;
+            };
+            let rung = ready!(Pin::new(ringing).poll(cx));
+            self.ringing = None;
+            rung?;
             // An empty counter is fine: it was rung for a letter that has been taken already.
             let _ = rustix::io::read(&*self.bell_fd, &mut [0u8; 8]);
         }
@@ -83,7 +101,7 @@ impl<T> MailReceiver<T> {
     /// When the bell's descriptor cannot be duplicated.
     pub fn open(self) -> io::Result<Mailbox<T>> {
         let bell_fd = Rc::new(self.bell.fd.try_clone()?);
-        Ok(Mailbox { letters: self.letters, bell: self.bell, bell_fd })
+        Ok(Mailbox { letters: self.letters, bell: self.bell, bell_fd, ringing: None })
     }
 }
 

@@ -55,6 +55,13 @@ impl<T: Operation> Op<T> {
         let key = driver.push_single(entry);
         Self { driver: driver.clone(), key, operation: Some(operation) }
     }
+
+    /// Lets it take its course; nobody waits for the outcome.
+    pub fn detach(mut self) {
+        if let Some(operation) = self.operation.take() {
+            self.driver.let_go(self.key, Box::new(operation));
+        }
+    }
 }
 
 // The operation is only moved, never pinned: its addresses do not lead into itself (see `Operation`).

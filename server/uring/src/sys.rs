@@ -149,6 +149,14 @@ pub fn touch(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::futimens(file, &rustix::fs::Timestamps { last_access: now, last_modification: now })?)
 }
 
+/// Flushes a file or a directory to the medium.
+///
+/// # Errors
+/// What the kernel says; then nothing is known of what was written since the last flush.
+pub fn flush(file: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(rustix::fs::fsync(file)?)
+}
+
 /// Gives a new file its size and its blocks. Direct writes that neither extend a file nor allocate run in the ring
 /// itself; others are handed to a kernel thread, at the price of two task switches each.
 ///

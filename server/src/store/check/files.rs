@@ -4,6 +4,7 @@ use super::look::{TRIES, readable};
 use super::{Check, Finding, digest_of};
 use crate::error::{Error, Kind, Result};
 use crate::store::BLOCK_BYTES;
+use crate::store::disk::Disk;
 use crate::store::entry::{BucketRef, Entry, Key, parse_index_key};
 use crate::store::lane::{Lane, Walk, name_of};
 use crate::store::mountpath::Mountpath;
@@ -17,7 +18,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, OpenMode, sys};
+use uring::{OpenMode, Opened, sys};
 use wire::lom::{BlockCrcs, ObjectMeta};
 
 /// A file with good metadata that the index does not know, or knows otherwise.
@@ -35,9 +36,10 @@ pub(super) type Strays = HashMap<(usize, u16), Vec<Stray>>;
 
 impl Stray {
     /// Its metadata, if it is still the same file.
-    pub(super) fn still_there(&self, lane: &Lane) -> Option<ObjectMeta> {
-        let meta = meta_of(&lane.mountpath.path.join(&self.path)).ok()?;
-        (meta.generation == self.generation).then_some(meta)
+    pub(super) async fn still_there(&self, lane: &Lane) -> Result<Option<ObjectMeta>> {
+        let path = lane.mountpath.path.join(&self.path);
+        let meta = lane.disk.look(move |_| Ok(meta_of(&path).ok())).await?;
+        Ok(meta.filter(|meta| meta.generation == self.generation))
     }
 }
 
@@ -49,7 +51,7 @@ impl Check<'_> {
         self.count(|counts| counts.files += 1);
         for _ in 0..TRIES {
             lane.settled(&entry).await?;
-            let wrong = self.wrong_with(&lane.mountpath, &name_key, Some(&entry)).await?;
+            let wrong = self.wrong_with(&lane.disk, &name_key, Some(&entry)).await?;
             let Some(what) = wrong else { return Ok(()) };
             self.barrier(lane).await?;
             match lane.lookup(key).await? {
@@ -58,7 +60,7 @@ impl Check<'_> {
                 }
                 Some(now) if now.place.is_file() && self.store.is_alive(bucket_id) => {
                     // The file itself may have come to what the entry says since.
-                    let Some(_) = self.wrong_with(&lane.mountpath, &name_key, Some(&entry)).await? else {
+                    let Some(_) = self.wrong_with(&lane.disk, &name_key, Some(&entry)).await? else {
                         return Ok(());
                     };
                     self.found(lane, |finding| {
@@ -75,22 +77,12 @@ impl Check<'_> {
     }
 
     /// What is wrong with an object's file. The sidecar that it or its entry names is noted.
-    async fn wrong_with(
-        &self,
-        mountpath: &Arc<Mountpath>,
-        key: &Key,
-        expected: Option<&Entry>,
-    ) -> Result<Option<String>> {
+    async fn wrong_with(&self, disk: &Disk, key: &Key, expected: Option<&Entry>) -> Result<Option<String>> {
         let named = expected.and_then(Entry::sidecar).map(|id| (key.mountpath, id));
         self.sidecars.borrow_mut().extend(named);
-        let opened = DirectFile::open(mountpath.dir(), &key.path(), OpenMode::Read);
-        let file = match opened {
-            Ok(file) => file,
-            Err(e) => return Ok(Some(format!("its file cannot be opened: {e}"))),
-        };
-        let meta = match readable(read_meta(&file))? {
-            Ok(Some(meta)) => meta,
-            Ok(None) => return Ok(Some("its file has no metadata".to_owned())),
+        let path = key.path();
+        let (meta, size_bytes) = match disk.look(move |mountpath| look_at(mountpath, &path)).await? {
+            Ok(seen) => seen,
             Err(why) => return Ok(Some(why)),
         };
         let has_sidecar = match &meta.block_crcs {
@@ -112,21 +104,20 @@ impl Check<'_> {
         if expected.is_some_and(|entry| digest_of(&index_key, entry) != digest_of(&index_key, &there)) {
             return Ok(Some("the index says other than the metadata of its file".to_owned()));
         }
-        let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
         if size_bytes != meta.size {
             return Ok(Some(format!("its file has {size_bytes} bytes, its metadata say {}", meta.size)));
         }
-        drop(file);
-        Ok(readable(self.read_through(mountpath, key, &meta).await)?.err())
+        Ok(readable(self.read_through(disk, key, &meta).await)?.err())
     }
 
     /// Reads a file whole.
-    async fn read_through(&self, mountpath: &Arc<Mountpath>, key: &Key, meta: &ObjectMeta) -> Result<()> {
-        let crcs = sidecar::load(mountpath, meta.block_crcs.clone())?;
+    async fn read_through(&self, disk: &Disk, key: &Key, meta: &ObjectMeta) -> Result<()> {
+        let crcs = meta.block_crcs.clone();
+        let crcs = disk.look(move |mountpath| sidecar::load(mountpath, crcs)).await?;
         if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
             return Err(Error::corrupt(format!("it has {} block checksums", crcs.len())));
         }
-        let object = Rc::new(OpenObject::load(mountpath, key, meta.generation)?);
+        let object = Rc::new(OpenObject::load(disk, key, meta.generation).await?);
         let mut reader = Reader::new(self.store.driver.clone(), object, 0..meta.size);
         loop {
             let len = match reader.next().await? {
@@ -142,14 +133,19 @@ impl Check<'_> {
     /// an index are verified here.
     pub(super) async fn walk(&self) -> Result<Strays> {
         let mut strays = Strays::new();
-        for at in 0..self.store.mountpaths.len() {
-            let Some(mountpath) = self.store.mountpaths.get(at) else { continue };
+        for (at, disk) in self.store.disks.iter().enumerate() {
             for bucket in self.plan.buckets.values() {
-                let mut walk = Walk::new(mountpath.path.join(bucket.dir()).join("%ob"));
-                let fail = |e: std::io::Error| Error::disk("walk a mountpath", &e);
-                while let Some(files) = walk.next_dir().map_err(fail)? {
+                let mut walk = Walk::new(disk.mountpath().path.join(bucket.dir()).join("%ob"));
+                loop {
+                    let step = move |_: &Arc<Mountpath>| {
+                        let files = walk.next_dir().map_err(|e| Error::disk("walk a mountpath", &e))?;
+                        Ok((walk, files))
+                    };
+                    let files;
+                    (walk, files) = disk.look(step).await?;
+                    let Some(files) = files else { break };
                     for path in files {
-                        self.walk_file(at, mountpath, bucket, &walk.root, &path, &mut strays).await?;
+                        self.walk_file(at, disk, bucket, &walk.root, &path, &mut strays).await?;
                     }
                     // The directories are many and cost nothing that is counted in bytes.
                     self.advance(4096).await?;
@@ -162,12 +158,13 @@ impl Check<'_> {
     async fn walk_file(
         &self,
         at: usize,
-        mountpath: &Arc<Mountpath>,
+        disk: &Disk,
         bucket: &Arc<BucketRef>,
         root: &Path,
         path: &Path,
         strays: &mut Strays,
     ) -> Result<()> {
+        let mountpath = disk.mountpath();
         let shown = path.strip_prefix(&mountpath.path).unwrap_or(path).display().to_string();
         let tell = |lane: Option<u16>, what: String| {
             let finding = Finding::damaged(&mountpath.path, what);
@@ -188,7 +185,7 @@ impl Check<'_> {
         let index_key = key.index_key();
         if !self.is_usable(lane) {
             self.count(|counts| counts.files += 1);
-            let wrong = self.wrong_with(mountpath, &key, None).await?;
+            let wrong = self.wrong_with(disk, &key, None).await?;
             wrong.into_iter().for_each(|what| tell(Some(lane.number), what));
             return Ok(());
         }
@@ -200,15 +197,17 @@ impl Check<'_> {
             Err(e) if e.kind == Kind::Rebuilding => return Ok(()),
             Err(e) => return Err(e),
         }
-        match meta_of(path) {
+        let there = path.to_path_buf();
+        let look = move |_: &Arc<Mountpath>| Ok(meta_of(&there).map_err(|why| (why, there.exists())));
+        match disk.look(look).await? {
             Ok(meta) if (meta.bucket_id, &meta.name) == (bucket.id, &key.name) => {
                 let stray = Stray { index_key, path: shown, generation: meta.generation, deleted: false };
                 strays.entry((at, lane.number)).or_default().push(stray);
             }
             Ok(meta) => tell(Some(lane.number), format!("its metadata are those of {:?}", meta.name)),
             // Removed since it was listed.
-            Err(_) if !path.exists() => {}
-            Err(why) => tell(Some(lane.number), format!("it is no object that can be used: {why}")),
+            Err((_, false)) => {}
+            Err((why, true)) => tell(Some(lane.number), format!("it is no object that can be used: {why}")),
         }
         Ok(())
     }
@@ -217,6 +216,21 @@ impl Check<'_> {
     fn lane(&self, mountpath: usize, number: u16) -> Option<&Rc<Lane>> {
         self.store.lanes.get(mountpath)?.get(usize::from(number))?.as_ref()
     }
+}
+
+/// The metadata of an object's file and its size; the inner error is a finding.
+fn look_at(mountpath: &Mountpath, path: &str) -> Result<Result<(ObjectMeta, u64), String>> {
+    let file = match Opened::open(mountpath.dir(), path, OpenMode::Read) {
+        Ok(file) => file,
+        Err(e) => return Ok(Err(format!("its file cannot be opened: {e}"))),
+    };
+    let meta = match readable(read_meta(&file))? {
+        Ok(Some(meta)) => meta,
+        Ok(None) => return Ok(Err("its file has no metadata".to_owned())),
+        Err(why) => return Ok(Err(why)),
+    };
+    let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
+    Ok(Ok((meta, size_bytes)))
 }
 
 /// The metadata of a file.

@@ -8,11 +8,13 @@ use super::look::TRIES;
 use super::{Check, Class, digest_of, leftovers};
 use crate::error::{Kind, Result};
 use crate::store::entry::{Entry, index_key, parse_index_key};
-use crate::store::lane::{Found, Lane, SegmentReader, extent_of, file_name};
+use crate::store::lane::{Found, Lane, extent_of, file_name};
+use crate::store::mountpath::Mountpath;
 use crate::store::place::{Extent, Place};
 use crate::store::value;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use wire::segment::Record;
 
 /// Segment and byte of an object's data.
@@ -38,16 +40,20 @@ pub(super) struct LaneCheck<'c> {
 }
 
 /// What a lane will have to read.
-pub(super) fn bytes_of(lane: &Lane) -> Result<u64> {
+pub(super) async fn bytes_of(lane: &Lane) -> Result<u64> {
+    let files = files_bytes(lane);
+    let (segments, dir) = (lane.segments().await?, lane.path());
+    let look = move |_: &Arc<Mountpath>| {
+        let len = |number| std::fs::metadata(dir.join(file_name(number))).map_or(0, |file| file.len());
+        Ok(segments.into_iter().map(|(number, end)| end.unwrap_or_else(|| len(number))).sum::<u64>())
+    };
+    Ok(files + lane.disk.look(look).await?)
+}
+
+fn files_bytes(lane: &Lane) -> u64 {
     let ledger = lane.ledger.borrow();
     let live: u64 = ledger.segments().map(|(_, account)| account.live_bytes()).sum();
-    let files = ledger.all().size_bytes.saturating_sub(live);
-    let mut segments = 0;
-    for (number, end) in lane.segments()? {
-        let len = || std::fs::metadata(lane.path().join(file_name(number))).map_or(0, |file| file.len());
-        segments += end.unwrap_or_else(len);
-    }
-    Ok(files + segments)
+    ledger.all().size_bytes.saturating_sub(live)
 }
 
 /// Checks a lane; `strays` are files that its index does not know.
@@ -63,7 +69,7 @@ pub(super) async fn check(check: &Check<'_>, lane: &Rc<Lane>, strays: Vec<Stray>
     if compares {
         this.missing().await?;
         this.unknown().await?;
-        this.nameless()?;
+        this.nameless().await?;
     }
     this.strays().await
 }
@@ -191,12 +197,10 @@ impl LaneCheck<'_> {
     /// What is wrong with the record of an entry.
     async fn wrong_at(&self, key: &[u8], entry: &Entry, extent: &Extent) -> Result<Option<String>> {
         let begin = extent.offset.saturating_sub(extent.head_bytes.into());
-        let found =
-            match SegmentReader::open(self.lane.driver(), self.lane.dir(), &file_name(extent.segment), begin)
-            {
-                Ok(mut reader) => reader.next().await,
-                Err(e) => Err(e),
-            };
+        let found = match self.lane.segment_reader(&file_name(extent.segment), begin).await {
+            Ok(mut reader) => reader.next().await,
+            Err(e) => Err(e),
+        };
         Ok(match found {
             Ok(Found::Record { offset, record: Record::Object { meta, head_len }, intact, .. })
                 if offset == begin =>
@@ -224,7 +228,7 @@ impl LaneCheck<'_> {
             self.check.barrier(self.lane).await?;
             self.read_deletions().await?;
         }
-        let there: Vec<u64> = self.lane.segments()?.into_iter().map(|(number, _)| number).collect();
+        let there: Vec<u64> = self.lane.segments().await?.into_iter().map(|(number, _)| number).collect();
         for (key, Unknown { at, .. }) in std::mem::take(&mut self.unknown) {
             let Some((bucket_id, name)) = parse_index_key(&key) else { continue };
             let known = self.lane.lookup(&key).await?.is_some();
@@ -242,13 +246,14 @@ impl LaneCheck<'_> {
     }
 
     /// Files in the lane's directory that are neither segments nor the index's. Only on a store that nobody uses.
-    fn nameless(&self) -> Result<()> {
+    async fn nameless(&self) -> Result<()> {
         if !self.check.store.committers.is_empty() {
             return Ok(());
         }
         let mut known: HashSet<String> = self.lane.index().file_names().into_iter().collect();
-        known.extend(self.lane.segments()?.into_iter().map(|(number, _)| file_name(number)));
-        for path in leftovers::list(&self.lane.path())? {
+        known.extend(self.lane.segments().await?.into_iter().map(|(number, _)| file_name(number)));
+        let dir = self.lane.path();
+        for path in self.lane.disk.look(move |_| leftovers::list(&dir)).await? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if !known.contains(&name) {
                 self.check.found(self.lane, |finding| {
@@ -268,7 +273,7 @@ impl LaneCheck<'_> {
         }
         self.check.barrier(self.lane).await?;
         for stray in std::mem::take(&mut self.strays) {
-            let Some(meta) = stray.still_there(self.lane) else { continue };
+            let Some(meta) = stray.still_there(self.lane).await? else { continue };
             let now = if self.compares { self.lane.lookup(&stray.index_key).await? } else { None };
             if now.as_ref().is_some_and(|now| now.place.is_file() && now.generation == meta.generation) {
                 continue;

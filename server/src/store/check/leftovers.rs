@@ -2,6 +2,7 @@
 
 use super::{Finding, Observer, SidecarId};
 use crate::error::{Error, Result};
+use crate::store::Store;
 use crate::store::entry::BucketRef;
 use crate::store::mountpath::{Mountpath, SIDECAR_DIR, TRASH_DIR, WORK_DIR};
 use crate::store::sidecar;
@@ -19,8 +20,12 @@ const GRACE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// What the disk says.
-pub(crate) fn sidecars_there(mountpaths: &[Arc<Mountpath>]) -> Result<Vec<Vec<PathBuf>>> {
-    mountpaths.iter().map(|mountpath| list(&mountpath.path.join(SIDECAR_DIR))).collect()
+pub(crate) async fn sidecars_there(store: &Store) -> Result<Vec<Vec<PathBuf>>> {
+    let mut there = Vec::new();
+    for disk in &store.disks {
+        there.push(disk.look(|mountpath| list(&mountpath.path.join(SIDECAR_DIR))).await?);
+    }
+    Ok(there)
 }
 
 /// Says what nobody names, of the sidecars that were there before the check began; and, on a store that nobody uses, what
@@ -28,39 +33,52 @@ pub(crate) fn sidecars_there(mountpaths: &[Arc<Mountpath>]) -> Result<Vec<Vec<Pa
 ///
 /// # Errors
 /// What the disk says.
-pub(crate) fn leftovers(
-    mountpaths: &[Arc<Mountpath>],
-    sidecars: &[Vec<PathBuf>],
+pub(crate) async fn leftovers(
+    store: &Store,
+    sidecars: Vec<Vec<PathBuf>>,
     named: &[SidecarId],
     buckets: Option<&[Arc<BucketRef>]>,
     observer: &dyn Observer,
 ) -> Result<()> {
     let named: HashSet<SidecarId> = named.iter().copied().collect();
-    for (at, mountpath) in mountpaths.iter().enumerate() {
-        let known: HashSet<PathBuf> = named
-            .iter()
-            .filter(|(mountpath, _)| *mountpath == at)
-            .map(|(_, id)| mountpath.path.join(sidecar::path_of(*id)))
-            .collect();
-        let tell = |path: &Path, what: &str| {
-            let file = path.strip_prefix(&mountpath.path).unwrap_or(path).display().to_string();
-            observer.found(Finding { file: Some(file), ..Finding::leftover(&mountpath.path, what) });
-        };
-        let unknown = sidecars.get(at).into_iter().flatten().filter(|path| !known.contains(*path));
-        for path in unknown.filter(|path| is_there(path, buckets.is_none())) {
-            tell(path, "block checksums that no object names");
+    for ((at, disk), mut sidecars) in store.disks.iter().enumerate().zip(sidecars) {
+        let path_of = |id| disk.mountpath().path.join(sidecar::path_of(id));
+        let known: HashSet<PathBuf> =
+            named.iter().filter(|(mountpath, _)| *mountpath == at).map(|(_, id)| path_of(*id)).collect();
+        sidecars.retain(|path| !known.contains(path));
+        let buckets = buckets.map(<[_]>::to_vec);
+        let look = move |mountpath: &Arc<Mountpath>| look(mountpath, sidecars, buckets.as_deref());
+        for (path, what) in disk.look(look).await? {
+            let root = &disk.mountpath().path;
+            let file = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            observer.found(Finding { file: Some(file), ..Finding::leftover(root, what) });
         }
-        let Some(buckets) = buckets else { continue };
-        for dir in list(&mountpath.path.join("@ais"))? {
-            let name = dir.file_name().and_then(|name| name.to_str());
-            if !buckets.iter().any(|bucket| Some(bucket.name.as_str()) == name) {
-                tell(&dir, "there is no such bucket");
-            }
-        }
-        list(&mountpath.path.join(WORK_DIR))?.iter().for_each(|path| tell(path, "an object half written"));
-        list(&mountpath.path.join(TRASH_DIR))?.iter().for_each(|path| tell(path, "a bucket half removed"));
     }
     Ok(())
+}
+
+/// What is left over on one mountpath, of these sidecars and of the rest.
+fn look(
+    mountpath: &Mountpath,
+    sidecars: Vec<PathBuf>,
+    buckets: Option<&[Arc<BucketRef>]>,
+) -> Result<Vec<(PathBuf, &'static str)>> {
+    let unknown = sidecars.into_iter().filter(|path| is_there(path, buckets.is_none()));
+    let mut found: Vec<_> = unknown.map(|path| (path, "block checksums that no object names")).collect();
+    let Some(buckets) = buckets else { return Ok(found) };
+    for dir in list(&mountpath.path.join("@ais"))? {
+        let name = dir.file_name().and_then(|name| name.to_str());
+        if !buckets.iter().any(|bucket| Some(bucket.name.as_str()) == name) {
+            found.push((dir, "there is no such bucket"));
+        }
+    }
+    found.extend(
+        list(&mountpath.path.join(WORK_DIR))?.into_iter().map(|path| (path, "an object half written")),
+    );
+    found.extend(
+        list(&mountpath.path.join(TRASH_DIR))?.into_iter().map(|path| (path, "a bucket half removed")),
+    );
+    Ok(found)
 }
 
 fn is_there(path: &Path, in_use: bool) -> bool {

@@ -5,7 +5,7 @@ use super::look::readable;
 use super::{Class, Finding, digest_of};
 use crate::error::Result;
 use crate::store::entry::{Entry, index_key};
-use crate::store::lane::{BATCH_BYTES_MAX, Found, Position, SegmentReader, extent_of, file_name};
+use crate::store::lane::{BATCH_BYTES_MAX, Found, Position, extent_of, file_name};
 use crate::store::place::Place;
 use wire::lom::ObjectMeta;
 use wire::segment::{Deletion, Record};
@@ -25,14 +25,14 @@ struct Segment {
 
 impl LaneCheck<'_> {
     pub(super) async fn segments(&mut self) -> Result<()> {
-        let segments = self.lane.segments()?;
+        let segments = self.lane.segments().await?;
         let last = segments.last().map(|(number, _)| *number);
         for (number, end) in segments {
             let is_last = Some(number) == last && self.check.store.committers.is_empty();
             let mut segment = Segment { number, end, is_last, doubtful: Vec::new(), last_whole: 0 };
             let name = file_name(number);
             if let Err(why) = readable(self.segment(&mut segment, &name).await)?
-                && self.lane.path().join(&name).exists()
+                && self.is_there(&name).await?
             {
                 self.told(&segment, None, format!("it cannot be read: {why}"));
             }
@@ -41,8 +41,13 @@ impl LaneCheck<'_> {
         Ok(())
     }
 
+    async fn is_there(&self, name: &str) -> Result<bool> {
+        let path = self.lane.path().join(name);
+        self.lane.disk.look(move |_| Ok(path.exists())).await
+    }
+
     async fn segment(&mut self, segment: &mut Segment, name: &str) -> Result<()> {
-        let mut reader = SegmentReader::open(self.lane.driver(), self.lane.dir(), name, 0)?;
+        let mut reader = self.lane.segment_reader(name, 0).await?;
         let limit = segment.end.unwrap_or(reader.file_bytes());
         self.check.count(|counts| counts.segments += 1);
         let mut passed = 0;
@@ -185,11 +190,11 @@ impl LaneCheck<'_> {
         // Copies go to the end: the list must be looked at again until there is nothing behind it.
         let mut from = 0;
         while let Some(&(number, end)) =
-            self.lane.segments()?.iter().find(|(number, end)| *number >= from && *end != Some(0))
+            self.lane.segments().await?.iter().find(|(number, end)| *number >= from && *end != Some(0))
         {
             from = number + 1;
             let name = file_name(number);
-            let reader = SegmentReader::open(self.lane.driver(), self.lane.dir(), &name, 0);
+            let reader = self.lane.segment_reader(&name, 0).await;
             let Ok(mut reader) = reader else { continue };
             let limit = end.unwrap_or(reader.file_bytes());
             loop {

@@ -85,7 +85,7 @@ impl Store {
             stretch: Cell::new((Instant::now(), 0)),
         };
         for lane in self.lanes() {
-            observer.expect(lane::bytes_of(lane)?);
+            observer.expect(lane::bytes_of(lane).await?);
         }
         for lane in self.lanes() {
             if !check.index_is_usable(lane).await? {

@@ -4,12 +4,13 @@ use super::log::Position;
 use super::open::{LaneSetup, OpenedLane, decode_checkpoint, lane_dir};
 use super::{Lane, Ledger};
 use crate::error::{Error, Kind, Result};
+use crate::store::mountpath::Mountpath;
 use lsm::{LaneIndex, Opened};
 use std::collections::HashMap;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
-use uring::Driver;
+use std::sync::Arc;
 
 /// A lane as it lies on the disk.
 pub(crate) struct Inspected {
@@ -58,17 +59,8 @@ impl LaneSetup {
 
 impl Lane {
     /// The directory of segments and index.
-    pub(crate) fn dir(&self) -> BorrowedFd<'_> {
-        self.dir.as_fd()
-    }
-
-    /// The same as a path.
     pub(crate) fn path(&self) -> PathBuf {
         self.mountpath.path.join(lane_dir(self.number))
-    }
-
-    pub(crate) fn driver(&self) -> &Driver {
-        &self.driver
     }
 
     /// The log up to here is in the durable index.
@@ -80,11 +72,14 @@ impl Lane {
     ///
     /// # Errors
     /// What the disk says.
-    pub(crate) fn segments(&self) -> Result<Vec<(u64, Option<u64>)>> {
+    pub(crate) async fn segments(&self) -> Result<Vec<(u64, Option<u64>)>> {
         let written = self.log.written();
         let path = self.path();
-        let numbers = super::open::list_segments(&path)
-            .map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))?;
+        let list = move |_: &Arc<Mountpath>| {
+            super::open::list_segments(&path)
+                .map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))
+        };
+        let numbers = self.disk.look(list).await?;
         let ledger = self.ledger.borrow();
         let ends: HashMap<u64, u64> =
             ledger.segments().map(|(number, account)| (number, account.end)).collect();

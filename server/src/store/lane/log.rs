@@ -6,23 +6,21 @@
 //! was acknowledged therefore never lies behind a gap.
 
 use super::buffers::{BATCH_BYTES_MAX, BatchBuffers};
+use super::prepare::{self, Plan, Prepared};
 use crate::error::{Error, Result};
 use crate::fault;
-use crate::store::mountpath::Mountpath;
+use crate::store::disk::Disk;
 use futures_channel::oneshot;
 use futures_util::future::select;
 use std::cell::RefCell;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
-use uring::{Buf, DirectFile, Driver, LEAF_BYTES, OpenMode, sys};
+use uring::{Buf, DirectFile, Driver, LEAF_BYTES};
 use wire::api::bprops::SEGMENT_OBJECT_SIZE;
 use wire::segment::{self, Deletion};
 
-/// A segment is allocated in steps that double from this one on.
-const STEP_BYTES_MIN: u64 = 64 << 10;
 /// Room kept for the padding record of a batch.
 const PADDING_BYTES_MAX: usize = LEAF_BYTES + segment::BLOCK_BYTES;
 // A batch holds any record: of the largest object of a segment, or of the longest name.
@@ -72,15 +70,24 @@ struct State {
     ending: bool,
     /// Everything before is written.
     settled: Position,
+    /// The segment that a helper makes or enlarges.
+    preparing: Option<u64>,
     /// Why nothing more is taken: a write has failed, here or elsewhere on the mountpath.
     broken: Option<Error>,
+}
+
+/// What a wait for room begins with.
+enum Next {
+    Wait(oneshot::Receiver<()>),
+    WaitForMemory(oneshot::Receiver<()>),
+    Prepare(Buf),
 }
 
 /// The log of one lane.
 pub(crate) struct Log {
     driver: Driver,
-    mountpath: Arc<Mountpath>,
-    dir: Rc<OwnedFd>,
+    disk: Disk,
+    lane: u16,
     buffers: Rc<BatchBuffers>,
     /// Bytes of a segment after which the next one is begun.
     segment_bytes: u64,
@@ -106,19 +113,27 @@ impl Log {
     /// A log whose next segment has this number.
     pub(crate) fn new(
         driver: Driver,
-        mountpath: Arc<Mountpath>,
-        dir: Rc<OwnedFd>,
+        disk: Disk,
+        lane: u16,
         buffers: Rc<BatchBuffers>,
         segment_bytes: u64,
         step_bytes_max: u64,
         next_segment: u64,
     ) -> Self {
         let settled = Position { segment: next_segment, offset: 0 };
-        let state = State { open: None, batch: None, next_segment, ending: false, settled, broken: None };
+        let state = State {
+            open: None,
+            batch: None,
+            next_segment,
+            ending: false,
+            settled,
+            preparing: None,
+            broken: None,
+        };
         Self {
             driver,
-            mountpath,
-            dir,
+            disk,
+            lane,
             buffers,
             segment_bytes,
             step_bytes_max,
@@ -131,8 +146,8 @@ impl Log {
     pub(super) fn another(&self, next_segment: u64) -> Self {
         Self::new(
             self.driver.clone(),
-            Arc::clone(&self.mountpath),
-            Rc::clone(&self.dir),
+            self.disk.clone(),
+            self.lane,
             Rc::clone(&self.buffers),
             self.segment_bytes,
             self.step_bytes_max,
@@ -142,46 +157,63 @@ impl Log {
 
     /// Ends the open segment, so that all files stay as they are until the next record; there must be none that is not
     /// written yet.
-    pub(super) fn come_to_rest(&self) -> Result<()> {
-        let mut state = self.state.borrow_mut();
-        if state.batch.as_ref().is_some_and(|batch| batch.filled > 0) {
-            return Err(Error::internal("a record was appended to a lane that has no index"));
+    pub(super) async fn come_to_rest(&self) -> Result<()> {
+        loop {
+            let turn = {
+                let mut state = self.state.borrow_mut();
+                if state.batch.as_ref().is_some_and(|batch| batch.filled > 0) {
+                    return Err(Error::internal("a record was appended to a lane that has no index"));
+                }
+                // Room that was reserved and not used is nobody's: whoever reserves it appends at once.
+                if let Some(unused) = state.batch.take() {
+                    self.buffers.give(unused.buf);
+                }
+                if state.preparing.is_none() {
+                    break;
+                }
+                self.wait_for_change()
+            };
+            let _ = turn.await;
         }
-        // Room that was reserved and not used is nobody's: whoever reserves it appends at once.
-        if let Some(unused) = state.batch.take() {
-            self.buffers.give(unused.buf);
-        }
-        drop(state);
-        self.seal()
+        self.seal().await
     }
 
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
     pub(crate) async fn reserve(&self, len: usize) -> Result<()> {
         loop {
-            let (turn, may_come_silently) = {
+            let next = {
                 let mut state = self.state.borrow_mut();
                 if let Some(why) = &state.broken {
                     return Err(why.clone());
                 }
                 match &state.batch {
                     Some(batch) if batch.filled + len + PADDING_BYTES_MAX <= batch.buf.len() => return Ok(()),
-                    Some(batch) if batch.filled > 0 => (self.wait_for_change(), false),
+                    Some(batch) if batch.filled > 0 => Next::Wait(self.wait_for_change()),
+                    _ if state.preparing.is_some() => Next::Wait(self.wait_for_change()),
                     _ => {
                         // One that was begun and is too small holds nothing yet; others may wait for its memory.
                         state.batch.take().into_iter().for_each(|batch| self.buffers.give(batch.buf));
                         match self.buffers.take(len + PADDING_BYTES_MAX) {
-                            Ok(buf) => return self.begin_batch(&mut state, buf),
-                            Err(returned) => (returned, true),
+                            Ok(buf) => match self.begin_batch(&mut state, buf) {
+                                Ok(()) => return Ok(()),
+                                Err(buf) => Next::Prepare(buf),
+                            },
+                            Err(returned) => Next::WaitForMemory(returned),
                         }
                     }
                 }
             };
-            if may_come_silently {
-                // Memory of the pool may be free again without anybody having waited for it here.
-                select(turn, self.driver.sleep(LOOK_AGAIN)).await;
-            } else {
+            match next {
                 // An error means that nobody is left to wake us, and is found out by the next look.
-                let _ = turn.await;
+                Next::Wait(turn) => drop(turn.await),
+                // Memory of the pool may be free again without anybody having waited for it here.
+                Next::WaitForMemory(turn) => drop(select(turn, self.driver.sleep(LOOK_AGAIN)).await),
+                Next::Prepare(buf) => {
+                    let needed = buf.len() as u64;
+                    // Nothing is held while the disk is waited for.
+                    self.buffers.give(buf);
+                    self.prepare(needed).await?;
+                }
             }
         }
     }
@@ -225,7 +257,7 @@ impl Log {
                 Position { segment: batch.segment, offset: batch.start + batch.filled as u64 }
             }
             (None, Some(open)) => Position { segment: open.number, offset: open.end },
-            (None, None) => Position { segment: state.next_segment, offset: 0 },
+            (None, None) => Position { segment: state.preparing.unwrap_or(state.next_segment), offset: 0 },
         }
     }
 
@@ -288,23 +320,24 @@ impl Log {
     }
 
     /// Has the next batch go to a new segment, however much room there is in the open one.
-    pub(crate) fn end_segment(&self) -> Result<()> {
-        let mut state = self.state.borrow_mut();
-        if state.batch.is_some() {
-            state.ending = true;
-            return Ok(());
+    pub(crate) async fn end_segment(&self) -> Result<()> {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.batch.is_some() || state.preparing.is_some() {
+                state.ending = true;
+                return Ok(());
+            }
         }
-        drop(state);
-        self.seal()
+        self.seal().await
     }
 
     /// Ends the open segment: cuts off what was allocated and not used.
-    pub(crate) fn seal(&self) -> Result<()> {
+    pub(crate) async fn seal(&self) -> Result<()> {
         let open = self.state.borrow_mut().open.take();
-        open.map_or(Ok(()), |open| {
-            let cut = sys::truncate(open.file.fd().as_fd(), open.end);
-            cut.map_err(|e| self.mountpath.failed("end a segment", &e))
-        })
+        match open {
+            Some(open) => prepare::end(&self.disk, open.file.fd(), open.end).await,
+            None => Ok(()),
+        }
     }
 
     /// The segment being appended to; it must not be removed.
@@ -330,42 +363,64 @@ impl Log {
         Some(batch)
     }
 
-    fn begin_batch(&self, state: &mut State, buf: Buf) -> Result<()> {
-        let open = match self.open_room(state, buf.len() as u64) {
-            Ok(open) => open,
-            Err(e) => {
-                self.buffers.give(buf);
-                return Err(e);
-            }
-        };
+    /// Begins a batch in this memory; gives it back where the open segment has no room for it.
+    fn begin_batch(&self, state: &mut State, buf: Buf) -> std::result::Result<(), Buf> {
+        let needed = buf.len() as u64;
+        let ends = self.ends(state, needed);
+        let open = state.open.as_ref().filter(|open| !ends && open.end + needed <= open.allocated);
+        let Some(open) = open else { return Err(buf) };
         let (segment, file, start) = (open.number, open.file.clone(), open.end);
+        // One that is still empty need not be ended.
+        state.ending = false;
         state.batch = Some(Batch { segment, file, start, buf, filled: 0, deletions: (0, Vec::new()) });
         Ok(())
     }
 
-    /// The open segment with room for `needed` bytes more; a new one when the last is full.
-    fn open_room<'s>(&self, state: &'s mut State, needed: u64) -> Result<&'s mut OpenSegment> {
-        let ending = std::mem::take(&mut state.ending);
-        let ends =
-            |open: &mut OpenSegment| open.end > 0 && (ending || open.end + needed > self.segment_bytes);
-        if let Some(full) = state.open.take_if(ends) {
-            let cut = sys::truncate(full.file.fd().as_fd(), full.end);
-            cut.map_err(|e| self.mountpath.failed("end a segment", &e))?;
+    /// Whether the open segment takes no batch of this size any more.
+    fn ends(&self, state: &State, needed: u64) -> bool {
+        let is_full =
+            |open: &OpenSegment| open.end > 0 && (state.ending || open.end + needed > self.segment_bytes);
+        state.open.as_ref().is_some_and(is_full)
+    }
+
+    /// Has a helper make room in the open segment, or begin a new one. Others wait meanwhile.
+    async fn prepare(&self, needed: u64) -> Result<()> {
+        let plan = self.plan(needed);
+        let number = plan.number;
+        // Whatever happens, also when this is dropped: the others look again.
+        let _preparing = Preparing(self);
+        let Prepared { made, allocated } = plan.carry_out(&self.disk).await?;
+        let mut state = self.state.borrow_mut();
+        if let Some(file) = made {
+            state.open = Some(OpenSegment { number, file, end: 0, allocated });
+        } else if let Some(open) = state.open.as_mut().filter(|open| open.number == number) {
+            open.allocated = open.allocated.max(allocated);
         }
-        if state.open.is_none() {
-            let number = state.next_segment;
-            // A file may be there after an error, too: the next attempt takes another number.
-            state.next_segment += 1;
-            let name = file_name(number);
-            let file = uring::fault::step("segment-create")
-                .and_then(|()| DirectFile::open(self.dir.as_fd(), &name, OpenMode::CreateNew))
-                .map_err(|e| self.mountpath.failed("begin a segment", &e))?;
-            state.open = Some(OpenSegment { number, file, end: 0, allocated: 0 });
+        Ok(())
+    }
+
+    fn plan(&self, needed: u64) -> Plan {
+        let mut state = self.state.borrow_mut();
+        let full = if self.ends(&state, needed) { state.open.take() } else { None };
+        state.ending = false;
+        let end = state.open.as_ref().map_or(0, |open| open.end);
+        let number = match &state.open {
+            Some(open) => open.number,
+            None => {
+                // A file may be there after an error, too: the next attempt takes another number.
+                state.next_segment += 1;
+                state.next_segment - 1
+            }
+        };
+        state.preparing = Some(number);
+        Plan {
+            full: full.map(|full| (Rc::clone(full.file.fd()), full.end)),
+            open: state.open.as_ref().map(|open| (Rc::clone(open.file.fd()), open.allocated)),
+            lane: self.lane,
+            number,
+            needed: end + needed,
+            step_bytes_max: self.step_bytes_max,
         }
-        let open = state.open.as_mut().ok_or_else(unreserved)?;
-        let allocated = open.allocate(open.end + needed, self.step_bytes_max);
-        allocated.map_err(|e| self.mountpath.failed("allocate room in a segment", &e))?;
-        Ok(open)
     }
 
     fn wait_for_change(&self) -> oneshot::Receiver<()> {
@@ -382,22 +437,13 @@ impl Log {
     }
 }
 
-impl OpenSegment {
-    /// Allocates up to `needed` at least; space that is not there is found out before anything is promised.
-    fn allocate(&mut self, needed: u64, step_bytes_max: u64) -> io::Result<()> {
-        if needed <= self.allocated {
-            return Ok(());
-        }
-        let step = self.allocated.clamp(STEP_BYTES_MIN, step_bytes_max.max(STEP_BYTES_MIN));
-        let fd = self.file.fd().as_fd();
-        let wanted = (self.allocated + step).max(needed);
-        uring::fault::step("segment-allocate")?;
-        let allocated = match sys::allocate(fd, wanted) {
-            Err(e) if e.kind() == io::ErrorKind::StorageFull => sys::allocate(fd, needed).map(|()| needed),
-            other => other.map(|()| wanted),
-        };
-        self.allocated = allocated?;
-        Ok(())
+/// While a helper makes room.
+struct Preparing<'l>(&'l Log);
+
+impl Drop for Preparing<'_> {
+    fn drop(&mut self) {
+        self.0.state.borrow_mut().preparing = None;
+        self.0.wake_all();
     }
 }
 

@@ -11,6 +11,7 @@ mod ledger;
 mod log;
 mod open;
 mod pace;
+mod prepare;
 mod reader;
 mod rebuild;
 mod replay;
@@ -28,7 +29,7 @@ use log::Log;
 pub(crate) use log::{Position, file_name};
 pub(crate) use open::{LaneSetup, OpenedLane, lane_dir, segment_path};
 pub(crate) use pace::Pace;
-pub(crate) use reader::{Found, SegmentReader};
+pub(crate) use reader::Found;
 pub(crate) use rebuild::Rebuild;
 pub(crate) use replay::{Buckets, ReplayReport, extent_of, replay, replay_in_memory};
 use segments::SegmentFiles;
@@ -38,6 +39,7 @@ pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
 pub(crate) use walk::{Lanes, Walk, adopt_files};
 
 use super::cache::ReadCache;
+use super::disk::Disk;
 use super::entry::Entry;
 use super::mountpath::Mountpath;
 use super::place::{Extent, Place};
@@ -72,6 +74,7 @@ pub(crate) struct Lane {
     /// Index of its mountpath on the node.
     pub(crate) mountpath_index: usize,
     pub(crate) mountpath: Arc<Mountpath>,
+    pub(crate) disk: Disk,
     pub(crate) number: u16,
     dir: Rc<OwnedFd>,
     /// Another one once it has been made anew.
@@ -275,7 +278,7 @@ impl Lane {
         cache: Option<&ReadCache>,
     ) -> Result<Piece> {
         self.log.settled(Position { segment: extent.segment, offset: extent.offset }).await?;
-        let (piece, len) = self.files.read(&self.driver, &self.dir, extent, entry, cache).await?;
+        let (piece, len) = self.read_extent(extent, entry, cache).await?;
         let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
         if bytes.len() != len || !extent.matches(bytes) {
             return Err(Error::corrupt(format!(

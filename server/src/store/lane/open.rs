@@ -8,6 +8,7 @@ use super::segments::SegmentFiles;
 use super::standing::Standing;
 use super::upkeep::Failures;
 use crate::error::{Error, Kind, Result};
+use crate::store::disk::Disk;
 use crate::store::entry::parse_index_key;
 use crate::store::mountpath::{LANES_DIR, Mountpath};
 use crate::store::value::{self, number, put_number};
@@ -28,6 +29,7 @@ pub(crate) struct LaneSetup {
     pub(crate) cache: Rc<IndexCache>,
     pub(crate) buffers: Rc<BatchBuffers>,
     pub(crate) mountpath: Arc<Mountpath>,
+    pub(crate) disk: Disk,
     pub(crate) mountpath_index: usize,
     pub(crate) number: u16,
     pub(crate) segment_bytes: u64,
@@ -109,8 +111,8 @@ impl LaneSetup {
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
         let log = Log::new(
             self.driver.clone(),
-            Arc::clone(&self.mountpath),
-            Rc::clone(&dir),
+            self.disk.clone(),
+            self.number,
             self.buffers,
             self.segment_bytes,
             self.mountpath.slack_bytes(),
@@ -120,6 +122,7 @@ impl LaneSetup {
             driver: self.driver,
             mountpath_index: self.mountpath_index,
             mountpath: self.mountpath,
+            disk: self.disk,
             number: self.number,
             dir,
             index: RefCell::new(opened.index),

@@ -1,8 +1,11 @@
 //! A segment read from front to back, record by record.
 
+use super::Lane;
+use super::open::lane_dir;
 use crate::error::{Error, Result};
-use std::os::fd::AsFd;
-use uring::{DirectFile, Driver, LEAF_BYTES, OpenMode};
+use crate::store::mountpath::Mountpath;
+use std::sync::Arc;
+use uring::{DirectFile, Driver, LEAF_BYTES, OpenMode, Opened};
 use wire::segment::{BLOCK_BYTES, ParseError, Parsed, Record, parse, verify_data};
 
 /// Bytes read at a time.
@@ -30,17 +33,30 @@ pub(crate) struct SegmentReader {
     at: usize,
 }
 
-impl SegmentReader {
+impl Lane {
     /// Opens a segment to be read from `offset` on, where a record begins.
-    pub(crate) fn open(driver: &Driver, dir: impl AsFd, name: &str, offset: u64) -> Result<Self> {
-        let fail = |e| Error::disk(&format!("open segment {name}"), &e);
-        let file = DirectFile::open(dir.as_fd(), name, OpenMode::Read).map_err(fail)?;
-        let file_bytes = file.size_bytes().map_err(fail)?;
+    pub(crate) async fn segment_reader(&self, name: &str, offset: u64) -> Result<SegmentReader> {
+        let (file, file_bytes) = self.open_segment_file(name).await?;
         let start = offset - offset % LEAF_BYTES as u64;
         let at = (offset - start) as usize;
-        Ok(Self { driver: driver.clone(), file, file_bytes, window: Vec::new(), start, at })
+        let driver = self.driver.clone();
+        Ok(SegmentReader { driver, file, file_bytes, window: Vec::new(), start, at })
     }
 
+    /// Opens a segment to read it; returns its size too.
+    pub(super) async fn open_segment_file(&self, name: &str) -> Result<(DirectFile, u64)> {
+        let (name, path) = (name.to_owned(), format!("{}/{name}", lane_dir(self.number)));
+        let open = move |mountpath: &Arc<Mountpath>| {
+            let file = Opened::open(mountpath.dir(), &path, OpenMode::Read);
+            let seen = file.and_then(|file| file.size_bytes().map(|bytes| (file, bytes)));
+            seen.map_err(|e| Error::disk(&format!("open segment {name}"), &e))
+        };
+        let (file, file_bytes) = self.disk.look(open).await?;
+        Ok((file.into(), file_bytes))
+    }
+}
+
+impl SegmentReader {
     /// Bytes of the segment's file.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.file_bytes

@@ -87,7 +87,7 @@ impl Rebuild<'_> {
         }
         // Nothing is appended since the lane was lost; what was before must be in the files, under their names.
         self.committer.join(lane, After::Nothing, None, Durability::Group).await?;
-        lane.log.come_to_rest()?;
+        lane.log.come_to_rest().await?;
         fault::point("rebuild-begun");
         lane.index().retire().await;
         let opened = lane.anew(self.cache).await?;
@@ -123,8 +123,10 @@ impl Lane {
     /// What the disk says.
     pub(crate) async fn anew(&self, cache: &Rc<IndexCache>) -> Result<OpenedLane> {
         let path = self.path();
-        let segments = list_segments(&path)
-            .map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))?;
+        let list = move |_: &Arc<Mountpath>| {
+            list_segments(&path).map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))
+        };
+        let segments = self.disk.look(list).await?;
         let opened = LaneIndex::reset(self.driver.clone(), Rc::clone(&self.dir), Rc::clone(cache)).await?;
         let next_segment = segments.last().map_or(1, |last| last + 1);
         let log = self.log.another(next_segment);
@@ -140,6 +142,7 @@ impl Lane {
             driver: self.driver.clone(),
             mountpath_index: self.mountpath_index,
             mountpath: Arc::clone(&self.mountpath),
+            disk: self.disk.clone(),
             number: self.number,
             dir: Rc::clone(&self.dir),
             index: RefCell::new(opened.index),

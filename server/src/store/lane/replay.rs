@@ -7,7 +7,7 @@
 use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
 use super::open::{OpenedLane, encode_checkpoint};
-use super::reader::{Found, SegmentReader};
+use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
 use crate::store::after::Unlink;
@@ -100,7 +100,7 @@ impl Replay<'_> {
         let mut rest = segments;
         while let Some((&last, before)) = rest.split_last() {
             let name = file_name(last);
-            let mut reader = SegmentReader::open(&self.lane.driver, self.lane.dir.as_fd(), &name, 0)?;
+            let mut reader = self.lane.segment_reader(&name, 0).await?;
             if !matches!(reader.next().await?, Found::End { offset: 0 }) {
                 break;
             }
@@ -116,7 +116,7 @@ impl Replay<'_> {
 
     async fn segment(&mut self, segment: u64, offset: u64, is_last: bool) -> Result<()> {
         let name = file_name(segment);
-        let mut reader = SegmentReader::open(&self.lane.driver, self.lane.dir.as_fd(), &name, offset)?;
+        let mut reader = self.lane.segment_reader(&name, offset).await?;
         let mut doubtful: Vec<Doubtful> = Vec::new();
         let mut end = offset;
         loop {
@@ -262,7 +262,7 @@ impl Replay<'_> {
             return Ok(());
         }
         let sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }).then_some(meta.generation);
-        Unlink { path: self.key(bucket, name).path(), sidecar }.run(&self.lane.mountpath).map(drop)
+        Unlink { path: self.key(bucket, name).path(), sidecar }.run(&self.lane.mountpath)
     }
 
     fn key(&self, bucket: &Arc<BucketRef>, name: &str) -> Key {

@@ -1,5 +1,6 @@
 //! Segments opened for reading.
 
+use super::Lane;
 use super::log::file_name;
 use crate::error::{Error, Result};
 use crate::store::cache::ReadCache;
@@ -8,8 +9,7 @@ use crate::store::place::Extent;
 use crate::store::reader::Piece;
 use quick_cache::unsync::Cache;
 use std::cell::RefCell;
-use std::os::fd::{AsFd, OwnedFd};
-use uring::{DirectFile, Driver, OpenMode};
+use uring::DirectFile;
 
 /// The segments that a lane keeps open.
 pub(crate) struct SegmentFiles {
@@ -21,36 +21,50 @@ impl SegmentFiles {
         Self { open: RefCell::new(Cache::new(files_max)) }
     }
 
-    /// Opens a segment, or takes it from those that are open.
-    ///
-    /// # Errors
-    /// What the disk says; also when the segment has been reclaimed and its objects are elsewhere now.
-    pub(crate) fn open(&self, dir: &OwnedFd, segment: u64) -> Result<DirectFile> {
-        if let Some(file) = self.open.borrow_mut().get(&segment) {
-            return Ok(file.clone());
-        }
-        let file = DirectFile::open(dir.as_fd(), &file_name(segment), OpenMode::Read)
-            .map_err(|e| Error::disk(&format!("open segment {}", file_name(segment)), &e))?;
+    /// A segment that is open.
+    pub(crate) fn get(&self, segment: u64) -> Option<DirectFile> {
+        self.open.borrow_mut().get(&segment).cloned()
+    }
+
+    /// Keeps a segment open.
+    pub(crate) fn keep(&self, segment: u64, file: &DirectFile) {
         self.open.borrow_mut().insert(segment, file.clone());
-        Ok(file)
     }
 
     /// Forgets a segment that is being removed.
     pub(crate) fn forget(&self, segment: u64) {
         self.open.borrow_mut().remove(&segment);
     }
+}
+
+impl Lane {
+    /// Opens a segment, or takes it from those that are open.
+    ///
+    /// # Errors
+    /// What the disk says; also when the segment has been reclaimed and its objects are elsewhere now.
+    async fn segment_file(&self, segment: u64) -> Result<DirectFile> {
+        if let Some(file) = self.files.get(segment) {
+            return Ok(file);
+        }
+        let (file, _) = self.open_segment_file(&file_name(segment)).await?;
+        // One that has been reclaimed meanwhile would be kept from freeing its blocks.
+        let ledger = self.ledger.borrow();
+        if ledger.segments_from(segment).next().is_some_and(|(number, _)| number == segment) {
+            self.files.keep(segment, &file);
+        }
+        drop(ledger);
+        Ok(file)
+    }
 
     /// Reads an object, with what direct I/O needs around it. Returns the bytes and how many there should be; they are
     /// not verified.
-    pub(crate) async fn read(
+    pub(super) async fn read_extent(
         &self,
-        driver: &Driver,
-        dir: &OwnedFd,
         extent: &Extent,
         entry: &Entry,
         cache: Option<&ReadCache>,
     ) -> Result<(Piece, usize)> {
-        let file = self.open(dir, extent.segment)?;
+        let file = self.segment_file(extent.segment).await?;
         let align = file.align_bytes() as u64;
         let start = extent.offset - extent.offset % align;
         let skip = (extent.offset - start) as usize;
@@ -63,9 +77,9 @@ impl SegmentFiles {
         let room = cache.and_then(|cache| cache.room(entry.generation, 0, wanted));
         let buf = match room {
             Some(buf) => buf,
-            None => driver.pool().alloc(wanted).await,
+            None => self.driver.pool().alloc(wanted).await,
         };
-        let (count, buf) = driver.read_at(file.fd(), buf, wanted, start).await;
+        let (count, buf) = self.driver.read_at(file.fd(), buf, wanted, start).await;
         let count = count.and_then(|count| uring::fault::step("segment-read").map(|()| count));
         let count = count.map_err(|e| Error::disk("read", &e))?;
         let range = skip..(skip + len).min(count.max(skip));

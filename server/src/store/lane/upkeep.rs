@@ -6,7 +6,7 @@
 
 use super::log::{Position, file_name};
 use super::open::encode_checkpoint;
-use super::reader::{Found, SegmentReader};
+use super::reader::Found;
 use super::replay::extent_of;
 use super::{Lane, Unfinished};
 use crate::error::{Error, Kind, Result};
@@ -21,7 +21,6 @@ use futures_util::future::join_all;
 use std::cell::RefCell;
 use std::ffi::CString;
 use std::future::Future;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -179,7 +178,7 @@ impl Lane {
         let is_due = self.unfinished.borrow().is_some()
             || self.index().memtable_bytes() > upkeep.limits.memtable_bytes
             || log_bytes > upkeep.limits.replay_bytes
-            || self.garbage_is_due()?;
+            || self.garbage_is_due().await?;
         if is_due {
             self.checkpoint_now(upkeep.committer).await?;
         }
@@ -201,7 +200,7 @@ impl Lane {
             return Ok(true);
         }
         match self.victim() {
-            Some(victim) if self.has_room_to_reclaim(victim)? => {
+            Some(victim) if self.has_room_to_reclaim(victim).await? => {
                 let reclaimed = self.reclaim(victim, upkeep).await;
                 // One that cannot be reclaimed must not keep others from it; on a full disk it is tried again.
                 let passes = |e: &Error| matches!(e.kind, Kind::NoSpace | Kind::Rebuilding);
@@ -216,9 +215,9 @@ impl Lane {
 
     /// What is in use of a segment is written once more before the segment goes. Given up half-way that would make things
     /// worse, and other cores may be about the same.
-    fn has_room_to_reclaim(&self, victim: u64) -> Result<bool> {
+    async fn has_room_to_reclaim(&self, victim: u64) -> Result<bool> {
         let live = self.ledger.borrow_mut().segment(victim).live_bytes();
-        let available = self.mountpath.available_bytes().map_err(|e| Error::disk("look for room", &e))?;
+        let available = self.disk.available_bytes().await?;
         Ok(live == 0 || available > 2 * live + self.mountpath.slack_bytes())
     }
 
@@ -264,7 +263,7 @@ impl Lane {
 
     /// Whether there is much that only a checkpoint lets be reclaimed. What lies in the open segment is not reclaimed by
     /// that either, so the segment is ended first.
-    fn garbage_is_due(&self) -> Result<bool> {
+    async fn garbage_is_due(&self) -> Result<bool> {
         let from = self.checkpoint.get().segment;
         let much = {
             let ledger = self.ledger.borrow();
@@ -278,7 +277,7 @@ impl Lane {
             return Ok(false);
         }
         if self.log.position().segment == from {
-            self.log.end_segment()?;
+            self.log.end_segment().await?;
         }
         Ok(self.log.position().segment > from)
     }
@@ -313,7 +312,7 @@ impl Lane {
     async fn reclaim(self: &Rc<Self>, victim: u64, upkeep: &Upkeep<'_>) -> Result<()> {
         let name = file_name(victim);
         let taken_back = self.taken_back();
-        let mut reader = SegmentReader::open(&self.driver, self.dir.as_fd(), &name, 0)?;
+        let mut reader = self.segment_reader(&name, 0).await?;
         let oldest = self.ledger.borrow().segments().next().is_none_or(|(number, _)| number >= victim);
         let mut copies: Copies = Vec::new();
         let mut begun = Instant::now();

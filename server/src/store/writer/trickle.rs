@@ -4,11 +4,12 @@ use super::{Writer, copy_to};
 use crate::error::Result;
 use crate::store::CHUNK_BYTES;
 use crate::store::change::WorkFile;
+use crate::store::mountpath::Mountpath;
 use crate::store::slow::{Loan, OWN_BYTES, QUANTUM_BYTES};
 use crate::store::source::ByteSource;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, LEAF_BYTES, OpenMode};
+use uring::{DirectFile, LEAF_BYTES, OpenMode, Opened};
 
 impl Writer {
     /// Takes what there is of a slow source into plain memory, and writes that when it is enough.
@@ -89,12 +90,16 @@ impl Writer {
     }
 
     /// Opens the work file of a writer that has rested.
-    pub(super) fn wake(&mut self) -> Result<()> {
+    pub(super) async fn wake(&mut self) -> Result<()> {
         let Some(work_path) = self.resting.clone() else { return Ok(()) };
-        let mountpath = Arc::clone(self.mountpath()?);
-        let file = DirectFile::open(mountpath.dir(), &work_path, OpenMode::Write)
-            .map_err(|e| mountpath.failed("open a work file", &e))?;
-        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None });
+        let path = work_path.clone();
+        self.store.writable(self.key.mountpath)?;
+        let open = move |mountpath: &Arc<Mountpath>| {
+            Opened::open(mountpath.dir(), &path, OpenMode::Write)
+                .map_err(|e| mountpath.failed("open a work file", &e))
+        };
+        let file = DirectFile::from(self.store.disk(self.key.mountpath)?.change(open).await?);
+        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None, finish: None });
         self.file = Some(file);
         self.resting = None;
         Ok(())

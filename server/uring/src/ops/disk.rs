@@ -1,12 +1,15 @@
 //! File I/O with pool buffers, and fsync.
 
 use crate::driver::Driver;
+use crate::file::{DirectFile, Opened};
 use crate::op::{Op, Operation};
 use crate::pool::Buf;
-use io_uring::{opcode, squeue::Entry, types};
+use io_uring::squeue::{Entry, Flags};
+use io_uring::{opcode, types};
+use rustix::fs::{OFlags, ResolveFlags};
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::rc::Rc;
 
 /// Read into a pool buffer.
@@ -35,6 +38,20 @@ pub struct Fsync {
 pub struct Unlink {
     dir: Rc<OwnedFd>,
     name: CString,
+}
+
+/// Give another name.
+pub struct Rename {
+    dir: Rc<OwnedFd>,
+    from: CString,
+    to: CString,
+}
+
+/// Make a file.
+pub struct CreateDirect {
+    dir: Rc<OwnedFd>,
+    name: CString,
+    how: Box<types::OpenHow>,
 }
 
 impl Driver {
@@ -66,6 +83,51 @@ impl Driver {
     /// waiting for the file system's log, would hold up this one.
     pub fn unlink(&self, dir: &Rc<OwnedFd>, name: CString) -> Op<Unlink> {
         Op::submit(self, Unlink { dir: Rc::clone(dir), name })
+    }
+}
+
+impl Driver {
+    /// Gives a file of a directory another name there; what had that name is replaced. In a thread of the kernel's.
+    pub fn rename(&self, dir: &Rc<OwnedFd>, from: CString, to: CString) -> Op<Rename> {
+        Op::submit(self, Rename { dir: Rc::clone(dir), from, to })
+    }
+
+    /// Makes a file in a directory; one that is there is an error. In a thread of the kernel's.
+    pub fn create_direct(&self, dir: &Rc<OwnedFd>, name: CString) -> Op<CreateDirect> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::DIRECT | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let how = types::OpenHow::new().flags(flags.bits().into()).mode(0o644).resolve(resolve.bits());
+        Op::submit(self, CreateDirect { dir: Rc::clone(dir), name, how: Box::new(how) })
+    }
+}
+
+// SAFETY: the addresses are those of the names' bytes on the heap, which do not move with the `CString`s.
+unsafe impl Operation for Rename {
+    type Output = io::Result<()>;
+
+    fn entry(&mut self) -> Entry {
+        let dir = types::Fd(self.dir.as_raw_fd());
+        opcode::RenameAt::new(dir, self.from.as_ptr(), dir, self.to.as_ptr()).build()
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        result.map(drop)
+    }
+}
+
+// SAFETY: the addresses are those of the name's bytes on the heap and of a box.
+unsafe impl Operation for CreateDirect {
+    type Output = io::Result<DirectFile>;
+
+    fn entry(&mut self) -> Entry {
+        let dir = types::Fd(self.dir.as_raw_fd());
+        opcode::OpenAt2::new(dir, self.name.as_ptr(), &raw const *self.how).build().flags(Flags::ASYNC)
+    }
+
+    fn finish(self, result: io::Result<u32>) -> Self::Output {
+        // SAFETY: the result is a descriptor that the kernel just made for us; nobody else knows it.
+        let fd = result.map(|fd| unsafe { OwnedFd::from_raw_fd(fd as i32) })?;
+        Opened::of(fd).map(DirectFile::from)
     }
 }
 

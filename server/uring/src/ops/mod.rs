@@ -7,4 +7,5 @@ mod socket;
 mod zero_copy;
 
 pub use accept::AcceptStream;
+pub(crate) use misc::Readable;
 pub use zero_copy::ZcVerdict;
