@@ -27,11 +27,14 @@ BUCKETS = {
 
 
 class Node:
+    running = []
+
     def __init__(self, program, data, port):
         self.url, self.port = f"http://127.0.0.1:{port}", port
         self.process = subprocess.Popen(
             [program, "--data-dir", data, "--port", str(port), "--memory", "1GiB"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.running.append(self)
         for _ in range(600):
             try:
                 urllib.request.urlopen(self.url + "/v1/health", timeout=1)
@@ -43,6 +46,7 @@ class Node:
         sys.exit(f"{program} does not answer")
 
     def stop(self):
+        self.running.remove(self)
         self.process.terminate()
         self.process.wait(60)
 
@@ -109,6 +113,8 @@ def main():
         if args.out:
             json.dump(report, open(args.out, "w"), indent=1)
     finally:
+        for node in list(Node.running):
+            node.stop()
         shutil.rmtree(top, ignore_errors=True)
 
 

@@ -115,8 +115,8 @@ struct Providers<'m>(&'m BucketMap);
 
 impl Serialize for Providers<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let some = !self.0.by_name.is_empty();
-        to.collect_map(some.then_some((PROVIDER, Namespaces(self.0))))
+        // There too when it has no bucket: clients look into it without asking.
+        to.collect_map([(PROVIDER, Namespaces(self.0))])
     }
 }
 
@@ -147,7 +147,9 @@ mod tests {
         for name in ["b", "a"] {
             bmd.insert(&Bck::ais(name), Bprops { bid: name.len() as u64, ..Bprops::default() });
         }
-        for bmd in [bmd, Bmd { uuid: "Uu".to_owned(), version: 1, ..Bmd::default() }] {
+        let mut empty = Bmd { uuid: "Uu".to_owned(), version: 1, ..Bmd::default() };
+        empty.providers.entry(PROVIDER.to_owned()).or_default().entry(NAMESPACE.to_owned()).or_default();
+        for bmd in [bmd, empty] {
             let map = BucketMap::from_bmd(bmd.clone()).unwrap();
             assert_eq!(serde_json::to_value(&map).unwrap(), serde_json::to_value(&bmd).unwrap());
         }

@@ -131,7 +131,7 @@ mod tests {
     fn findings_are_bounded_and_counted() {
         let state = CheckState::new("c1".to_owned());
         for _ in 0..100 {
-            state.found(Finding::damaged(Path::new("/mp"), &"x".repeat(KEPT_BYTES_MAX / 10)));
+            state.found(Finding::damaged(Path::new("/mp"), "x".repeat(KEPT_BYTES_MAX / 10)));
         }
         let report = state.report(0);
         assert_eq!((report.damaged, report.findings.len()), (100, 9));

@@ -24,19 +24,17 @@ pub(super) async fn list(items: impl Iterator<Item = impl Serialize>) -> Result<
 
 /// The bucket map, as [`wire::api::bmd::Bmd`] is written.
 pub(super) async fn bmd(view: &View) -> Result<Reply> {
-    let mut json = br#"{"providers":{"#.to_vec();
+    let mut json = br#"{"providers":{"ais":{"@#":{"#.to_vec();
     for (at, bucket) in view.buckets().enumerate() {
-        json.extend_from_slice(if at == 0 { br#""ais":{"@#":{"#.as_slice() } else { b"," });
+        if at > 0 {
+            json.push(b',');
+        }
         put(&mut json, &bucket.bucket.name)?;
         json.push(b':');
         put(&mut json, &bucket.props)?;
         rest(at).await;
     }
-    json.extend_from_slice(if view.buckets().next().is_some() {
-        br#"}}},"uuid":"#.as_slice()
-    } else {
-        br#"},"uuid":"#
-    });
+    json.extend_from_slice(br#"}}},"uuid":"#);
     put(&mut json, view.bmd.uuid())?;
     json.extend_from_slice(br#","version":"#);
     put(&mut json, &view.bmd.version.to_string())?;

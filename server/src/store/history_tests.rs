@@ -454,7 +454,7 @@ impl Change {
     }
 
     async fn put(&self, store: &Rc<Store>, key: &Key, bytes: &[u8]) -> Result<()> {
-        let known = bytes.len() % 3 != 0;
+        let known = !bytes.len().is_multiple_of(3);
         let new = NewObject {
             size_hint: known.then_some(bytes.len() as u64),
             cksum_type: CksumType::Xxhash2,

@@ -50,7 +50,8 @@ impl Range {
         (1..=digits).filter_map(move |len| {
             let (number, rest) = text.split_at_checked(len)?;
             let value: u64 = number.parse().ok()?;
-            let is_made = (self.start..=self.end).contains(&value) && (value - self.start) % self.step == 0;
+            let is_made =
+                (self.start..=self.end).contains(&value) && (value - self.start).is_multiple_of(self.step);
             // As it is written: padded to the width, and no further.
             let is_written = len == self.digits
                 || len > self.digits && !number.starts_with('0')

@@ -82,7 +82,7 @@ fn least(machine: u64, root: &Path, own: &[(&'static str, u64)]) -> Limit {
         .chain(groups)
         .chain(own)
         .min_by_key(|limit| limit.bytes)
-        .unwrap_or_else(|| Limit { bytes: u64::MAX, source: Source::Machine })
+        .unwrap_or(Limit { bytes: u64::MAX, source: Source::Machine })
 }
 
 fn use_beneath(root: &Path, limit: &Limit) -> Use {
