@@ -1,11 +1,15 @@
 //! Damage for the random histories, while the store is in use.
 
+use super::check::{CheckPlan, Class, Finding, Observer};
 use super::engine::Store;
+use super::start::StoreSetup;
 use crate::error::{Kind, Result};
+use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 const PAGE: u64 = 4096;
@@ -36,4 +40,28 @@ pub(super) async fn patiently<T>(store: &Rc<Store>, attempt: impl AsyncFn() -> R
             outcome => return outcome,
         }
     }
+}
+
+/// Checks a store that nobody uses: there must be no damage but that of indexes. Returns whether one of those is damaged.
+pub(super) async fn damage_of_indexes(setup: StoreSetup) -> bool {
+    #[derive(Default)]
+    struct OfIndexes(Cell<bool>);
+    impl Observer for OfIndexes {
+        fn found(&self, finding: Finding) {
+            let is_of_index = finding.what.starts_with("the index is damaged");
+            self.0.set(self.0.get() || is_of_index);
+            assert!(is_of_index || finding.class == Class::Leftover, "{finding}");
+        }
+        fn expect(&self, _: u64) {}
+        fn advance(&self, _: u64) {}
+        fn is_cancelled(&self) -> bool {
+            false
+        }
+    }
+    let buckets = setup.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
+    let (store, lost) = setup.open_as_is().await.unwrap();
+    let plan = CheckPlan { buckets, lost, share: None, lanes_at_once: 2 };
+    let found = OfIndexes::default();
+    store.check(&plan, &found).await.unwrap();
+    found.0.get()
 }

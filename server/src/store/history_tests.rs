@@ -1,10 +1,10 @@
 //! Random histories of one core's store against a model, with ends of all kinds in between.
 
-use super::check::{CheckPlan, Class, Finding, Observer};
 use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
-use super::history_damage::{damage_a_run, patiently};
-use super::mountpath::{FormatRequest, Mountpath};
+use super::formatting::FormatRequest;
+use super::history_damage::{damage_a_run, damage_of_indexes, patiently};
+use super::mountpath::Mountpath;
 use super::scan::{ScanLine, ScanQuery};
 use super::source::{Arrival, ByteSource, Fill};
 use super::start::StoreSetup;
@@ -12,7 +12,7 @@ use super::writer::NewObject;
 use crate::error::Result;
 use futures_util::future::{join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::ops::Range;
@@ -373,30 +373,6 @@ pub(super) async fn read(store: &Rc<Store>, key: &Key, entry: &super::Entry) -> 
 /// Checks a store that nobody uses: there must be no damage. What was under way at its end may have left files.
 pub(super) async fn verify(setup: StoreSetup) {
     assert!(!damage_of_indexes(setup).await, "an index is damaged");
-}
-
-/// The same, apart from indexes; returns whether one of those is damaged.
-async fn damage_of_indexes(setup: StoreSetup) -> bool {
-    #[derive(Default)]
-    struct OfIndexes(Cell<bool>);
-    impl Observer for OfIndexes {
-        fn found(&self, finding: Finding) {
-            let is_of_index = finding.what.starts_with("the index is damaged");
-            self.0.set(self.0.get() || is_of_index);
-            assert!(is_of_index || finding.class == Class::Leftover, "{finding}");
-        }
-        fn expect(&self, _: u64) {}
-        fn advance(&self, _: u64) {}
-        fn is_cancelled(&self) -> bool {
-            false
-        }
-    }
-    let buckets = setup.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
-    let (store, lost) = setup.open_as_is().await.unwrap();
-    let plan = CheckPlan { buckets, lost, share: None, lanes_at_once: 2 };
-    let found = OfIndexes::default();
-    store.check(&plan, &found).await.unwrap();
-    found.0.get()
 }
 
 async fn names(store: &Rc<Store>, query: &ScanQuery) -> Vec<String> {

@@ -3,8 +3,9 @@
 
 use super::engine::{Store, StoreConfig};
 use super::entry::{BucketRef, Key};
+use super::formatting::FormatRequest;
 use super::history_tests::{Bytes, bucket, driver, read, verify};
-use super::mountpath::{FormatRequest, Mountpath};
+use super::mountpath::Mountpath;
 use super::start::{RecoveryReport, StoreSetup};
 use super::writer::NewObject;
 use futures_util::future::{join_all, select};

@@ -8,6 +8,7 @@
 //! * What may wait for a disk is done by helper threads ([`disk`]).
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
 //!   back ([`undo`]). [`room`] is what they may not take.
+//! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it.
 //! * [`background`] is what runs beside requests.
 //! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
@@ -24,6 +25,7 @@ mod disk;
 mod doorkeeper;
 mod engine;
 mod entry;
+mod formatting;
 mod inspect;
 mod lane;
 mod lock;
@@ -54,8 +56,9 @@ mod limits_tests;
 pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
 pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
+pub(crate) use formatting::{FormatRequest, holds_objects, refuse_growth};
 pub(crate) use lane::Share;
-pub(crate) use mountpath::{FormatRequest, LANES_DIR, Mountpath, holds_objects, refuse_growth};
+pub(crate) use mountpath::{LANES_DIR, Mountpath};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};

@@ -1,0 +1,151 @@
+//! The marks of a mountpath: whom it belongs to, and the directories that it must have.
+//!
+//! They are made once, in an order that a crash may cut anywhere: an identity that is there has all its directories,
+//! so one that is missing later has been lost.
+
+use super::lane::lane_dir;
+use super::mountpath::{LANES_DIR, PRIVATE_DIR, SIDECAR_DIR};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A directory for each bucket, with the objects that are plain files.
+pub(super) const BUCKETS_DIR: &str = "@ais";
+pub(super) const IDENTITY: &str = ".straightline/mountpath.json";
+pub(super) const FORMAT: u32 = 2;
+
+/// Who a mountpath belongs to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) format: u32,
+    mountpath_id: String,
+    pub(super) target_id: String,
+    pub(super) cluster_id: String,
+    pub(super) lanes: u16,
+}
+
+/// What a new mountpath is marked with.
+#[derive(Clone, Debug)]
+pub(crate) struct FormatRequest<'a> {
+    pub(crate) mountpath_id: String,
+    pub(crate) target_id: &'a str,
+    pub(crate) cluster_id: &'a str,
+    pub(crate) lanes: u16,
+}
+
+pub(super) fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
+    let identity: Identity =
+        serde_json::from_slice(bytes).map_err(|e| io::Error::other(format!("{IDENTITY} is damaged: {e}")))?;
+    if identity.format != FORMAT {
+        let why = format!("its format is {}, this version reads {FORMAT}", identity.format);
+        return Err(io::Error::other(why));
+    }
+    Ok(identity)
+}
+
+/// Refuses a new mountpath beside one that holds objects: names would hash to the new one, and what lies on the old one
+/// would no longer be found. To be asked before any is opened, because that formats it.
+pub(crate) fn refuse_growth(paths: &[PathBuf]) -> io::Result<()> {
+    // One that has lost its identity is not new: it is refused for that.
+    let is_new = |path: &&PathBuf| !path.join(IDENTITY).exists() && matches!(first_held(path), Ok(None));
+    let new = paths.iter().find(is_new);
+    let used = paths.iter().find(|path| path.join(IDENTITY).exists() && holds_objects(path));
+    let (Some(new), Some(used)) = (new, used) else { return Ok(()) };
+    Err(io::Error::other(format!(
+        "mountpath {} is new, but {} holds objects, and moving objects to a new mountpath is not implemented: start without it",
+        new.display(),
+        used.display()
+    )))
+}
+
+/// Whether there is anything on a mountpath that was acknowledged once.
+pub(crate) fn holds_objects(path: &Path) -> bool {
+    let files = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
+    files(path.join(BUCKETS_DIR)).next().is_some()
+        || files(path.join(LANES_DIR)).flat_map(files).any(|file| is_segment(&file))
+}
+
+/// Something on a mountpath that only a node in use can have put there: a bucket's directory, or a file of a lane.
+pub(super) fn first_held(path: &Path) -> io::Result<Option<PathBuf>> {
+    let first = |dir: &Path| match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().transpose().map(|entry| entry.map(|entry| entry.path())),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    };
+    if let Some(bucket) = first(&path.join(BUCKETS_DIR))? {
+        return Ok(Some(bucket));
+    }
+    let lanes = match fs::read_dir(path.join(LANES_DIR)) {
+        Ok(lanes) => lanes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    for lane in lanes {
+        if let Some(file) = first(&lane?.path())? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// The directories that hold objects were made before the identity: one that is not there has been lost.
+pub(super) fn require_dirs(path: &Path) -> io::Result<()> {
+    [BUCKETS_DIR, LANES_DIR, SIDECAR_DIR].into_iter().try_for_each(|dir| require_dir(path, dir))
+}
+
+pub(super) fn require_lanes(path: &Path, lanes: u16) -> io::Result<()> {
+    (0..lanes).try_for_each(|lane| require_dir(path, &lane_dir(lane)))
+}
+
+fn require_dir(path: &Path, dir: &str) -> io::Result<()> {
+    let gone = |why: String| {
+        io::Error::other(format!(
+            "the directory {dir} {why}, and the objects in it with it: restore it, or make an empty one to give \
+             them up"
+        ))
+    };
+    match fs::metadata(path.join(dir)) {
+        Ok(there) if there.is_dir() => Ok(()),
+        Ok(_) => Err(gone("is no directory any more".to_owned())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(gone("is gone".to_owned())),
+        Err(e) => Err(io::Error::new(e.kind(), format!("{dir}: {e}"))),
+    }
+}
+
+pub(super) fn is_there(path: &Path) -> io::Result<bool> {
+    path.try_exists().map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
+}
+
+/// Makes the lanes' directories, durably.
+fn make_lanes(path: &Path, lanes: u16) -> io::Result<()> {
+    for lane in 0..lanes {
+        fs::create_dir_all(path.join(lane_dir(lane)))?;
+    }
+    for dir in [LANES_DIR, PRIVATE_DIR, ""] {
+        fs::File::open(path.join(dir))?.sync_all()?;
+    }
+    Ok(())
+}
+
+pub(super) fn read_or_format(path: &Path, request: &FormatRequest<'_>) -> io::Result<Identity> {
+    let file = path.join(IDENTITY);
+    match fs::read(&file) {
+        Ok(bytes) => parse_identity(&bytes),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            let identity = Identity {
+                format: FORMAT,
+                mountpath_id: request.mountpath_id.clone(),
+                target_id: request.target_id.to_owned(),
+                cluster_id: request.cluster_id.to_owned(),
+                lanes: request.lanes,
+            };
+            // A mountpath with an identity has all its lanes.
+            make_lanes(path, identity.lanes)?;
+            crate::durable::write_json(&file, &identity)?;
+            Ok(identity)
+        }
+        Err(e) => Err(e),
+    }
+}
