@@ -45,6 +45,11 @@ class Node:
                 time.sleep(0.05)
         sys.exit(f"{program} does not answer")
 
+    def destroy(self, bucket):
+        request = urllib.request.Request(f"{self.url}/v1/buckets/{bucket}?provider=ais", method="DELETE",
+                                         data=b'{"action":"destroy-bck"}')
+        urllib.request.urlopen(request, timeout=60)
+
     def stop(self):
         self.running.remove(self)
         self.process.terminate()
@@ -100,6 +105,9 @@ def main():
                     bucket, arguments = WORKS[work]
                     started = time.monotonic()
                     lines, cpu_s = load(args.loader, node, bucket, [*arguments, "-duration", f"{args.seconds}s"])
+                    if BUCKETS[bucket][0] == 0:
+                        # What was written would fill the disk after a few rounds.
+                        node.destroy(bucket)
                     rate = operations_per_second(lines)
                     rates[work][build].append(round(rate, 1))
                     cpu[work][build].append(round(cpu_s / max(rate * args.seconds, 1) * 1e6, 2))

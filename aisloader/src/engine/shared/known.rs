@@ -3,7 +3,9 @@
 use super::living::Living;
 use crate::workload::names::NameList;
 use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::Arc;
+use xxhash_rust::xxh64::xxh64;
 
 /// Names of objects that exist.
 pub(crate) struct Known {
@@ -16,6 +18,9 @@ pub(crate) struct Listed {
     names: NameList,
     /// Absent when the run deletes nothing: then all live for ever.
     living: Option<Living>,
+    /// Hashes of the names of a run that deletes. One that is written again is not a second name: it could be deleted once
+    /// for each, and the second time it would be gone.
+    hashes: HashSet<u64>,
     /// Numbers that workers may have.
     seats: usize,
 }
@@ -33,8 +38,14 @@ impl Listed {
     /// `seats`: more than any worker's number, over all cores.
     pub(crate) fn new(names: NameList, seats: usize, is_deleting: bool) -> Self {
         let living = is_deleting.then(|| Living::new(names.len(), seats));
-        Self { names, living, seats }
+        let listed = (0..names.len()).filter(|_| is_deleting).filter_map(|at| names.get(at));
+        let hashes = listed.map(hash).collect();
+        Self { names, living, hashes, seats }
     }
+}
+
+fn hash(name: &str) -> u64 {
+    xxh64(name.as_bytes(), 0)
 }
 
 impl Known {
@@ -63,8 +74,11 @@ impl Known {
         left(&self.listed.names, &self.listed.living) == 0 && left(&own.names, &own.living) == 0
     }
 
-    /// Adds a name that this core has written.
+    /// Adds a name that this core has written, unless it was there before.
     pub(crate) fn add(&self, name: &str, size_bytes: u64) {
+        if self.listed.hashes.contains(&hash(name)) {
+            return;
+        }
         let mut own = self.own.borrow_mut();
         own.names.push_sized(name, size_bytes);
         if let Some(living) = &mut own.living {
@@ -164,6 +178,17 @@ mod tests {
             assert!(!known.is_empty() && known.len() == 3);
             assert_eq!((known.size_bytes(1), known.size_bytes(2)), (None, Some(9)));
         }
+    }
+
+    #[test]
+    fn a_listed_name_that_is_written_again_is_one_name() {
+        let (known, mut name) = (known(true), String::new());
+        known.add("a", 1);
+        assert_eq!(known.len(), 3);
+        let claimed: Vec<String> =
+            (0..3).filter_map(|at| known.claim(at, &mut name).map(|_| name.clone())).collect();
+        assert_eq!(claimed, ["a", "b", "c"]);
+        assert!(known.claim(0, &mut name).is_none());
     }
 
     #[test]
