@@ -1,6 +1,6 @@
 //! The executor of a thread that has no other: one future, and the ring that wakes it.
 //!
-//! For tools and tests. A core runs an executor of its own with [`crate::pump()`] in it.
+//! For tools and tests. A core has a [`crate::Executor`].
 
 use crate::driver::Driver;
 use std::future::Future;

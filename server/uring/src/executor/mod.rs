@@ -8,7 +8,7 @@
 //! * [`gate`] is the agreement between the sleeper and those who wake it.
 //! * [`queue`] holds the runnable tasks of one thread.
 //! * [`pump`](self::pump()) is the loop, written against two small traits, so that a model can run it in every order of
-//!   events ([`model`]).
+//!   events (`model`).
 //! * [`pulse`] is what another thread can see of the loop.
 
 mod gate;
