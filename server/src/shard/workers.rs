@@ -1,4 +1,4 @@
-//! The tasks that run what other cores ask for: kept and reused, because a task per request would leak.
+//! The tasks that run what other cores ask for. They are kept and reused, which saves making one for each request.
 
 use super::context::Shard;
 use super::runtime::spawn_local;
