@@ -13,7 +13,7 @@ const MIB: usize = 1 << 20;
 /// Program, allocator slack, control plane. Less is left of it where there is little.
 const BASE_BYTES: RangeInclusive<usize> = 24 * MIB..=96 * MIB;
 const BASE_SHARE: usize = 8;
-/// Of each core: its thread and its helper, glommio's rings and ours, the allocator's pages.
+/// Of each core: its thread and its helpers, its ring, the allocator's pages.
 const CORE_BYTES: usize = 6 * MIB;
 /// Messages, their parsed form and answers that are made in memory; see `message_budget`.
 const MESSAGES_BYTES: RangeInclusive<usize> = 4 * MIB..=128 * MIB;
