@@ -144,9 +144,14 @@ impl ByteSource for ObjectSource {
 
     async fn fill(&mut self, mut buf: Buf, range: Range<usize>) -> (Result<Fill>, Buf) {
         let wanted = range.len();
-        let filled = match self {
-            Self::Bytes(small, taken) => Ok(take_bytes(&small.bytes, taken, &mut buf, range)),
-            Self::File(reader) => take_pieces(reader, &mut buf, range).await,
+        let filled;
+        (filled, buf) = match self {
+            Self::Bytes(small, taken) => (Ok(take_bytes(&small.bytes, taken, &mut buf, range)), buf),
+            Self::File(_) if range.start > 0 => {
+                (Err(Error::internal("a file was to be read into a buffer that is in use")), buf)
+            }
+            // The writer holds this buffer: many copies that each waited for a second one would wait for each other.
+            Self::File(reader) => reader.next_into(buf).await,
         };
         let fill = filled.map(|count| if count == wanted { Fill::Full(count) } else { Fill::Ended(count) });
         (fill, buf)
@@ -166,16 +171,4 @@ fn take_bytes(bytes: &[u8], taken: &mut usize, buf: &mut Buf, range: Range<usize
     }
     *taken += count;
     count
-}
-
-async fn take_pieces(reader: &mut Reader, buf: &mut Buf, range: Range<usize>) -> Result<usize> {
-    let mut at = range.start;
-    while at < range.end {
-        let Some(piece) = reader.next_at_most(range.end - at).await? else { break };
-        let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
-        let room = buf.get_mut(at..at + bytes.len());
-        room.ok_or_else(|| Error::internal("a piece is larger than the room for it"))?.copy_from_slice(bytes);
-        at += bytes.len();
-    }
-    Ok(at - range.start)
 }

@@ -39,6 +39,8 @@ pub(crate) struct Naming {
     pub(crate) path: String,
     /// Set before, if that has not been done.
     pub(crate) finish: Option<Finish>,
+    /// A file that has this name already stays, under the name of the work file, until the change is durable.
+    pub(crate) keeps_old: bool,
     /// Sidecar of the file that was there before.
     pub(crate) old_sidecar: Option<u64>,
     /// Sidecar of this one, to be removed with it if it cannot get its name.
@@ -83,6 +85,8 @@ pub(crate) struct Took {
     pub(crate) renamed: Option<String>,
     /// A file that is still there: it goes when the record is durable, so that a failed flush takes nothing away.
     pub(crate) unwanted: Option<Unlink>,
+    /// The file that had the path before, under the work file's name. It goes then too.
+    pub(crate) displaced: Option<Unlink>,
 }
 
 impl After {
@@ -96,7 +100,8 @@ impl After {
         let deed = match self {
             Self::Nothing => None,
             Self::Rename(rename) => {
-                let Rename { file, naming, unsettled } = *rename;
+                let Rename { file, mut naming, unsettled } = *rename;
+                naming.keeps_old = durability != Durability::None;
                 pending.took.changed = Some(file);
                 pending.took.renamed = Some(naming.path.clone());
                 pending.unsettled = Some(unsettled);
@@ -126,53 +131,73 @@ impl After {
 }
 
 impl Pending {
-    /// The deed is done.
-    pub(crate) fn done(self) -> Took {
+    /// The deed is done, and has put this file aside.
+    pub(crate) fn done(self, displaced: Option<Unlink>) -> Took {
         self.unsettled.into_iter().for_each(Unsettled::settle);
-        self.took
+        Took { displaced, ..self.took }
     }
 }
 
 impl Deed {
-    pub(crate) fn run(self, mountpath: &Mountpath) -> Result<()> {
+    /// Does it; returns a file that it has put aside and that is to go when the change is durable.
+    pub(crate) fn run(self, mountpath: &Mountpath) -> Result<Option<Unlink>> {
         match self {
             Self::Name(naming) => naming.run(mountpath),
             Self::Remove(unlink) => {
                 unlink.run_or_leave(mountpath);
-                Ok(())
+                Ok(None)
             }
             Self::SetMeta { file, value } => {
                 let set = uring::fault::step("set-meta")
                     .and_then(|()| sys::set_xattr(file.as_fd(), META_XATTR, &value));
-                set.map_err(|e| mountpath.failed("write metadata", &e))
+                set.map(|()| None).map_err(|e| mountpath.failed("write metadata", &e))
             }
         }
     }
 }
 
 impl Naming {
-    fn run(self, mountpath: &Mountpath) -> Result<()> {
+    fn run(self, mountpath: &Mountpath) -> Result<Option<Unlink>> {
         let finished = self.finish.as_ref().map_or(Ok(()), |finish| finish.run(mountpath));
         let rename = || self.rename(mountpath).map_err(|e| mountpath.failed("rename into place", &e));
-        if let Err(error) = finished.and_then(|()| rename()) {
-            // What cannot be removed now is swept at the next start.
-            self.files().iter().for_each(|path| drop(sys::unlink_beneath(mountpath.dir(), path)));
-            return Err(error);
-        }
+        let has_displaced = match finished.and_then(|()| rename()) {
+            Ok(has_displaced) => has_displaced,
+            Err(error) => {
+                // On a disk that fails nobody knows which file has which name by now: the next start looks.
+                if !mountpath.is_suspect() {
+                    self.files().iter().for_each(|path| drop(sys::unlink_beneath(mountpath.dir(), path)));
+                }
+                return Err(error);
+            }
+        };
         fault::point("file-renamed");
+        if has_displaced {
+            return Ok(Some(Unlink { path: self.work_path, sidecar: self.old_sidecar }));
+        }
         self.old_sidecar.into_iter().for_each(|id| sidecar::remove(mountpath, id));
-        Ok(())
+        Ok(None)
     }
 
-    fn rename(&self, mountpath: &Mountpath) -> io::Result<()> {
+    /// Gives the file its name; true when another one has been put aside for it.
+    fn rename(&self, mountpath: &Mountpath) -> io::Result<bool> {
         uring::fault::step("rename")?;
-        match sys::rename_beneath(mountpath.dir(), &self.work_path, &self.path) {
+        match self.rename_once(mountpath) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 sys::make_dirs_beneath(mountpath.dir(), names::parent(&self.path))?;
-                sys::rename_beneath(mountpath.dir(), &self.work_path, &self.path)
+                self.rename_once(mountpath)
             }
             other => other,
         }
+    }
+
+    fn rename_once(&self, mountpath: &Mountpath) -> io::Result<bool> {
+        if self.keeps_old {
+            match sys::exchange_beneath(mountpath.dir(), &self.work_path, &self.path) {
+                Err(e) if e.kind() == io::ErrorKind::Unsupported => {}
+                other => return other,
+            }
+        }
+        sys::rename_beneath(mountpath.dir(), &self.work_path, &self.path).map(|()| false)
     }
 
     fn files(&self) -> Vec<String> {

@@ -169,6 +169,7 @@ impl Held<'_> {
                 work_path: work.work_path,
                 path: self.key.path(),
                 finish: work.finish,
+                keeps_old: true,
                 old_sidecar,
                 sidecar: work.sidecar,
             },

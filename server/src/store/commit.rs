@@ -11,8 +11,9 @@
 //!
 //! A failed write or flush makes the mountpath suspect: the next flush may well succeed, but says nothing about the
 //! pages that were lost. Everything that is under way then fails at once ([`Committer::fail`]): it is taken back from the
-//! latest change to the earliest, so that reads go on from what was durable, and whoever waits is answered. What cannot
-//! be taken back, because the old file has been renamed over, stays as it is. A start decides by what the log says.
+//! latest change to the earliest, so that reads go on from what was durable, and whoever waits is answered. A file that
+//! was replaced has only been put aside until the flush; it is read there, and the next start gives it its name again
+//! ([`super::displaced`]). Where a file system cannot exchange two names it is gone, and the change stays as it is.
 
 use super::META_XATTR;
 use super::after::{After, Deed, Pending, Took, Unlink};
@@ -176,8 +177,8 @@ impl Committer {
         for begun in begun {
             let Some(mut change) = rest.pop_front() else { break };
             let done = begun.and_then(|(has_deed, pending): (bool, Pending)| {
-                let outcome = if has_deed { outcomes.next().unwrap_or_else(lost) } else { Ok(()) };
-                outcome.map(|()| pending.done())
+                let outcome = if has_deed { outcomes.next().unwrap_or_else(lost) } else { Ok(None) };
+                outcome.map(|displaced| pending.done(displaced))
             });
             match done {
                 Ok(took) => {
@@ -194,7 +195,7 @@ impl Committer {
         effective
     }
 
-    async fn do_deeds(&self, deeds: Vec<Deed>) -> Vec<Result<()>> {
+    async fn do_deeds(&self, deeds: Vec<Deed>) -> Vec<Result<Option<Unlink>>> {
         if deeds.is_empty() {
             return Vec::new();
         }
@@ -202,7 +203,7 @@ impl Committer {
         let work = move |mountpath: &Arc<Mountpath>| {
             Ok(deeds.into_iter().map(|deed| deed.run(mountpath)).collect::<Vec<_>>())
         };
-        self.disk.change(work).await.unwrap_or_else(|e| vec![Err(e); count])
+        self.disk.change(work).await.unwrap_or_else(|e| (0..count).map(|_| Err(e.clone())).collect())
     }
 
     /// Takes one change back that has failed alone. A later one of the same name may have been published on top of it.
@@ -237,8 +238,11 @@ impl Committer {
                 standing.insert((change.lane.number, undo.key));
             } else if standing.is_empty() || !standing.contains(&(change.lane.number, undo.key.clone())) {
                 change.lane.take_back(&undo, None);
-                // It may come back with the next start if it cannot be removed now.
-                files.extend(change.took.renamed.take());
+                // It may come back with the next start if it cannot be removed now. One that has put another aside stays
+                // until that start, which gives the other its name again.
+                if change.took.displaced.is_none() {
+                    files.extend(change.took.renamed.take());
+                }
             }
         }
         files.extend(changes.iter().flat_map(Change::files));
@@ -267,8 +271,9 @@ impl Committer {
     async fn remove_unwanted(&self, group: &mut [Change]) {
         let mut renamed: HashSet<&str> = HashSet::new();
         let (mut files, mut sidecars) = (Vec::new(), Vec::new());
-        for Change { took: Took { renamed: name, unwanted, .. }, .. } in group.iter_mut().rev() {
+        for Change { took: Took { renamed: name, unwanted, displaced, .. }, .. } in group.iter_mut().rev() {
             renamed.extend(name.as_deref());
+            files.extend(displaced.take());
             match unwanted.take() {
                 Some(unlink) if renamed.contains(unlink.path.as_str()) => sidecars.push(unlink),
                 Some(unlink) => files.push(unlink),
@@ -359,7 +364,8 @@ impl Change {
         let was_file =
             self.undo.as_ref().and_then(|undo| undo.old.as_ref()).is_some_and(|old| old.place.is_file());
         let replaced = |path: &String| was_file || unwanted.contains(path);
-        self.done.is_none() || self.took.renamed.as_ref().is_some_and(replaced)
+        let has_lost = self.took.displaced.is_none() && self.took.renamed.as_ref().is_some_and(replaced);
+        self.done.is_none() || has_lost
     }
 
     /// Files that were made for it and are not in place yet.
@@ -375,6 +381,6 @@ impl Change {
     }
 }
 
-fn lost() -> Result<()> {
+fn lost() -> Result<Option<Unlink>> {
     Err(Error::internal("a helper has lost what it was to do"))
 }

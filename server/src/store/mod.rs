@@ -7,7 +7,7 @@
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * What may wait for a disk is done by helper threads ([`disk`]).
 //! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
-//!   back ([`undo`]). [`room`] is what they may not take.
+//!   back ([`undo`], [`displaced`]). [`room`] is what they may not take.
 //! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it.
 //! * [`background`] is what runs beside requests.
 //! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
@@ -22,6 +22,7 @@ mod change;
 mod check;
 mod commit;
 mod disk;
+mod displaced;
 mod doorkeeper;
 mod engine;
 mod entry;

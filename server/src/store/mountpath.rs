@@ -1,5 +1,6 @@
 //! A directory that holds objects, and the file that says whose it is.
 
+use super::displaced::Displaced;
 use super::entry::BucketRef;
 use super::formatting::{
     BUCKETS_DIR, FormatRequest, IDENTITY, first_held, is_there, parse_identity, read_or_format, require_dirs,
@@ -47,6 +48,8 @@ pub(crate) struct Mountpath {
     available_bytes: AtomicU64,
     /// Lanes whose index is being made anew, each with the reason.
     lost_lanes: Mutex<BTreeMap<u16, String>>,
+    /// Complete files that the sweep has found under no name, until the lanes have decided about theirs.
+    displaced: Mutex<Vec<Displaced>>,
     // Held for as long as this process uses the mountpath.
     _lock: fs::File,
 }
@@ -106,6 +109,7 @@ impl Mountpath {
             changers: Helpers::new("change", 2 * cpus + HELPERS_SPARE)?,
             available_bytes: AtomicU64::new(file_system.available_bytes),
             lost_lanes: Mutex::default(),
+            displaced: Mutex::default(),
             path,
             file_system,
             lanes,
@@ -275,6 +279,16 @@ impl Mountpath {
         self.lanes_lost().iter().map(|(lane, why)| (*lane, why.clone())).collect()
     }
 
+    /// Complete files under no name, of those that the sweep has found.
+    pub(crate) fn take_displaced(&self, mut is_wanted: impl FnMut(&Displaced) -> bool) -> Vec<Displaced> {
+        self.displaced().extract_if(.., |file| is_wanted(file)).collect()
+    }
+
+    fn displaced(&self) -> MutexGuard<'_, Vec<Displaced>> {
+        // Nothing can be left half-changed in here.
+        self.displaced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The directory of a lane.
     pub(crate) fn lane_path(&self, lane: u16) -> PathBuf {
         self.path.join(lane_dir(lane))
@@ -298,7 +312,8 @@ impl Mountpath {
     }
 
     /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many. What cannot be
-    /// removed takes room and does no harm, so it keeps no node from starting.
+    /// removed takes room and does no harm, so it keeps no node from starting. Files that are complete are left to
+    /// [`Self::take_displaced`].
     ///
     /// # Errors
     /// When it cannot be told what there is.
@@ -310,7 +325,15 @@ impl Mountpath {
             let dir = self.path.join(dir);
             let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
             for entry in fs::read_dir(&dir).map_err(named)? {
-                let path = entry.map_err(named)?.path();
+                let entry = entry.map_err(named)?;
+                let path = entry.path();
+                let is_work = dir.ends_with(WORK_DIR);
+                let name = entry.file_name().into_string().ok().filter(|_| is_work);
+                let displaced = name.and_then(|name| Displaced::at(self, format!("{WORK_DIR}/{name}")));
+                if let Some(displaced) = displaced {
+                    self.displaced().push(displaced);
+                    continue;
+                }
                 match remove(path.clone()) {
                     Ok(()) => removed += 1,
                     Err(e) => {

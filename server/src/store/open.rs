@@ -1,6 +1,7 @@
 //! An object's file, open for reading, with the checksums of its blocks.
 
 use super::disk::Disk;
+use super::displaced::Displaced;
 use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::mountpath::Mountpath;
@@ -103,8 +104,20 @@ struct Loaded {
 
 /// What a helper does to open an object.
 fn load(mountpath: &Mountpath, key: &Key, generation: u64) -> Result<Loaded> {
+    let in_place = load_at(mountpath, key, &key.path(), generation);
+    if in_place.is_ok() || !mountpath.is_suspect() {
+        return in_place;
+    }
+    // A change that has failed with its disk may have put the file aside.
+    match Displaced::find(mountpath, generation) {
+        Some(path) => load_at(mountpath, key, &path, generation),
+        None => in_place,
+    }
+}
+
+fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Result<Loaded> {
     let whose = || format!("ais://{}/{}", key.bucket.name, key.name);
-    let file = Opened::open(mountpath.dir(), &key.path(), OpenMode::Read)
+    let file = Opened::open(mountpath.dir(), path, OpenMode::Read)
         .map_err(|e| Error::disk(&format!("open {}", whose()), &e))?;
     let meta =
         read_meta(&file)?.ok_or_else(|| Error::corrupt(format!("{} has lost its metadata", whose())))?;

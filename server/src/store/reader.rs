@@ -51,8 +51,6 @@ pub(crate) struct Reader {
     /// Where the next piece to be handed out starts.
     deliver_at: u64,
     pending: VecDeque<Pending>,
-    /// What a caller with little room has left of the last piece.
-    left_over: Option<Piece>,
     /// Read block by block, and none ahead.
     slowly: bool,
 }
@@ -69,7 +67,6 @@ impl Reader {
             submit_at: first,
             deliver_at: first,
             pending: VecDeque::new(),
-            left_over: None,
             slowly: false,
         }
     }
@@ -80,7 +77,6 @@ impl Reader {
         let handed_out = self.deliver_at.min(self.wanted.end);
         let start = handed_out.saturating_sub(left_bytes).max(self.wanted.start);
         self.pending.clear();
-        self.left_over = None;
         self.wanted.start = start;
         self.deliver_at = start - start % BLOCK_BYTES as u64;
         self.submit_at = self.deliver_at;
@@ -109,12 +105,8 @@ impl Reader {
             Some(Pending::Read(read)) => read,
             None => return Err(Error::internal("a read got lost")),
         };
-        let (result, buf) = match read.await {
-            (Err(e), buf) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => self.read_cached(buf).await,
-            done => done,
-        };
-        let result = result.and_then(|count| uring::fault::step("file-read").map(|()| count));
-        let count = result.map_err(|e| Error::disk("read", &e))?;
+        let (count, buf) = self.finish(read.await).await;
+        let count = count?;
         self.read_ahead();
         let number = self.deliver_at / CHUNK_BYTES as u64;
         let piece = self.deliver(buf, count)?;
@@ -122,6 +114,38 @@ impl Reader {
             cache.keep(self.object.generation, number, &piece);
         }
         Ok(Some(piece))
+    }
+
+    /// Reads the next piece into the beginning of the caller's buffer; 0 behind the last. A caller that holds memory already
+    /// does not wait for more.
+    pub(crate) async fn next_into(&mut self, buf: Buf) -> (Result<usize>, Buf) {
+        assert!(self.pending.is_empty(), "a read is under way");
+        let at = self.deliver_at;
+        if at >= self.wanted.end {
+            return (Ok(0), buf);
+        }
+        let len = self.piece_len(at);
+        if buf.len() < len.next_multiple_of(LEAF_BYTES) {
+            return (Err(Error::internal("a piece is larger than the room for it")), buf);
+        }
+        let read = self.driver.read_at(self.object.file.fd(), buf, len.next_multiple_of(LEAF_BYTES), at);
+        let (count, buf) = self.finish(read.await).await;
+        let verified = count.and_then(|count| self.verify(&buf, count));
+        if verified.is_ok() {
+            self.deliver_at += len as u64;
+            self.submit_at = self.deliver_at;
+        }
+        (verified.map(|()| len), buf)
+    }
+
+    /// What a read of the next piece has come to.
+    async fn finish(&self, done: ReadResult) -> (Result<usize>, Buf) {
+        let (result, buf) = match done {
+            (Err(e), buf) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => self.read_cached(buf).await,
+            done => done,
+        };
+        let result = result.and_then(|count| uring::fault::step("file-read").map(|()| count));
+        (result.map_err(|e| Error::disk("read", &e)), buf)
     }
 
     /// Reads the piece that comes next by way of the page cache. A direct read has the file system first write what the cache
@@ -133,23 +157,6 @@ impl Reader {
             Ok(file) => self.driver.read_at(&Rc::new(OwnedFd::from(file)), buf, len, self.deliver_at).await,
             Err(e) => (Err(e), buf),
         }
-    }
-
-    /// The next piece, cut to at most `most` bytes; the rest comes with the next call.
-    pub(crate) async fn next_at_most(&mut self, most: usize) -> Result<Option<Piece>> {
-        let piece = match self.left_over.take() {
-            Some(piece) => piece,
-            None => match self.next().await? {
-                Some(piece) => piece,
-                None => return Ok(None),
-            },
-        };
-        let Range { start, end } = piece.range;
-        let cut = end.min(start.saturating_add(most));
-        if cut < end {
-            self.left_over = Some(Piece { chunk: Rc::clone(&piece.chunk), range: cut..end });
-        }
-        Ok(Some(Piece { chunk: piece.chunk, range: start..cut }))
     }
 
     /// Bytes of the object that the piece at `at` covers. Pieces end at multiples of the chunk's size, so that those of
@@ -215,12 +222,18 @@ impl Reader {
         Piece { chunk: piece.chunk, range: start..end }
     }
 
-    fn deliver(&mut self, buf: Buf, count: usize) -> Result<Piece> {
+    /// Verifies the next piece, of which so many bytes have been read.
+    fn verify(&self, buf: &Buf, count: usize) -> Result<()> {
         let (at, len) = (self.deliver_at, self.piece_len(self.deliver_at));
         let Some(bytes) = buf.get(..len).filter(|_| count >= len) else {
-            return Err(Error::corrupt(format!("the file ends at {} bytes too early", len - count.min(len))));
+            return Err(Error::corrupt(format!("the file ends {} bytes too early", len - count.min(len))));
         };
-        self.object.verify((at / BLOCK_BYTES as u64) as usize, bytes)?;
+        self.object.verify((at / BLOCK_BYTES as u64) as usize, bytes)
+    }
+
+    fn deliver(&mut self, buf: Buf, count: usize) -> Result<Piece> {
+        self.verify(&buf, count)?;
+        let (at, len) = (self.deliver_at, self.piece_len(self.deliver_at));
         self.deliver_at += len as u64;
         let start = self.wanted.start.saturating_sub(at) as usize;
         let end = (self.wanted.end - at).min(len as u64) as usize;

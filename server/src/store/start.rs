@@ -3,6 +3,7 @@
 use super::cache::ReadCache;
 use super::commit::Committer;
 use super::disk::Disk;
+use super::displaced::{self, Displaced};
 use super::doorkeeper::Doorkeeper;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
@@ -118,6 +119,7 @@ impl StoreSetup {
             let bring_up = BringUp { buckets: &by_id, cache: &cache, memtable_bytes };
             let (brought_up, found) = self.bring_up(at, opened, &bring_up).await?;
             report = report.plus(found);
+            report.swept += self.settle_displaced(disk.mountpath(), &brought_up, &by_id).await?;
             let mut by_number = vec![None; usize::from(self.lanes(at))];
             for lane in brought_up {
                 lane.serve();
@@ -232,6 +234,30 @@ impl StoreSetup {
             report.size_bytes += all.size_bytes;
         }
         Ok((lanes, report))
+    }
+
+    /// Has each lane decide about the complete files that a crash or a failure has left under no name.
+    async fn settle_displaced(
+        &self,
+        mountpath: &Arc<Mountpath>,
+        lanes: &[Rc<Lane>],
+        buckets: &Buckets,
+    ) -> Result<usize> {
+        let mut swept = 0;
+        for lane in lanes {
+            let is_of_lane = |file: &Displaced| match buckets.get(&file.meta.bucket_id) {
+                Some(bucket) => {
+                    let digest =
+                        placement::uname_digest(placement::BckRef::ais(&bucket.name), &file.meta.name);
+                    placement::lane_of(digest, mountpath.lanes).get() == lane.number
+                }
+                None => false,
+            };
+            swept += displaced::settle(lane, mountpath.take_displaced(is_of_lane), buckets).await?;
+        }
+        let of_nobody = mountpath.take_displaced(|file| !buckets.contains_key(&file.meta.bucket_id));
+        of_nobody.iter().for_each(|file| file.remove(mountpath));
+        Ok(swept + of_nobody.len())
     }
 
     async fn adopt_lost(

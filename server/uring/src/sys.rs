@@ -52,11 +52,33 @@ pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
 /// # Errors
 /// What the kernel says.
 pub fn rename_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
+    rename_with(dir, from, to, RenameFlags::empty())
+}
+
+/// Renames beneath one directory without losing anything: an existing target gets the old name in the same step. Says
+/// whether there was one.
+///
+/// # Errors
+/// What the kernel says; `Unsupported` where the file system cannot do it.
+pub fn exchange_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<bool> {
+    let unsupported = |e: io::Error| match e.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
+        Some(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => io::ErrorKind::Unsupported.into(),
+        _ => e,
+    };
+    match rename_with(dir, from, to, RenameFlags::NOREPLACE).map_err(unsupported) {
+        Ok(()) => Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            rename_with(dir, from, to, RenameFlags::EXCHANGE).map_err(unsupported)?;
+            Ok(true)
+        }
+        Err(e) => Err(e),
+    }
+}
+
+fn rename_with(dir: BorrowedFd<'_>, from: &str, to: &str, flags: RenameFlags) -> io::Result<()> {
     in_parent(dir, from, |from_dir, from| {
-        in_parent(dir, to, |to_dir, to| {
-            rustix::fs::renameat_with(from_dir, from, to_dir, to, RenameFlags::empty())
-        })
-        .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
+        in_parent(dir, to, |to_dir, to| rustix::fs::renameat_with(from_dir, from, to_dir, to, flags))
+            .map_err(|e| rustix::io::Errno::from_io_error(&e).unwrap_or(rustix::io::Errno::IO))
     })
 }
 
