@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use uring::{Driver, DriverConfig, PoolConfig};
+use uring::{Driver, DriverConfig, Helpers, Offload, PoolConfig};
 
 const POOL_BYTES: usize = 16 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -36,14 +36,19 @@ impl Lane {
         Self { driver, dir, cache }
     }
 
-    pub(super) async fn open(&self) -> Result<Opened> {
+    pub(super) fn home(&self) -> Home {
         let dir = Rc::new(uring::sys::open_dir(self.dir.path()).unwrap());
-        LaneIndex::open(self.driver.clone(), dir, Rc::clone(&self.cache)).await
+        let helpers = Helpers::new("test", 2).unwrap();
+        let helpers = Offload::new(&helpers, &self.driver).unwrap();
+        Home { driver: self.driver.clone(), dir, cache: Rc::clone(&self.cache), helpers }
+    }
+
+    pub(super) async fn open(&self) -> Result<Opened> {
+        LaneIndex::open(self.home()).await
     }
 
     pub(super) async fn reset(&self) -> Result<Opened> {
-        let dir = Rc::new(uring::sys::open_dir(self.dir.path()).unwrap());
-        LaneIndex::reset(self.driver.clone(), dir, Rc::clone(&self.cache)).await
+        LaneIndex::reset(self.home()).await
     }
 
     /// Forgets all blocks in memory.

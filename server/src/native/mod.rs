@@ -10,6 +10,7 @@ mod errors;
 mod headers;
 mod health;
 mod jobs;
+mod lines;
 mod listing;
 mod long;
 mod metrics;

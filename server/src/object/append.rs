@@ -6,9 +6,10 @@
 
 use super::copy::ObjectSource;
 use super::locate::ObjectRef;
+use super::rights::{Caller, Operation, allow};
 use crate::error::{Error, Kind, Result};
 use crate::shard::Shard;
-use crate::store::{ByteSource, Entry, NewObject, Writer};
+use crate::store::{ByteSource, Entry, Expect, NewObject, Writer};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -96,10 +97,12 @@ impl AppendSessions {
 /// Adds bytes to an append, opening one when there is no handle; returns the session's number.
 pub(crate) async fn append(
     shard: &Rc<Shard>,
+    who: Caller,
     object: &ObjectRef,
     session: Option<u64>,
     source: &mut impl ByteSource,
 ) -> Result<u64> {
+    allow(who, Operation::Append, &object.bucket)?;
     let mut writer = match session {
         Some(number) => shard.appends.take(number, object)?,
         None => begin(shard, object).await?,
@@ -107,6 +110,7 @@ pub(crate) async fn append(
     // An error drops the writer and with it the session: a half-added part cannot be told apart later.
     writer.feed(source).await?;
     writer.rest().await?;
+    shard.counters.append.add(1);
     match session {
         Some(number) => {
             shard.appends.keep(number, object, writer);
@@ -119,10 +123,12 @@ pub(crate) async fn append(
 /// Makes the appended object visible.
 pub(crate) async fn flush(
     shard: &Rc<Shard>,
+    who: Caller,
     object: &ObjectRef,
     session: u64,
     expected: Option<(CksumType, String)>,
 ) -> Result<Rc<Entry>> {
+    allow(who, Operation::Append, &object.bucket)?;
     // A session that cannot be made an object now is not used up: the client tries again.
     shard.store.probe(&object.key).await?;
     let mut writer = shard.appends.take(session, object)?;
@@ -141,6 +147,7 @@ async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
         cksum_type: object.bucket.cksum_type,
         expected: None,
         custom: old.as_ref().map(|entry| entry.custom.to_vec()).unwrap_or_default(),
+        expect: Expect::Anything,
         durability: object.bucket.durability,
         segment_bytes_max: object.bucket.segment_bytes_max,
     };

@@ -29,6 +29,16 @@ pub(crate) fn locate(view: &View, bucket_name: &str, name: &str) -> Result<Objec
     locate_digest(view, bucket_name, name, uname_digest(BckRef::ais(bucket_name), name))
 }
 
+/// Finds where an object of a certain bucket is: one that was made anew under the same name is another one.
+pub(crate) fn locate_in(view: &View, bucket: &BucketView, name: &str) -> Result<ObjectRef> {
+    let object = locate(view, &bucket.bucket.name, name)?;
+    if object.bucket.bucket.id == bucket.bucket.id {
+        Ok(object)
+    } else {
+        Err(Error::bucket_missing(&bucket.bucket.name))
+    }
+}
+
 /// As [`locate`], for a name whose placement digest is known already.
 pub(crate) fn locate_digest(view: &View, bucket_name: &str, name: &str, digest: u64) -> Result<ObjectRef> {
     validate_object_name(name, false).map_err(Error::bad)?;

@@ -7,7 +7,6 @@ use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
-use super::workers::Workers;
 use crate::jobs;
 use crate::metrics::Counters;
 use crate::node::Node;
@@ -167,7 +166,6 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         watch: Rc::new(Watch::default()),
         door: DoorCounts::default(),
         room_asked: Cell::new(false),
-        workers: Workers::new(),
         calls: RefCell::new(OpenCalls::new()),
         stopping: Cell::new(false),
     };

@@ -15,7 +15,6 @@ mod seat;
 mod stream;
 mod watch;
 mod watchdog;
-mod workers;
 
 pub(crate) use body::Body;
 pub(crate) use boot::{CoreReady, CoreSetup, start_core};

@@ -6,7 +6,7 @@
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * What may wait for a disk is done by helper threads ([`disk`]).
-//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
+//! * Changes ([`change`]) take a name ([`lock`]), judge what they expect of it ([`expect`]), and are made durable together ([`commit`], [`after`]) or taken
 //!   back ([`undo`], [`displaced`]). [`room`] is what they may not take.
 //! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it.
 //! * [`background`] is what runs beside requests.
@@ -26,6 +26,7 @@ mod displaced;
 mod doorkeeper;
 mod engine;
 mod entry;
+mod expect;
 mod formatting;
 mod inspect;
 mod lane;
@@ -54,9 +55,11 @@ mod history_tests;
 #[cfg(test)]
 mod limits_tests;
 
+pub(crate) use cache::FieldsForm;
 pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
 pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
+pub(crate) use expect::Expect;
 pub(crate) use formatting::{FormatRequest, holds_objects, refuse_growth};
 pub(crate) use lane::Share;
 pub(crate) use mountpath::{LANES_DIR, Mountpath};

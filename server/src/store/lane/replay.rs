@@ -6,18 +6,19 @@
 
 use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
-use super::open::{OpenedLane, encode_checkpoint};
+use super::open::{OpenedLane, encode_checkpoint, segment_path};
 use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
 use crate::store::after::Unlink;
 use crate::store::entry::{BucketRef, Entry, Key, index_key};
+use crate::store::mountpath::Mountpath;
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, OpenMode, sys};
+use uring::{OpenMode, Opened, sys};
 use wire::lom::{BlockCrcs, ObjectMeta};
 use wire::segment::{Deletion, Record};
 
@@ -105,8 +106,12 @@ impl Replay<'_> {
                 break;
             }
             if !self.in_memory {
-                sys::unlink_beneath(self.lane.dir.as_fd(), &name)
-                    .map_err(|e| Error::disk("remove an empty segment", &e))?;
+                let path = segment_path(self.lane.number, last);
+                let remove = move |mountpath: &Arc<Mountpath>| {
+                    sys::unlink_beneath(mountpath.dir(), &path)
+                        .map_err(|e| Error::disk("remove an empty segment", &e))
+                };
+                self.lane.disk.change(remove).await?;
             }
             self.lane.ledger.borrow_mut().drop_segment(last);
             rest = before;
@@ -145,7 +150,7 @@ impl Replay<'_> {
         if !is_last && !doubtful.is_empty() {
             return self.decayed(doubtful, &name).await;
         }
-        self.cut_tail(reader.file_bytes(), &name, end, !doubtful.is_empty())
+        self.cut_tail(reader.file_bytes(), segment, end, !doubtful.is_empty()).await
     }
 
     async fn record(
@@ -203,7 +208,7 @@ impl Replay<'_> {
         let entry = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(extent));
         self.lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
         if old.is_some_and(|old| old.place.is_file()) {
-            self.remove_file(bucket, &meta.name, meta.generation)?;
+            self.remove_file(bucket, &meta.name, meta.generation).await?;
         }
         Ok(())
     }
@@ -211,7 +216,7 @@ impl Replay<'_> {
     /// The file itself says whether the change came through.
     async fn file(&mut self, meta: ObjectMeta) -> Result<()> {
         let Some(bucket) = self.buckets.get(&meta.bucket_id) else { return Ok(()) };
-        match self.file_meta(bucket, &meta.name) {
+        match self.file_meta(bucket, &meta.name).await? {
             Ok(Some(actual)) if actual.generation == meta.generation => adopt_file(self.lane, &actual).await,
             Ok(_) => Ok(()),
             Err(why) => {
@@ -239,30 +244,37 @@ impl Replay<'_> {
             }
             self.lane.unpublish(deletion.bucket_id, &key, &old);
             if old.place.is_file() {
-                self.remove_file(bucket, &deletion.name, deletion.generation)?;
+                self.remove_file(bucket, &deletion.name, deletion.generation).await?;
             }
         }
         Ok(())
     }
 
-    /// Metadata of the file of this name, if there is one; the error says why it is not usable.
-    fn file_meta(&self, bucket: &Arc<BucketRef>, name: &str) -> Result<Option<ObjectMeta>, String> {
-        let path = self.lane.mountpath.path.join(self.key(bucket, name).path());
-        if !path.exists() {
-            return Ok(None);
-        }
-        read_object(&path, name, bucket).map(Some)
+    /// Metadata of the file of this name, if there is one; the inner error says why it is not usable.
+    async fn file_meta(
+        &self,
+        bucket: &Arc<BucketRef>,
+        name: &str,
+    ) -> Result<Result<Option<ObjectMeta>, String>> {
+        let path = self.key(bucket, name).path();
+        let (bucket, name) = (Arc::clone(bucket), name.to_owned());
+        let look = move |mountpath: &Arc<Mountpath>| {
+            let path = mountpath.path.join(path);
+            Ok(if path.exists() { read_object(&path, &name, &bucket).map(Some) } else { Ok(None) })
+        };
+        self.lane.disk.look(look).await
     }
 
     /// Removes the file that an older version left, when a crash came before that was done.
-    fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
+    async fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
         // One that cannot be read is left for a person to see.
-        let Ok(Some(meta)) = self.file_meta(bucket, name) else { return Ok(()) };
+        let Ok(Some(meta)) = self.file_meta(bucket, name).await? else { return Ok(()) };
         if meta.generation >= generation || self.in_memory {
             return Ok(());
         }
         let sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }).then_some(meta.generation);
-        Unlink { path: self.key(bucket, name).path(), sidecar }.run(&self.lane.mountpath)
+        let unlink = Unlink { path: self.key(bucket, name).path(), sidecar };
+        self.lane.disk.change(move |mountpath| unlink.run(mountpath)).await
     }
 
     fn key(&self, bucket: &Arc<BucketRef>, name: &str) -> Key {
@@ -289,7 +301,7 @@ impl Replay<'_> {
     }
 
     /// Ends a segment behind its last good record. Bytes that have decayed are left for a person to see.
-    fn cut_tail(&mut self, file_bytes: u64, name: &str, end: u64, torn: bool) -> Result<()> {
+    async fn cut_tail(&mut self, file_bytes: u64, segment: u64, end: u64, torn: bool) -> Result<()> {
         if end >= file_bytes {
             return Ok(());
         }
@@ -299,9 +311,13 @@ impl Replay<'_> {
         if self.in_memory {
             return Ok(());
         }
-        let file = DirectFile::open(self.lane.dir.as_fd(), name, OpenMode::Write);
-        let cut = file.and_then(|file| sys::truncate(file.fd().as_fd(), end));
-        cut.map_err(|e| Error::disk(&format!("cut segment {name}"), &e))
+        let path = segment_path(self.lane.number, segment);
+        let cut = move |mountpath: &Arc<Mountpath>| {
+            let file = Opened::open(mountpath.dir(), &path, OpenMode::Write);
+            let cut = file.and_then(|file| sys::truncate(file.as_fd(), end));
+            cut.map_err(|e| Error::disk(&format!("cut segment {path}"), &e))
+        };
+        self.lane.disk.change(cut).await
     }
 }
 
