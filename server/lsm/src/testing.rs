@@ -22,6 +22,7 @@ pub(super) struct Lane {
     pub(super) driver: Driver,
     pub(super) dir: tempfile::TempDir,
     pub(super) cache: Rc<IndexCache>,
+    helpers: Offload,
 }
 
 impl Lane {
@@ -33,13 +34,13 @@ impl Lane {
         let beside = std::env::current_exe().unwrap();
         let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
         let cache = IndexCache::new(&driver, cache_bytes).unwrap();
-        Self { driver, dir, cache }
+        let helpers = helpers(&driver);
+        Self { driver, dir, cache, helpers }
     }
 
     pub(super) fn home(&self) -> Home {
         let dir = Rc::new(uring::sys::open_dir(self.dir.path()).unwrap());
-        let helpers = Helpers::new("test", 2).unwrap();
-        let helpers = Offload::new(&helpers, &self.driver).unwrap();
+        let helpers = self.helpers.clone();
         Home { driver: self.driver.clone(), dir, cache: Rc::clone(&self.cache), helpers }
     }
 
@@ -57,6 +58,7 @@ impl Lane {
         let pool = PoolConfig { size_bytes_max: POOL_BYTES };
         self.driver = Driver::new(DriverConfig { entries: 64, pool }).unwrap();
         self.cache = IndexCache::new(&self.driver, 1 << 20).unwrap();
+        self.helpers = helpers(&self.driver);
     }
 
     /// Names of the files of runs.
@@ -71,8 +73,9 @@ impl Lane {
 
     fn files(&self, prefix: &str) -> Vec<String> {
         let started = std::time::Instant::now();
-        // Some are removed without being waited for.
-        while self.driver.stats().in_flight > 0 && started.elapsed() < DEADLINE {
+        // Some are removed without being waited for. The way to the helpers always has one operation under way.
+        self.run(self.helpers.run(|| Ok(()))).unwrap();
+        while self.driver.stats().in_flight > 1 && started.elapsed() < DEADLINE {
             self.driver.turn_waiting(Duration::from_millis(1)).unwrap();
         }
         let names = std::fs::read_dir(self.dir.path()).unwrap();
@@ -90,6 +93,10 @@ impl Lane {
     pub(super) fn run<F: Future>(&self, future: F) -> F::Output {
         uring::block_on_within(&self.driver, DEADLINE, future).unwrap()
     }
+}
+
+fn helpers(driver: &Driver) -> Offload {
+    Offload::new(&Helpers::new("test", 2).unwrap(), driver).unwrap()
 }
 
 impl Lane {

@@ -16,7 +16,7 @@ mod many;
 mod patience;
 mod rights;
 
-pub(crate) use append::{AppendHandle, AppendSessions, append, flush};
+pub(crate) use append::{AppendHandle, append, flush};
 pub(crate) use bucket::{change_cluster, create_bucket, create_like, destroy_bucket, usage};
 pub(crate) use change::{Put, SetCustom, delete};
 pub(crate) use check::{STORE_CHECK, start_check};
