@@ -7,6 +7,7 @@
 use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
 use super::open::{OpenedLane, encode_checkpoint};
+use super::prepare::END_BYTES;
 use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
@@ -145,7 +146,10 @@ impl Replay<'_> {
         if !is_last && !doubtful.is_empty() {
             return self.decayed(doubtful, &name).await;
         }
-        self.cut_tail(reader.file_bytes(), &name, end, !doubtful.is_empty())
+        if is_last || reader.file_bytes() != end + END_BYTES {
+            self.cut_tail(reader.file_bytes(), &name, end, !doubtful.is_empty())?;
+        }
+        Ok(())
     }
 
     async fn record(
@@ -288,19 +292,20 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Ends a segment behind its last good record. Bytes that have decayed are left for a person to see.
+    /// Ends a segment behind its last good record, with the zeros that end an archive: whatever else is there must not be
+    /// read again. Bytes that have decayed are left for a person to see.
     fn cut_tail(&mut self, file_bytes: u64, name: &str, end: u64, torn: bool) -> Result<()> {
-        if end >= file_bytes {
-            return Ok(());
-        }
         if torn {
-            self.report.torn_bytes += file_bytes - end;
+            self.report.torn_bytes += file_bytes.saturating_sub(end);
         }
         if self.in_memory {
             return Ok(());
         }
         let file = DirectFile::open(self.lane.dir.as_fd(), name, OpenMode::Write);
-        let cut = file.and_then(|file| sys::truncate(file.fd().as_fd(), end));
+        let cut = file.and_then(|file| {
+            sys::truncate(file.fd().as_fd(), end)?;
+            sys::truncate(file.fd().as_fd(), end + END_BYTES)
+        });
         cut.map_err(|e| Error::disk(&format!("cut segment {name}"), &e))
     }
 }
