@@ -7,12 +7,14 @@ PYTHON ?= python3
 VENV := .venv
 # What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
 PACKAGES := build-essential binutils e2fsprogs libarchive-tools util-linux xfsprogs python3-venv
+# More readers of TAR; Go and npm are taken as they are installed.
+TAR_PACKAGES := 7zip busybox ruby perl
 BENCH_PACKAGES := fio nginx-light wrk
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets packages bench-packages python clean
+.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets tar-readers packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -71,6 +73,15 @@ campaign: packages
 campaign-buckets:
 	BUCKETS=$${BUCKETS:-100000} BUCKETS_OUT=$(CURDIR)/bench/results/buckets.json $(CARGO) test --release --locked -p aisnode \
 	  --test many_buckets -- --nocapture campaign
+
+## every TAR reader of Debian, PyPI, npm and Go that we know reads segments and an export; as root or with sudo
+tar-readers: packages
+	@missing=$$(for p in $(TAR_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing Debian packages:" $$missing; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $$missing; fi
+	rm -rf $(CURDIR)/target/tar-archives
+	TAR_ARCHIVES=$(CURDIR)/target/tar-archives $(CARGO) test --locked -p aisnode --test archives
+	$(PYTHON) tests/tar-readers/run.py target/tar-archives
 
 ## a client beside 600 slow uploads and 100 slow readers; results in bench/results/slow-peers.json
 slow-peers: packages

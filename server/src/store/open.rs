@@ -158,7 +158,7 @@ fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Res
 pub(crate) fn read_meta(file: impl AsFd) -> Result<Option<ObjectMeta>> {
     let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| Error::disk("read metadata", &e))?;
     let Some(value) = value else { return Ok(None) };
-    ObjectMeta::decode(&value).map(Some).map_err(|e| Error::corrupt(format!("damaged metadata: {e}")))
+    ObjectMeta::from_attribute(&value).map(Some).map_err(|e| Error::corrupt(format!("damaged metadata: {e}")))
 }
 
 /// The value of the attribute that holds metadata.

@@ -237,5 +237,5 @@ fn look_at(mountpath: &Mountpath, path: &str) -> Result<Result<(ObjectMeta, u64)
 fn meta_of(path: &Path) -> Result<ObjectMeta, String> {
     let file = fs::File::open(path).map_err(|e| e.to_string())?;
     let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
-    ObjectMeta::decode(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())
+    ObjectMeta::from_attribute(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())
 }

@@ -21,7 +21,7 @@ pub(crate) fn name_of(root: &Path, path: &Path) -> Option<String> {
     }
     let file = fs::File::open(path).ok()?;
     let value = sys::get_xattr(file.as_fd(), META_XATTR).ok()??;
-    let name = ObjectMeta::decode(&value).ok()?.name;
+    let name = ObjectMeta::from_attribute(&value).ok()?.name;
     (names::encode(&name) == relative).then_some(name)
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn name_of(root: &Path, path: &Path) -> Option<String> {
 pub(crate) fn read_object(path: &Path, name: &str, bucket: &BucketRef) -> Result<ObjectMeta, String> {
     let file = fs::File::open(path).map_err(|e| e.to_string())?;
     let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
-    let meta = ObjectMeta::decode(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())?;
+    let meta = ObjectMeta::from_attribute(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())?;
     if meta.bucket_id != bucket.id || meta.name != name {
         return Err(format!("its metadata is that of {:?} in bucket {}", meta.name, meta.bucket_id));
     }

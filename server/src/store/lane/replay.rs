@@ -7,6 +7,7 @@
 use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
 use super::open::{OpenedLane, encode_checkpoint, segment_path};
+use super::prepare::END_BYTES;
 use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
@@ -15,7 +16,9 @@ use crate::store::entry::{BucketRef, Entry, Key, index_key};
 use crate::store::mountpath::Mountpath;
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::{OpenMode, Opened, sys};
@@ -38,6 +41,7 @@ pub(crate) struct ReplayReport {
 /// An object whose data do not match, until it is known whether they were torn or have decayed.
 struct Doubtful {
     offset: u64,
+    len: u64,
     object: Option<(ObjectMeta, Extent)>,
 }
 
@@ -130,7 +134,7 @@ impl Replay<'_> {
                 Found::End { .. } => break,
                 Found::Damage { offset, len, what } => {
                     tracing::warn!(segment = name, offset, bytes = len, what, "no record");
-                    doubtful.push(Doubtful { offset, object: None });
+                    doubtful.push(Doubtful { offset, len, object: None });
                 }
                 Found::Record { offset, len, record, intact } => {
                     if intact {
@@ -141,7 +145,7 @@ impl Replay<'_> {
                         let decayed: Vec<Doubtful> = decayed.collect();
                         self.decayed(decayed, &name).await?;
                     }
-                    self.record(segment, offset, record, intact, &mut doubtful).await?;
+                    self.record(segment, (offset, len), record, intact, &mut doubtful).await?;
                 }
             }
             self.checkpoint(Position { segment, offset: end }).await?;
@@ -150,13 +154,17 @@ impl Replay<'_> {
         if !is_last && !doubtful.is_empty() {
             return self.decayed(doubtful, &name).await;
         }
-        self.cut_tail(reader.file_bytes(), segment, end, !doubtful.is_empty()).await
+        self.silence(&doubtful, segment, end).await?;
+        if is_last || reader.file_bytes() != end + END_BYTES {
+            self.cut_tail(reader.file_bytes(), segment, end, !doubtful.is_empty()).await?;
+        }
+        Ok(())
     }
 
     async fn record(
         &mut self,
         segment: u64,
-        offset: u64,
+        (offset, len): (u64, u64),
         record: Record,
         intact: bool,
         doubtful: &mut Vec<Doubtful>,
@@ -168,7 +176,7 @@ impl Replay<'_> {
                 if intact {
                     self.object(meta, extent).await
                 } else {
-                    doubtful.push(Doubtful { offset, object: Some((meta, extent)) });
+                    doubtful.push(Doubtful { offset, len, object: Some((meta, extent)) });
                     Ok(())
                 }
             }
@@ -300,21 +308,49 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Ends a segment behind its last good record. Bytes that have decayed are left for a person to see.
-    async fn cut_tail(&mut self, file_bytes: u64, segment: u64, end: u64, torn: bool) -> Result<()> {
-        if end >= file_bytes {
+    /// Makes padding of what a crash tore in front of records that are whole. Once more has been written behind it, it could
+    /// not be told any more from what was acknowledged and has decayed.
+    async fn silence(&mut self, torn: &[Doubtful], segment: u64, end: u64) -> Result<()> {
+        let torn = torn.iter().filter(|torn| torn.offset < end);
+        let silent: Vec<(u64, Vec<u8>)> = torn
+            .map(|torn| {
+                let mut bytes = Vec::new();
+                wire::segment::padding(&mut bytes, torn.len as usize);
+                assert_eq!(bytes.len() as u64, torn.len, "padding is as long as what it takes the place of");
+                (torn.offset, bytes)
+            })
+            .collect();
+        self.report.torn_bytes += silent.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+        if silent.is_empty() || self.in_memory {
             return Ok(());
         }
+        let path = segment_path(self.lane.number, segment);
+        let write = move |mountpath: &Arc<Mountpath>| {
+            let file = File::options().write(true).open(mountpath.path.join(&path));
+            let written = file.and_then(|file| {
+                silent.iter().try_for_each(|(offset, bytes)| file.write_all_at(bytes, *offset))?;
+                file.sync_data()
+            });
+            written.map_err(|e| Error::disk(&format!("mend segment {path}"), &e))
+        };
+        self.lane.disk.change(write).await
+    }
+
+    /// Ends a segment behind its last good record, with the zeros that end an archive: whatever else is there must not be
+    /// read again. Bytes that have decayed are left for a person to see.
+    async fn cut_tail(&mut self, file_bytes: u64, segment: u64, end: u64, torn: bool) -> Result<()> {
         if torn {
-            self.report.torn_bytes += file_bytes - end;
+            self.report.torn_bytes += file_bytes.saturating_sub(end);
         }
         if self.in_memory {
             return Ok(());
         }
         let path = segment_path(self.lane.number, segment);
         let cut = move |mountpath: &Arc<Mountpath>| {
-            let file = Opened::open(mountpath.dir(), &path, OpenMode::Write);
-            let cut = file.and_then(|file| sys::truncate(file.as_fd(), end));
+            let cut = Opened::open(mountpath.dir(), &path, OpenMode::Write).and_then(|file| {
+                sys::truncate(file.as_fd(), end)?;
+                sys::truncate(file.as_fd(), end + END_BYTES)
+            });
             cut.map_err(|e| Error::disk(&format!("cut segment {path}"), &e))
         };
         self.lane.disk.change(cut).await
