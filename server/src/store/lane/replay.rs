@@ -251,7 +251,7 @@ impl Replay<'_> {
         if !path.exists() {
             return Ok(None);
         }
-        read_object(&path, name, bucket).map(Some)
+        read_object(&self.lane.mountpath.path, &path, name, bucket).map(Some)
     }
 
     /// Removes the file that an older version left, when a crash came before that was done.

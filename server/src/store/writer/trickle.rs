@@ -99,7 +99,7 @@ impl Writer {
                 .map_err(|e| mountpath.failed("open a work file", &e))
         };
         let file = DirectFile::from(self.store.disk(self.key.mountpath)?.change(open).await?);
-        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None, finish: None });
+        self.work = Some(WorkFile { work_path, sidecar: None, finish: None });
         self.file = Some(file);
         self.resting = None;
         Ok(())
