@@ -6,7 +6,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
 # What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
-PACKAGES := build-essential binutils e2fsprogs libarchive-tools util-linux xfsprogs python3-venv
+PACKAGES := btrfs-progs build-essential binutils e2fsprogs libarchive-tools util-linux xfsprogs python3-venv
 # More readers of TAR; Go and npm are taken as they are installed.
 TAR_PACKAGES := 7zip busybox ruby perl
 BENCH_PACKAGES := fio nginx-light wrk
@@ -14,7 +14,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets tar-readers packages bench-packages python clean
+.PHONY: run test check deny bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets power-copies tar-readers packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -68,6 +68,10 @@ campaign: packages
 	  --test power_cut --test tools --test limits -- --nocapture
 	FAULT_DEATHS=20 $(CARGO) test --locked -p aisnode --test fault_points -- --nocapture
 	DISK_ERRORS=50 $(CARGO) test --release --locked -p aisnode --test failing_disks -- --nocapture
+
+## a power cut at each of 182 acknowledgements, by a copy of the device, on six file systems; as root
+power-copies: packages
+	POWER_COPIES=182 $(CARGO) test --release --locked -p aisnode --test power_copy -- --nocapture
 
 ## 100,000 buckets with objects: start, slowest PUT, truth of the check; figures in bench/results/buckets.json
 campaign-buckets:

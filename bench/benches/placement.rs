@@ -6,7 +6,9 @@ use std::hint::black_box;
 
 fn layout(disks: usize) -> NodeLayout {
     NodeLayout {
-        mountpaths: (0..disks).map(|disk| Mountpath::new(format!("/mnt/{disk}"))).collect(),
+        mountpaths: (0..disks)
+            .map(|disk| Mountpath::new(format!("mp{disk}"), format!("/mnt/{disk}")))
+            .collect(),
         lanes: 16,
         core_urls: (0..8).map(|core| format!("http://127.0.0.1:{}", 9000 + core)).collect(),
     }

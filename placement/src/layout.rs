@@ -11,9 +11,12 @@ use crate::lane::{LaneId, lane_of, lane_owner};
 /// One mountpath of a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mountpath {
+    /// What is written on it. It stays the same wherever the disk is mounted, so names are placed by it.
+    #[serde(default)]
+    pub id: String,
     /// The cleaned absolute path (no trailing slash).
     pub path: String,
-    /// `digest(path)`, served so that a client need not compute it.
+    /// `digest(id)`, served so that a client need not compute it.
     pub digest: u64,
     /// Whether names may be placed here; false while disabled or being drained.
     pub enabled: bool,
@@ -22,10 +25,10 @@ pub struct Mountpath {
 impl Mountpath {
     /// An enabled mountpath; `path` must already be clean.
     #[must_use]
-    pub fn new(path: impl Into<String>) -> Self {
-        let path = path.into();
-        let digest = digest(path.as_bytes());
-        Mountpath { path, digest, enabled: true }
+    pub fn new(id: impl Into<String>, path: impl Into<String>) -> Self {
+        let id = id.into();
+        let digest = digest(id.as_bytes());
+        Mountpath { id, path: path.into(), digest, enabled: true }
     }
 }
 
@@ -75,9 +78,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_route_follows_the_identity_and_not_the_path() {
+        let node = |paths: [&str; 3], order: [usize; 3]| {
+            let all = paths.map(|path| path.to_owned());
+            let mountpaths = order.map(|i| Mountpath::new(format!("mp{i}"), all[i].clone()));
+            NodeLayout { mountpaths: mountpaths.into(), lanes: 16, core_urls: vec!["http://h:1".into()] }
+        };
+        let id_of = |node: &NodeLayout, name: u64| {
+            let route = node.route(name).unwrap();
+            (node.mountpaths[route.mountpath].id.clone(), route.lane)
+        };
+        let before = node(["/a", "/b", "/c"], [0, 1, 2]);
+        let after = node(["/c", "/elsewhere", "/a"], [2, 0, 1]);
+        for name in (0..1000u64).map(|n| digest(&n.to_le_bytes())) {
+            assert_eq!(id_of(&before, name), id_of(&after, name));
+        }
+    }
+
+    #[test]
     fn a_route_avoids_disabled_disks_and_stays_in_range() {
         let mut node = NodeLayout {
-            mountpaths: (0..3).map(|i| Mountpath::new(format!("/mnt/{i}"))).collect(),
+            mountpaths: (0..3).map(|i| Mountpath::new(format!("mp{i}"), format!("/mnt/{i}"))).collect(),
             lanes: 16,
             core_urls: (0..5).map(|i| format!("http://h:{}", 9000 + i)).collect(),
         };

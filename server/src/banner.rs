@@ -1,6 +1,7 @@
 //! What a start has found, in a few lines for the operator.
 
 use crate::boot::RunningNode;
+use crate::store::{Mountpath, Reach};
 use std::collections::HashMap;
 use std::io::Write;
 
@@ -35,13 +36,14 @@ fn lines(running: &RunningNode) -> String {
         lines.push(format!(
             "  mountpath   {} ({} on {}:{}, {:.1} of {:.1} GiB free, {} lanes)",
             mountpath.path.display(),
-            fs.kind,
+            mountpath.ground.fs_type,
             rustix::fs::major(fs.device),
             rustix::fs::minor(fs.device),
             fs.available_bytes as f64 / GIB,
             fs.total_bytes as f64 / GIB,
             mountpath.lanes,
         ));
+        lines.extend(promise(mountpath));
     }
     lines.extend(shared_disks(running));
     let found = &running.recovery;
@@ -64,6 +66,33 @@ fn lines(running: &RunningNode) -> String {
     ));
     lines.push(format!("  listening   {}", node.url));
     lines.join("\n") + "\n"
+}
+
+/// By which flushes changes become durable on a mountpath, and what that is worth.
+fn promise(mountpath: &Mountpath) -> Vec<String> {
+    let ground = &mountpath.ground;
+    let mut lines = vec![match ground.reach {
+        Reach::OrderedJournal => "              durable by one flush for all (ordered journal)".to_owned(),
+        Reach::EachFile => "              durable by a flush for each file (order not known)".to_owned(),
+        Reach::Nothing => format!(
+            "  WARNING     {} promises nothing: group and always are as none there",
+            mountpath.path.display()
+        ),
+    }];
+    lines.extend(ground.remarks.iter().map(|remark| format!("              {remark}")));
+    if mountpath.abilities.attribute_bytes < wire::lom::MAX_ENCODED {
+        let bytes = mountpath.abilities.attribute_bytes;
+        lines.push(format!(
+            "              attributes of {bytes} bytes: what does not fit lies in files beside"
+        ));
+    }
+    if !mountpath.abilities.exchanges {
+        lines.push(
+            "              names cannot be exchanged: an overwrite that fails cannot be taken back"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 /// Mountpaths on one disk share its speed and its failure.

@@ -2,6 +2,7 @@
 
 use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
 use crate::config::Config;
+use crate::disks::{self, Known, Owner};
 use crate::front::Front;
 use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
@@ -11,9 +12,7 @@ use crate::node::Node;
 use crate::shard::{
     CoreReady, CoreSetup, Letter, Seats, StreamLimits, mailbox_capacity, start_core, watch_cores,
 };
-use crate::store::{
-    BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, holds_objects, refuse_growth,
-};
+use crate::store::{BucketRef, FormatRequest, Mountpath, RecoveryReport, StoreConfig, holds_objects};
 use arc_swap::ArcSwap;
 use placement::smap::NetInfo;
 use placement::{NodeLayout, Smap};
@@ -85,7 +84,7 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
     let layout = Arc::new(layout(&mountpaths, &listeners, config.lanes)?);
-    let (state, journal) = load_state(&config, &identity, &listeners, &layout)?;
+    let (state, journal) = load_state(&config, &identity, &listeners, &layout, &mountpaths)?;
     let view = Arc::new(ArcSwap::from_pointee(View::new(&state, &layout)));
     let known = KnownBuckets {
         buckets: view.load().buckets().map(|b| Arc::clone(&b.bucket)).collect(),
@@ -237,22 +236,27 @@ fn free_address(address: SocketAddr) -> io::Result<SocketAddr> {
     }
 }
 
+/// Finds out which mountpath is where, formats those that are new, and remembers all of them.
 fn open_mountpaths(config: &Config, identity: &Identity) -> io::Result<Arc<[Arc<Mountpath>]>> {
-    refuse_growth(&config.mountpaths)?;
+    let known = disks::read(&config.data_dir, STATE_FILE)?;
+    let explain = |e: io::Error| identity.explain(e, &config.data_dir);
+    let owner = Owner { target_id: &identity.target_id, cluster_id: &identity.cluster_id };
+    let file = config.data_dir.join(disks::FILE);
+    let plan = disks::plan(&config.mountpaths, known.as_deref(), owner, &file, &new_uuid).map_err(explain)?;
+    refuse_lost_state(config, &plan)?;
     let mut mountpaths = Vec::new();
-    for path in &config.mountpaths {
+    for place in &plan {
         let request = FormatRequest {
-            mountpath_id: new_uuid(),
+            mountpath_id: place.id.clone(),
             target_id: &identity.target_id,
             cluster_id: &identity.cluster_id,
             lanes: config.lanes,
         };
-        let named = |e: io::Error| match e.raw_os_error() {
-            // What the file system says does not name the path.
-            Some(_) => io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display())),
-            None => identity.explain(e, &config.data_dir),
-        };
-        mountpaths.push(Arc::new(Mountpath::open(path, &request).map_err(named)?));
+        let mountpath = Mountpath::open(&place.path, &request).map_err(explain)?;
+        mountpaths.push(Arc::new(mountpath.with_label(&place.label)));
+    }
+    if known.as_ref() != Some(&plan) {
+        disks::remember(&config.data_dir, plan)?;
     }
     Ok(mountpaths.into())
 }
@@ -266,7 +270,7 @@ fn layout(mountpaths: &[Arc<Mountpath>], listeners: &Listeners, lanes: u16) -> i
         )));
     }
     let paths =
-        mountpaths.iter().map(|mountpath| placement::Mountpath::new(mountpath.path.display().to_string()));
+        mountpaths.iter().map(|mp| placement::Mountpath::new(mp.id.as_str(), mp.path.display().to_string()));
     Ok(NodeLayout { mountpaths: paths.collect(), lanes, core_urls: listeners.core_urls.clone() })
 }
 
@@ -276,6 +280,7 @@ fn load_state(
     identity: &Identity,
     listeners: &Listeners,
     layout: &NodeLayout,
+    mountpaths: &[Arc<Mountpath>],
 ) -> io::Result<(ClusterState, Journal)> {
     let mut smap = Smap::single_node(
         &identity.cluster_id,
@@ -288,7 +293,6 @@ fn load_state(
         target.layout = Some(layout.clone());
     }
     let Some(found) = read_state(&config.data_dir)? else {
-        refuse_lost_state(config)?;
         let state = ClusterState::new(smap, identity.created.clone());
         let journal = Journal::create(&config.data_dir, &state)?;
         return Ok((state, journal));
@@ -297,7 +301,7 @@ fn load_state(
     let Found { mut state, .. } = found;
     smap.version = state.smap.version + 1;
     let mut commands = vec![Command::NodeStarted { smap: Box::new(smap) }];
-    commands.extend(bury_doomed(&state, config)?);
+    commands.extend(bury_doomed(&state, mountpaths)?);
     let before = state.clone();
     let mut lines = Vec::with_capacity(commands.len());
     for command in commands {
@@ -309,21 +313,24 @@ fn load_state(
 }
 
 /// Without the state, nobody knows the buckets of what lies on a mountpath: that is no new cluster.
-fn refuse_lost_state(config: &Config) -> io::Result<()> {
-    let Some(used) = config.mountpaths.iter().find(|path| holds_objects(path)) else { return Ok(()) };
+fn refuse_lost_state(config: &Config, mountpaths: &[Known]) -> io::Result<()> {
+    if config.data_dir.join(STATE_FILE).try_exists()? {
+        return Ok(());
+    }
+    let Some(used) = mountpaths.iter().find(|known| holds_objects(&known.path)) else { return Ok(()) };
     Err(io::Error::other(format!(
         "{} is gone: the names and numbers of the buckets were in it, and mountpath {} holds objects",
         config.data_dir.join(STATE_FILE).display(),
-        used.display()
+        used.path.display()
     )))
 }
 
 /// A crash may have come between the end of a bucket and the end of its directories.
-fn bury_doomed(state: &ClusterState, config: &Config) -> io::Result<Vec<Command>> {
+fn bury_doomed(state: &ClusterState, mountpaths: &[Arc<Mountpath>]) -> io::Result<Vec<Command>> {
     let mut buried = Vec::new();
     for doomed in state.doomed() {
-        for path in &config.mountpaths {
-            let dir = path.join(doomed.bucket().dir());
+        for mountpath in mountpaths {
+            let dir = mountpath.path.join(doomed.bucket().dir());
             match std::fs::remove_dir_all(&dir) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                 _ => {}

@@ -1,8 +1,10 @@
 //! Settings: defaults, a TOML or AIStore JSON file, flags; in this order, each over the one before.
 
+use crate::disks::Wanted;
 use crate::limits;
 use clap::Parser;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use wire::api::units::SizeIec;
@@ -44,6 +46,9 @@ pub(crate) struct Args {
 struct File {
     data_dir: Option<PathBuf>,
     mountpaths: Vec<PathBuf>,
+    /// By path; only AIStore's configuration has them.
+    #[serde(skip)]
+    labels: BTreeMap<PathBuf, String>,
     host: Option<IpAddr>,
     port: Option<u16>,
     cores: Option<usize>,
@@ -89,7 +94,7 @@ pub(crate) struct Memory {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
-    pub(crate) mountpaths: Vec<PathBuf>,
+    pub(crate) mountpaths: Vec<Wanted>,
     pub(crate) host: IpAddr,
     pub(crate) port: u16,
     pub(crate) cores: usize,
@@ -112,6 +117,7 @@ impl Config {
         let file = args.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("straightline-data"));
         let mountpaths = [args.mountpaths, file.mountpaths, vec![data_dir.join("mp1")]];
+        let paths = mountpaths.into_iter().find(|paths| !paths.is_empty()).unwrap_or_default();
         let memory = memory(args.memory.or(file.memory).as_deref(), &sysmem::limit())?;
         let connections_max = args.connections_max.or(file.connections_max);
         let connections_max =
@@ -121,7 +127,10 @@ impl Config {
         let cores = || limits::default_cores(memory.total_bytes, connections_max, usable_cores);
         let config = Self {
             data_dir,
-            mountpaths: mountpaths.into_iter().find(|paths| !paths.is_empty()).unwrap_or_default(),
+            mountpaths: paths
+                .into_iter()
+                .map(|path| Wanted { label: file.labels.get(&path).cloned(), path })
+                .collect(),
             host: args.host.or(file.host).unwrap_or(IpAddr::from([127, 0, 0, 1])),
             port: args.port.or(file.port).unwrap_or(51080),
             cores: args.cores.or(file.cores).unwrap_or_else(cores),
@@ -151,8 +160,8 @@ impl Config {
             return Err(format!("segment_bytes = {}: 1 MiB to 1 GiB", self.segment_bytes));
         }
         let mut seen = std::collections::HashSet::new();
-        if let Some(twice) = self.mountpaths.iter().find(|path| !seen.insert(*path)) {
-            return Err(format!("mountpath {} is given twice", twice.display()));
+        if let Some(twice) = self.mountpaths.iter().find(|wanted| !seen.insert(&wanted.path)) {
+            return Err(format!("mountpath {} is given twice", twice.path.display()));
         }
         Ok(())
     }
@@ -178,8 +187,10 @@ fn from_aistore(text: &str) -> Result<File, String> {
         host => Some(host.parse().map_err(|_| format!("host_net.hostname = {host:?} is no address"))?),
     };
     let data_dir = (!local.confdir.is_empty()).then(|| PathBuf::from(local.confdir));
-    let mountpaths = local.fspaths.into_keys().map(PathBuf::from).collect();
-    Ok(File { data_dir, mountpaths, host, port, ..File::default() })
+    let labels: BTreeMap<PathBuf, String> =
+        local.fspaths.into_iter().map(|(path, label)| (PathBuf::from(path), label)).collect();
+    let mountpaths = labels.keys().cloned().collect();
+    Ok(File { data_dir, mountpaths, labels, host, port, ..File::default() })
 }
 
 fn parse_size(text: &str) -> Result<usize, String> {
@@ -213,7 +224,7 @@ mod tests {
     fn defaults_are_a_whole_cluster() {
         let config = Config::load(Args::default()).unwrap();
         assert_eq!((config.port, config.lanes), (51080, 16));
-        assert_eq!(config.mountpaths, vec![PathBuf::from("straightline-data/mp1")]);
+        assert_eq!(config.mountpaths, [Wanted { path: PathBuf::from("straightline-data/mp1"), label: None }]);
     }
 
     #[test]
@@ -259,8 +270,9 @@ mod tests {
 
     #[test]
     fn aistore_json_is_understood() {
-        let text = r#"{"confdir":"/etc/ais","host_net":{"hostname":"10.0.0.1","port":"51081"},"fspaths":{"/ais/mp1":"","/ais/mp2":""}}"#;
+        let text = r#"{"confdir":"/etc/ais","host_net":{"hostname":"10.0.0.1","port":"51081"},"fspaths":{"/ais/mp1":"","/ais/mp2":"fast"}}"#;
         let file = from_aistore(text).unwrap();
         assert_eq!((file.port, file.mountpaths.len()), (Some(51081), 2));
+        assert_eq!(file.labels[Path::new("/ais/mp2")], "fast");
     }
 }

@@ -12,6 +12,7 @@ mod boot;
 mod clock;
 mod cluster;
 mod config;
+mod disks;
 mod durable;
 mod error;
 mod fault;

@@ -214,7 +214,10 @@ def test_everything_else_that_a_node_answers(node, ids, role):
 def test_disks_and_mountpaths_of_a_target(node, ids):
     paths = [str(node.directory / "data" / "mp1")]
     check_capacity(ask(node, ids["target"], "disk").json(), paths)
-    assert ask(node, ids["target"], "mountpaths").json() == {"available": paths, "waiting_dd": [], "disabled": []}
+    mountpaths = ask(node, ids["target"], "mountpaths").json()
+    (told,) = mountpaths.pop("straightline").values()
+    assert mountpaths == {"available": paths, "waiting_dd": [], "disabled": []}
+    assert told["id"] and told["durability"].startswith(("ordered journal", "each file", "none"))
     assert int(ask(node, ids["target"], "sysinfo").json()["fs_capacity"]) > 0
 
 

@@ -1,8 +1,7 @@
 //! Which server an object lives on, by the cluster map: then no gateway and no redirect are needed.
 
 use super::address::address_of;
-use placement::{BckRef, Mountpath, NodeLayout, Smap, pick, uname_digest};
-use serde::Deserialize;
+use placement::{BckRef, NodeLayout, Smap, pick, uname_digest};
 use std::collections::BTreeMap;
 
 /// The targets of a cluster and what is inside of them.
@@ -33,23 +32,6 @@ pub(crate) struct Place {
     pub(crate) port: usize,
 }
 
-/// What our nodes add to the map for clients that dial the owner core.
-#[derive(Default, Deserialize)]
-struct Extended {
-    #[serde(default)]
-    ext: Option<Layouts>,
-}
-
-#[derive(Default, Deserialize)]
-struct Layouts {
-    #[serde(default)]
-    lanes: u16,
-    #[serde(default)]
-    cores: usize,
-    #[serde(default)]
-    mountpaths: BTreeMap<String, Vec<String>>,
-}
-
 impl DirectMap {
     /// Reads a cluster map as the gateway serves it.
     ///
@@ -57,12 +39,9 @@ impl DirectMap {
     /// When it is not a map or has no active target.
     pub fn from_json(json: &[u8]) -> Result<Self, String> {
         let smap: Smap = serde_json::from_slice(json).map_err(|e| format!("the cluster map: {e}"))?;
-        let extended: Extended = serde_json::from_slice(json).unwrap_or_default();
-        let layouts = extended.ext.unwrap_or_default();
         let mut nodes = Vec::new();
         for (id, snode) in smap.tmap.iter().filter(|(_, snode)| snode.is_active()) {
-            let told = layouts.of(id, snode.pub_extra.iter().map(|net| net.direct_url.clone()).collect());
-            let layout = snode.layout.clone().or(told).filter(|layout| !layout.core_urls.is_empty());
+            let layout = snode.layout.clone().filter(|layout| !layout.core_urls.is_empty());
             let urls = match &layout {
                 Some(layout) => layout.core_urls.clone(),
                 None => vec![snode.public_net.direct_url.clone()],
@@ -136,22 +115,10 @@ impl DirectMap {
     }
 }
 
-impl Layouts {
-    /// The layout of a target from the map's `ext` and its extra addresses, when both are there and agree.
-    fn of(&self, id: &str, core_urls: Vec<String>) -> Option<NodeLayout> {
-        let paths = self.mountpaths.get(id).filter(|paths| !paths.is_empty())?;
-        if self.lanes == 0 || core_urls.len() != self.cores {
-            return None;
-        }
-        let mountpaths = paths.iter().map(|path| Mountpath::new(path.as_str())).collect();
-        Some(NodeLayout { mountpaths, lanes: self.lanes, core_urls })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use placement::{NetInfo, Role, Snode};
+    use placement::{Mountpath, NetInfo, Role, Snode};
 
     fn smap() -> Smap {
         let mut smap = Smap::single_node("U", "", "pAAAAAAA", "tAAAAAAA", &NetInfo::http("h", 1));
@@ -177,15 +144,16 @@ mod tests {
 
     #[test]
     fn layouts_lead_to_the_owner_core() {
-        let mut json = serde_json::to_value(smap()).unwrap();
-        let nets =
-            |host: &str| [NetInfo::http(host, 9000), NetInfo::http(host, 9001), NetInfo::http(host, 9002)];
-        for (id, host) in [("tAAAAAAA", "h"), ("tBBBBBBB", "g")] {
-            json["tmap"][id]["pub_extra"] = serde_json::to_value(nets(host)).unwrap();
+        let mut smap = smap();
+        for (id, host, disks) in [("tAAAAAAA", "h", 2), ("tBBBBBBB", "g", 1)] {
+            let disk = |n| Mountpath::new(format!("{id}-{n}"), format!("/mnt/{n}"));
+            smap.tmap.get_mut(id).unwrap().layout = Some(NodeLayout {
+                mountpaths: (0..disks).map(disk).collect(),
+                lanes: 16,
+                core_urls: (9000..9003).map(|port| format!("http://{host}:{port}")).collect(),
+            });
         }
-        json["ext"] = serde_json::json!({"lanes": 16, "cores": 3,
-            "mountpaths": {"tAAAAAAA": ["/mnt/0", "/mnt/1"], "tBBBBBBB": ["/mnt/0"]}});
-        let map = DirectMap::from_json(json.to_string().as_bytes()).unwrap();
+        let map = DirectMap::from_json(&serde_json::to_vec(&smap).unwrap()).unwrap();
         assert!(map.knows_cores());
         let seen: std::collections::HashSet<String> = (0..200)
             .filter_map(|n| map.place(BckRef::ais("b"), &format!("o{n}")))

@@ -9,7 +9,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use uring::{DirectFile, Driver, Offload, OpenMode, Opened, fault, sys};
 
-pub(super) const MANIFEST: &str = "index.manifest";
+/// The file that names all others: without it there is no index.
+pub const MANIFEST: &str = "index.manifest";
 const MANIFEST_ASIDE: &str = "index.manifest.tmp";
 const RUN_PREFIX: &str = "run-";
 const CHECKPOINT_PREFIX: &str = "checkpoint-";

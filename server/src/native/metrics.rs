@@ -71,6 +71,8 @@ pub(super) async fn handle(request: &Request<'_, '_>) -> Result<Reply> {
             line(&mut text, "straightline_helpers_queued", "gauge", &label, stats.queued as u64);
         }
         line(&mut text, "straightline_mountpath_suspect", "gauge", &label, u64::from(mountpath.is_suspect()));
+        let promise = format!("{label},id=\"{}\",by=\"{}\"", mountpath.id, mountpath.ground.reach.name());
+        line(&mut text, "straightline_mountpath_durability", "gauge", &promise, 1);
         line(&mut text, "straightline_mountpath_errors_total", "counter", &label, mountpath.errors());
     }
     for (name, count) in [("wakeups", &node.watchdog.wakeups), ("stalls", &node.watchdog.stalls)] {

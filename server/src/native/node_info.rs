@@ -10,7 +10,9 @@ use crate::shard::Shard;
 use crate::store::Mountpath;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
-use wire::api::capacity::{Cdf, FsInfo, LoadAvg, MemCpuInfo, MountpathList, TargetSysInfo, Tcdf};
+use wire::api::capacity::{
+    Cdf, FsInfo, LoadAvg, MemCpuInfo, MountpathList, MountpathPromise, TargetSysInfo, Tcdf,
+};
 use wire::api::config::{ClusterConfig, HostNet, LocalConfig, NodeConfig};
 use wire::api::smap::{Role, Snode};
 use wire::api::stats::{NodeStats, NodeStatus};
@@ -67,7 +69,7 @@ fn space(mountpath: &Mountpath, available_bytes: u64) -> Cdf {
     let used = fs.total_bytes.saturating_sub(available_bytes);
     let device = format!("{}:{}", rustix::fs::major(fs.device), rustix::fs::minor(fs.device));
     Cdf {
-        mountpath_label: String::new(),
+        mountpath_label: mountpath.label.clone(),
         fs: FsInfo { fs: device.clone(), fs_type: fs.kind.to_owned(), fs_id: fs.id },
         disks: vec![device],
         used,
@@ -81,7 +83,10 @@ pub(super) fn mountpath_list(node: &Node) -> MountpathList {
     let mut list = MountpathList::default();
     for mountpath in node.mountpaths.iter() {
         let paths = if mountpath.is_suspect() { &mut list.disabled } else { &mut list.available };
-        paths.push(mountpath.path.display().to_string());
+        let path = mountpath.path.display().to_string();
+        paths.push(path.clone());
+        let told = MountpathPromise { id: mountpath.id.clone(), durability: mountpath.ground.describe() };
+        list.straightline.insert(path, told);
     }
     list
 }
@@ -125,7 +130,7 @@ pub(super) async fn target_system(shard: &Shard) -> Result<TargetSysInfo> {
 /// Cluster and node settings in one.
 pub(super) fn node_config(node: &Node) -> NodeConfig {
     let host_net = HostNet { hostname: node.host.clone(), port: node.port.to_string(), ..HostNet::default() };
-    let paths = node.mountpaths.iter().map(|mountpath| (mountpath.path.display().to_string(), String::new()));
+    let paths = node.mountpaths.iter().map(|mp| (mp.path.display().to_string(), mp.label.clone()));
     let local = LocalConfig {
         confdir: node.data_dir.display().to_string(),
         log_dir: String::new(),

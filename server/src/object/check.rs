@@ -40,8 +40,13 @@ async fn check(shard: &Rc<Shard>, state: &Arc<CheckState>) -> Result<CheckCounts
     let sidecars = sidecars_there(&shard.store).await?;
     let view = shard.node.view();
     let buckets = view.buckets().map(|view| (view.bucket.id, Arc::clone(&view.bucket)));
-    let plan =
-        CheckPlan { buckets: buckets.collect(), lost: Vec::new(), share: Some(SHARE), lanes_at_once: 1 };
+    let plan = CheckPlan {
+        buckets: buckets.collect(),
+        lost: Vec::new(),
+        layout: Arc::clone(&view.layout),
+        share: Some(SHARE),
+        lanes_at_once: 1,
+    };
     let (plan, told) = (Arc::new(plan), Arc::clone(state));
     let parts = shard.call_all(move |there| {
         let (plan, state) = (Arc::clone(&plan), Arc::clone(&told));

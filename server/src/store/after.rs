@@ -3,7 +3,7 @@
 //! All of a round is done by one helper, in order, at one hand-over ([`Deed`]); what belongs to the core waits for the
 //! outcome ([`Pending`]).
 
-use super::mountpath::Mountpath;
+use super::mountpath::{Mountpath, WORK_DIR};
 use super::undo::Unsettled;
 use super::{META_XATTR, names, open, sidecar};
 use crate::error::Result;
@@ -28,7 +28,6 @@ pub(crate) enum After {
 
 /// A work file on its way to its name.
 pub(crate) struct Rename {
-    pub(crate) file: Rc<OwnedFd>,
     pub(crate) naming: Naming,
     pub(crate) unsettled: Unsettled,
 }
@@ -79,8 +78,6 @@ pub(crate) struct Pending {
 /// What a change has done to files.
 #[derive(Default)]
 pub(crate) struct Took {
-    /// What must be flushed for it, if that is more than the log.
-    pub(crate) changed: Option<Rc<OwnedFd>>,
     /// The path that a work file got.
     pub(crate) renamed: Option<String>,
     /// A file that is still there: it goes when the record is durable, so that a failed flush takes nothing away.
@@ -100,9 +97,8 @@ impl After {
         let deed = match self {
             Self::Nothing => None,
             Self::Rename(rename) => {
-                let Rename { file, mut naming, unsettled } = *rename;
+                let Rename { mut naming, unsettled } = *rename;
                 naming.keeps_old = durability != Durability::None;
-                pending.took.changed = Some(file);
                 pending.took.renamed = Some(naming.path.clone());
                 pending.unsettled = Some(unsettled);
                 Some(Deed::Name(naming))
@@ -114,7 +110,6 @@ impl After {
             }
             Self::SetMeta { file, value } => {
                 let fd = file.try_clone().map_err(|e| mountpath.failed("write metadata", &e))?;
-                pending.took.changed = Some(file);
                 Some(Deed::SetMeta { file: fd, value })
             }
         };
@@ -150,7 +145,8 @@ impl Deed {
             Self::SetMeta { file, value } => {
                 let set = uring::fault::step("set-meta")
                     .and_then(|()| sys::set_xattr(file.as_fd(), META_XATTR, &value));
-                set.map(|()| None).map_err(|e| mountpath.failed("write metadata", &e))
+                set.map_err(|e| mountpath.failed("write metadata", &e))?;
+                flush_file(mountpath, &file).map(|()| None)
             }
         }
     }
@@ -158,7 +154,10 @@ impl Deed {
 
 impl Naming {
     fn run(self, mountpath: &Mountpath) -> Result<Option<Unlink>> {
-        let finished = self.finish.as_ref().map_or(Ok(()), |finish| finish.run(mountpath));
+        // Where nothing orders the two, a file is whole on the disk before it gets its name.
+        let finished = self.finish.as_ref().map_or(Ok(()), |finish| {
+            finish.run(mountpath).and_then(|()| flush_file(mountpath, &finish.file))
+        });
         let rename = || self.rename(mountpath).map_err(|e| mountpath.failed("rename into place", &e));
         let has_displaced = match finished.and_then(|()| rename()) {
             Ok(has_displaced) => has_displaced,
@@ -171,6 +170,8 @@ impl Naming {
             }
         };
         fault::point("file-renamed");
+        let flushed = mountpath.flush_name(&self.path).and_then(|()| mountpath.flush_dir(WORK_DIR));
+        flushed.map_err(|e| mountpath.lost("flush a directory", &e))?;
         if has_displaced {
             return Ok(Some(Unlink { path: self.work_path, sidecar: self.old_sidecar }));
         }
@@ -201,7 +202,8 @@ impl Naming {
     }
 
     fn files(&self) -> Vec<String> {
-        [self.work_path.clone()].into_iter().chain(self.sidecar.map(sidecar::path_of)).collect()
+        let beside = self.sidecar.into_iter().flat_map(sidecar::files_of);
+        [self.work_path.clone()].into_iter().chain(beside).collect()
     }
 }
 
@@ -215,6 +217,14 @@ impl Finish {
     }
 }
 
+/// Flushes a file that has been changed, where nothing else makes that durable in time.
+fn flush_file(mountpath: &Mountpath, file: &OwnedFd) -> Result<()> {
+    if !mountpath.flushes_each() {
+        return Ok(());
+    }
+    sys::flush(file.as_fd()).map_err(|e| mountpath.lost("flush a file", &e))
+}
+
 impl Unlink {
     /// Removes the file if it is there.
     pub(crate) fn run(&self, mountpath: &Mountpath) -> Result<()> {
@@ -225,6 +235,9 @@ impl Unlink {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(e) => return Err(mountpath.failed("remove a file", &e)),
         }
+        // It must not come back when its deletion has long been forgotten.
+        let flushed = mountpath.flush_dir(names::parent(&self.path));
+        flushed.map_err(|e| mountpath.lost("flush a directory", &e))?;
         self.remove_sidecar(mountpath);
         Ok(())
     }

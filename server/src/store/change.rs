@@ -9,13 +9,12 @@ use super::entry::{BucketRef, Entry, Key};
 use super::expect::Expect;
 use super::lane::{DELETION_BYTES_MAX, Lane};
 use super::lock::NameGuard;
-use super::open;
+use super::open::{self, PreparedMeta};
 use super::place::{Extent, Place};
 use super::undo::{Kept, Undo, Unsettled};
 use crate::error::{Error, Result};
 use crate::fault;
 use std::future::Future;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 use uring::DirectFile;
@@ -37,7 +36,6 @@ pub(super) struct Held<'s> {
 
 /// A work file that is to become an object.
 pub(super) struct WorkFile {
-    pub(super) file: Rc<OwnedFd>,
     pub(super) work_path: String,
     pub(super) sidecar: Option<u64>,
     /// What it still lacks to be an object's file.
@@ -188,7 +186,6 @@ impl Held<'_> {
         let old_sidecar = old.as_ref().and_then(Entry::sidecar);
         let (entry, undo) = self.publish(entry, old);
         let rename = Rename {
-            file: work.file,
             naming: Naming {
                 work_path: work.work_path,
                 path: self.key.path(),
@@ -234,10 +231,9 @@ impl Held<'_> {
         self.lane.settled(&old).await?;
         let path = self.key.path();
         let disk = self.store.disk(old.mountpath)?;
-        let (file, meta, moved_out) =
-            disk.change(move |mountpath| open::prepare_meta(mountpath, &path, custom)).await?;
+        let prepared = disk.change(move |mountpath| open::prepare_meta(mountpath, &path, custom)).await?;
+        let PreparedMeta { file, meta, value, moved_out } = prepared;
         let file = DirectFile::from(file);
-        let value = open::encode_meta(&meta)?;
         let has_sidecar = old.sidecar().is_some() || moved_out;
         let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar });
         entry.atime_ns.set(old.atime_ns.get());

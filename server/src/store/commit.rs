@@ -6,8 +6,10 @@
 //! for nothing and many share one flush.
 //!
 //! It rests on the single ordered journal of ext4 and XFS: a flush of the file that was changed last makes every earlier
-//! change durable too (crash-tested; other file systems get a flush for each file). Which of many files that was cannot
-//! be told from outside, so the round changes one of its own, the marker, and flushes that.
+//! change durable too (crash-tested). Which of many files that was cannot be told from outside, so the round changes one of
+//! its own, the marker, and flushes that. On other file systems nothing is known of the order ([`super::ground`]): there
+//! the logs are flushed before any file is touched, each file before it gets its name, and then the directories. So no
+//! file has a name whose record could be lost, whatever its bucket's durability.
 //!
 //! A failed write or flush makes the mountpath suspect: the next flush may well succeed, but says nothing about the
 //! pages that were lost. Everything that is under way then fails at once ([`Committer::fail`]): it is taken back from the
@@ -135,6 +137,9 @@ impl Committer {
         if self.mountpath.is_suspect() {
             return self.fail(group, &self.mountpath.refusal());
         }
+        if let Err(why) = self.flush_logs(&group).await {
+            return self.fail(group, &why);
+        }
         let group = self.take_effect(group).await;
         fault::point("round-effective");
         self.make_durable(group).await;
@@ -150,11 +155,7 @@ impl Committer {
         }
         let writes = lanes.into_iter().map(|lane| async move {
             match lane.write_batch().await {
-                Ok(file) => {
-                    let mut group = group.borrow_mut();
-                    let of_lane = group.iter_mut().filter(|change| Rc::ptr_eq(&change.lane, &lane));
-                    of_lane.for_each(|change| change.took.changed.clone_from(&file));
-                }
+                Ok(()) => {}
                 // At once, before anybody else gets the core: nobody shall see the log broken and the index unaware.
                 Err(e) => self.fail(group.take(), &self.mountpath.lost("write to the log", &e)),
             }
@@ -182,8 +183,7 @@ impl Committer {
             });
             match done {
                 Ok(took) => {
-                    let log = change.took.changed.take();
-                    change.took = Took { changed: took.changed.or(log), ..took };
+                    change.took = took;
                     effective.push(change);
                 }
                 Err(e) => {
@@ -308,28 +308,45 @@ impl Committer {
             return Ok(());
         }
         self.commits.set(self.commits.get() + group.len() as u64);
-        if self.ordered_journal() {
-            return self.flush_marker().await;
+        // Elsewhere the log has been flushed, and each file with its name.
+        if self.mountpath.flushes_each() { Ok(()) } else { self.flush_marker().await }
+    }
+
+    /// Flushes the logs on which a group rests, where that is not left to the marker.
+    async fn flush_logs(&self, group: &[Change]) -> Result<()> {
+        if !self.mountpath.flushes_each() {
+            return Ok(());
         }
-        let mut flushed: Vec<&Rc<OwnedFd>> = Vec::new();
-        let changed: Vec<&Rc<OwnedFd>> =
-            group.iter().filter_map(|change| change.took.changed.as_ref()).collect();
-        if changed.len() < group.len() {
-            // What has nothing of its own to flush waits for what was there before it.
-            self.flush_marker().await?;
-        }
-        for file in changed {
-            if !flushed.iter().any(|done| Rc::ptr_eq(file, done)) {
-                let fd = file.try_clone().map_err(|e| self.mountpath.lost("flush", &e))?;
-                self.flush(|| Ok(fd)).await?;
-                flushed.push(file);
+        let rests_on_it = |change: &&Change| {
+            change.durability != Durability::None || !matches!(change.after, Some(After::Nothing) | None)
+        };
+        let mut lanes: Vec<&Rc<Lane>> = Vec::new();
+        for change in group.iter().filter(rests_on_it) {
+            if !lanes.iter().any(|lane| Rc::ptr_eq(lane, &change.lane)) {
+                lanes.push(&change.lane);
             }
+        }
+        for file in lanes.iter().flat_map(|lane| lane.take_unflushed()) {
+            let file = file.try_clone().map_err(|e| self.mountpath.lost("flush", &e))?;
+            self.flush(|| Ok(file)).await?;
         }
         Ok(())
     }
 
+    /// Makes what a start has found durable: a later power cut must not take it away.
+    pub(crate) async fn flush_found(&self) -> Result<()> {
+        if !self.mountpath.flushes_each() {
+            return self.flush_marker().await;
+        }
+        let sync = |mountpath: &Arc<Mountpath>| {
+            rustix::fs::syncfs(mountpath.dir())
+                .map_err(|e| mountpath.lost("flush the file system", &e.into()))
+        };
+        self.disk.change(sync).await
+    }
+
     /// Makes everything durable that was changed on the file system before.
-    pub(crate) async fn flush_marker(&self) -> Result<()> {
+    async fn flush_marker(&self) -> Result<()> {
         let marker = Arc::clone(&self.marker);
         let touch = move || {
             uring::fault::step("round-touch").and_then(|()| sys::touch(marker.as_fd())).map(|()| marker)
@@ -351,10 +368,6 @@ impl Committer {
             outcome.map_err(|e| mountpath.lost("flush", &e))
         };
         self.disk.change(flush).await
-    }
-
-    fn ordered_journal(&self) -> bool {
-        matches!(self.mountpath.file_system.kind, "ext4" | "xfs")
     }
 }
 

@@ -36,7 +36,7 @@ impl Displaced {
     /// The file at a path, if it has all that an object's file has.
     pub(crate) fn at(mountpath: &Mountpath, path: String) -> Option<Self> {
         let file = Opened::open(mountpath.dir(), &path, OpenMode::Read).ok()?;
-        let meta = read_meta(&file).ok()??;
+        let meta = read_meta(&mountpath.path, &file).ok()??;
         Some(Self { path, meta })
     }
 
@@ -59,6 +59,14 @@ impl Displaced {
             sidecar::remove(mountpath, self.meta.generation);
         }
     }
+
+    /// Removes it alone: the object of its name is the same file under its own name, as a crash between the two ends of a
+    /// rename may leave it where nothing orders them.
+    fn remove_twin(&self, mountpath: &Mountpath) {
+        if let Err(e) = sys::unlink_beneath(mountpath.dir(), &self.path) {
+            tracing::error!(path = self.path, error = %e, "left over and not removed");
+        }
+    }
 }
 
 /// Decides about the displaced files of a lane whose index is up to date with its log. Returns how many were removed.
@@ -76,7 +84,12 @@ pub(crate) async fn settle(lane: &Rc<Lane>, mut files: Vec<Displaced>, buckets: 
             restore(lane, &file, bucket).await?;
             has_restored = true;
         } else {
-            file.remove(&lane.mountpath);
+            let path = key_of(lane, &file, bucket).path();
+            let in_place = Displaced::at(&lane.mountpath, path);
+            match in_place.is_some_and(|in_place| in_place.meta.generation == file.meta.generation) {
+                true => file.remove_twin(&lane.mountpath),
+                false => file.remove(&lane.mountpath),
+            }
             removed += 1;
         }
     }

@@ -4,7 +4,7 @@
 //! so one that is missing later has been lost.
 
 use super::lane::lane_dir;
-use super::mountpath::{LANES_DIR, PRIVATE_DIR, SIDECAR_DIR};
+use super::mountpath::{BEGUN_DIR, LANES_DIR, PRIVATE_DIR, SIDECAR_DIR};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
@@ -16,14 +16,29 @@ pub(super) const IDENTITY: &str = ".straightline/mountpath.json";
 /// 1 and 2 had other records in segments.
 pub(super) const FORMAT: u32 = 3;
 
-/// Who a mountpath belongs to.
+/// Which mountpath this is, and whom it belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     pub(super) format: u32,
-    mountpath_id: String,
-    pub(super) target_id: String,
-    pub(super) cluster_id: String,
+    pub(crate) mountpath_id: String,
+    pub(crate) target_id: String,
+    pub(crate) cluster_id: String,
     pub(super) lanes: u16,
+}
+
+impl Identity {
+    /// Refuses one that is not what was asked for.
+    pub(super) fn require(&self, request: &FormatRequest<'_>) -> io::Result<()> {
+        let of = [
+            ("it belongs to target", self.target_id.as_str(), request.target_id),
+            ("it belongs to cluster", &self.cluster_id, request.cluster_id),
+            ("it is mountpath", &self.mountpath_id, &request.mountpath_id),
+        ];
+        match of.into_iter().find(|(_, is, wanted)| is != wanted) {
+            Some((what, is, wanted)) => Err(io::Error::other(format!("{what} {is}, not {wanted}"))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What a new mountpath is marked with.
@@ -51,18 +66,24 @@ pub(super) fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
     Ok(identity)
 }
 
-/// Refuses a new mountpath beside one that holds objects: names would hash to the new one, and what lies on the old one
-/// would no longer be found. To be asked before any is opened, because that formats it.
-pub(crate) fn refuse_growth(paths: &[PathBuf]) -> io::Result<()> {
-    // One that has lost its identity is not new: it is refused for that.
-    let is_new = |path: &&PathBuf| !path.join(IDENTITY).exists() && matches!(first_held(path), Ok(None));
-    let new = paths.iter().find(is_new);
-    let used = paths.iter().find(|path| path.join(IDENTITY).exists() && holds_objects(path));
-    let (Some(new), Some(used)) = (new, used) else { return Ok(()) };
+/// What is written on the mountpath at a path; `None` where nothing of a node is. Nothing is changed.
+///
+/// # Errors
+/// When it is damaged, of another format, or gone while objects are there.
+pub(crate) fn identity_at(path: &Path) -> io::Result<Option<Identity>> {
+    match fs::read(path.join(IDENTITY)) {
+        Ok(bytes) => parse_identity(&bytes).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => refuse_held(path).map(|()| None),
+        Err(e) => Err(io::Error::new(e.kind(), format!("{IDENTITY}: {e}"))),
+    }
+}
+
+/// Formatting a directory that holds objects could hide them.
+pub(super) fn refuse_held(path: &Path) -> io::Result<()> {
+    let Some(held) = first_held(path)? else { return Ok(()) };
     Err(io::Error::other(format!(
-        "mountpath {} is new, but {} holds objects, and moving objects to a new mountpath is not implemented: start without it",
-        new.display(),
-        used.display()
+        "it holds {} but no {IDENTITY}; restore that file or empty the directory",
+        held.strip_prefix(path).unwrap_or(&held).display()
     )))
 }
 
@@ -99,7 +120,7 @@ pub(super) fn first_held(path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// The directories that hold objects were made before the identity: one that is not there has been lost.
 pub(super) fn require_dirs(path: &Path) -> io::Result<()> {
-    [BUCKETS_DIR, LANES_DIR, SIDECAR_DIR].into_iter().try_for_each(|dir| require_dir(path, dir))
+    [BUCKETS_DIR, LANES_DIR, SIDECAR_DIR, BEGUN_DIR].into_iter().try_for_each(|dir| require_dir(path, dir))
 }
 
 pub(super) fn require_lanes(path: &Path, lanes: u16) -> io::Result<()> {
@@ -109,8 +130,8 @@ pub(super) fn require_lanes(path: &Path, lanes: u16) -> io::Result<()> {
 fn require_dir(path: &Path, dir: &str) -> io::Result<()> {
     let gone = |why: String| {
         io::Error::other(format!(
-            "the directory {dir} {why}, and the objects in it with it: restore it, or make an empty one to give \
-             them up"
+            "the directory {dir} {why}, and the objects in it with it: restore it, or make an empty one and run \
+             `aisnode store rebuild-index` to give them up"
         ))
     };
     match fs::metadata(path.join(dir)) {

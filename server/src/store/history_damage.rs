@@ -60,7 +60,7 @@ pub(super) async fn damage_of_indexes(setup: StoreSetup) -> bool {
     }
     let buckets = setup.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect();
     let (store, lost) = setup.open_as_is().await.unwrap();
-    let plan = CheckPlan { buckets, lost, share: None, lanes_at_once: 2 };
+    let plan = CheckPlan { buckets, lost, layout: Arc::default(), share: None, lanes_at_once: 2 };
     let found = OfIndexes::default();
     store.check(&plan, &found).await.unwrap();
     found.0.get()

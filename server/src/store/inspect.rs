@@ -94,7 +94,8 @@ impl Store {
         let look = move |mountpath: &Arc<Mountpath>| {
             let file = Opened::open(mountpath.dir(), &path, OpenMode::Read);
             let file = file.map_err(|e| Error::disk("open", &e))?;
-            let meta = open::read_meta(&file)?.ok_or_else(|| Error::corrupt("it has lost its metadata"))?;
+            let meta = open::read_meta(&mountpath.path, &file)?
+                .ok_or_else(|| Error::corrupt("it has lost its metadata"))?;
             let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
             Ok((meta, size_bytes))
         };

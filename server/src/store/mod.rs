@@ -8,7 +8,8 @@
 //! * What may wait for a disk is done by helper threads ([`disk`]).
 //! * Changes ([`change`]) take a name ([`lock`]), judge what they expect of it ([`expect`]), and are made durable together ([`commit`], [`after`]) or taken
 //!   back ([`undo`], [`displaced`]). [`room`] is what they may not take.
-//! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it.
+//! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it, [`ground`] what it stands on, [`probe`] what
+//!   that can do.
 //! * [`background`] is what runs beside requests.
 //! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
@@ -28,6 +29,7 @@ mod engine;
 mod entry;
 mod expect;
 mod formatting;
+mod ground;
 mod inspect;
 mod lane;
 mod lock;
@@ -35,6 +37,7 @@ mod mountpath;
 mod names;
 mod open;
 mod place;
+mod probe;
 mod reader;
 mod rebuild;
 mod room;
@@ -61,7 +64,8 @@ pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftove
 pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
 pub(crate) use expect::Expect;
-pub(crate) use formatting::{FormatRequest, holds_objects, refuse_growth};
+pub(crate) use formatting::{FormatRequest, Identity as MountpathIdentity, holds_objects, identity_at};
+pub(crate) use ground::Reach;
 pub(crate) use lane::Share;
 pub(crate) use mountpath::{LANES_DIR, Mountpath};
 pub(crate) use open::OpenObject;

@@ -3,10 +3,12 @@
 use super::displaced::Displaced;
 use super::entry::BucketRef;
 use super::formatting::{
-    BUCKETS_DIR, FormatRequest, IDENTITY, first_held, is_there, parse_identity, read_or_format, require_dirs,
-    require_lanes,
+    BUCKETS_DIR, FormatRequest, IDENTITY, Identity, is_there, parse_identity, read_or_format, refuse_held,
+    require_dirs, require_lanes,
 };
+use super::ground::{Ground, Reach};
 use super::lane::lane_dir;
+use super::probe::{Abilities, probe};
 use crate::error::{Error, Kind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,6 +25,8 @@ pub(crate) const PRIVATE_DIR: &str = ".straightline";
 pub(crate) const WORK_DIR: &str = ".straightline/work";
 /// A directory for each lane: its segments and its index.
 pub(crate) const LANES_DIR: &str = ".straightline/lanes";
+/// An empty file for each lane that has ever had a segment: one that has nothing any more has lost it.
+pub(crate) const BEGUN_DIR: &str = ".straightline/begun";
 /// Block checksums of objects too large for an attribute.
 pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
 /// Buckets on their way out; swept at the start.
@@ -36,8 +40,14 @@ const HELPERS_SPARE: usize = 4;
 /// An open mountpath. Shared by all cores: nothing in it changes but what is known of its health.
 #[derive(Debug)]
 pub(crate) struct Mountpath {
+    /// What is written on it: names are placed by that.
+    pub(crate) id: String,
+    /// AIStore's, from the settings.
+    pub(crate) label: String,
     pub(crate) path: PathBuf,
     pub(crate) file_system: sys::FileSystem,
+    pub(crate) ground: Ground,
+    pub(crate) abilities: Abilities,
     pub(crate) lanes: u16,
     dir: OwnedFd,
     /// The first failure that took away the trust in what is written here.
@@ -58,51 +68,37 @@ impl Mountpath {
     /// Opens a mountpath, marking an empty directory as ours.
     ///
     /// Refused: a directory of another node or another format, one in use by another process, one that holds objects but
-    /// has lost its identity (formatting it could hide them), and one with an identity that has lost what holds objects.
+    /// has lost its identity (formatting it could hide them), one with an identity that has lost what holds objects, one
+    /// that is another mountpath than was asked for, and a file system that cannot do what is needed.
     pub(crate) fn open(path: &Path, request: &FormatRequest<'_>) -> io::Result<Self> {
-        let refuse = |why: String| io::Error::other(format!("mountpath {}: {why}", path.display()));
-        fs::create_dir_all(path)?;
-        let path = path.canonicalize()?;
-        if is_there(&path.join(IDENTITY))? {
-            require_dirs(&path).map_err(|e| refuse(e.to_string()))?;
-        } else if let Some(held) = first_held(&path)? {
-            return Err(refuse(format!(
-                "it holds {} but no {IDENTITY}; restore that file or empty the directory",
-                held.strip_prefix(&path).unwrap_or(&held).display()
-            )));
-        }
-        for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, TRASH_DIR, LANES_DIR, BUCKETS_DIR] {
-            fs::create_dir_all(path.join(dir))?;
-        }
-        let lock = fs::File::create(path.join(PRIVATE_DIR).join("lock"))?;
-        if !sys::try_lock(&lock)? {
-            return Err(refuse("another process uses it".to_owned()));
-        }
-        let identity = read_or_format(&path, request).map_err(|e| refuse(e.to_string()))?;
-        require_lanes(&path, identity.lanes).map_err(|e| refuse(e.to_string()))?;
-        if identity.target_id != request.target_id {
-            return Err(refuse(format!(
-                "it belongs to target {}, not to {}",
-                identity.target_id, request.target_id
-            )));
-        }
-        if identity.cluster_id != request.cluster_id {
-            return Err(refuse(format!("it belongs to cluster {}", identity.cluster_id)));
-        }
-        let dir = sys::open_dir(&path)?;
-        let file_system = sys::file_system(dir.as_fd())?;
-        Self::assemble(path, file_system, identity.lanes, dir, lock)
+        let refuse = |e: io::Error| io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display()));
+        fs::create_dir_all(path).map_err(refuse)?;
+        let path = path.canonicalize().map_err(refuse)?;
+        let dir = sys::open_dir(&path).map_err(refuse)?;
+        let file_system = sys::file_system(dir.as_fd()).map_err(refuse)?;
+        let ground = Ground::of(dir.as_fd(), file_system.kind, file_system.device).map_err(refuse)?;
+        let fs_type = ground.fs_type.clone();
+        let refuse =
+            |e: io::Error| io::Error::new(e.kind(), format!("mountpath {} ({fs_type}): {e}", path.display()));
+        let lock = make_ready(&path).map_err(refuse)?;
+        let abilities = probe(dir.as_fd(), file_system.available_bytes).map_err(refuse)?;
+        let identity = read_or_format(&path, request).map_err(refuse)?;
+        require_lanes(&path, identity.lanes).map_err(refuse)?;
+        identity.require(request).map_err(refuse)?;
+        Self::assemble(path.clone(), &identity, (file_system, ground, abilities), dir, lock)
     }
 
     fn assemble(
         path: PathBuf,
-        file_system: sys::FileSystem,
-        lanes: u16,
+        identity: &Identity,
+        (file_system, ground, abilities): (sys::FileSystem, Ground, Abilities),
         dir: OwnedFd,
         lock: fs::File,
     ) -> io::Result<Self> {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
+            id: identity.mountpath_id.clone(),
+            label: String::new(),
             suspect: OnceLock::new(),
             errors: AtomicU64::new(0),
             lookers: Helpers::new("look", cpus + HELPERS_SPARE)?,
@@ -112,10 +108,41 @@ impl Mountpath {
             displaced: Mutex::default(),
             path,
             file_system,
-            lanes,
+            ground,
+            abilities,
+            lanes: identity.lanes,
             dir,
             _lock: lock,
         })
+    }
+
+    /// With AIStore's label.
+    pub(crate) fn with_label(mut self, label: &str) -> Self {
+        label.clone_into(&mut self.label);
+        self
+    }
+
+    /// Whether each file and directory that a change rests on has to be flushed, because their order is not known.
+    pub(crate) fn flushes_each(&self) -> bool {
+        self.ground.reach == Reach::EachFile
+    }
+
+    /// Makes the names in a directory durable, where that takes a flush of their own.
+    pub(crate) fn flush_dir(&self, path: &str) -> io::Result<()> {
+        if !self.flushes_each() {
+            return Ok(());
+        }
+        sys::flush(sys::open_dir_beneath(self.dir(), path)?.as_fd())
+    }
+
+    /// The same for the name at a path, and for the directories that lead to it.
+    pub(crate) fn flush_name(&self, path: &str) -> io::Result<()> {
+        let mut rest = path;
+        while let Some((above, _)) = rest.rsplit_once('/') {
+            self.flush_dir(above)?;
+            rest = above;
+        }
+        Ok(())
     }
 
     /// Bytes that a lane may hold without having a use for them: allocated ahead, or out of use and not yet reclaimed.
@@ -168,7 +195,8 @@ impl Mountpath {
         }
         let dir = sys::open_dir(&path)?;
         let file_system = sys::file_system(dir.as_fd())?;
-        Self::assemble(path, file_system, identity.lanes, dir, lock)
+        let ground = Ground::of(dir.as_fd(), file_system.kind, file_system.device)?;
+        Self::assemble(path, &identity, (file_system, ground, Abilities::ALL), dir, lock)
     }
 
     /// The directory that all paths are relative to.
@@ -303,7 +331,9 @@ impl Mountpath {
     pub(crate) fn trash_bucket(&self, bucket: &BucketRef) -> io::Result<Option<PathBuf>> {
         let trash = format!("{TRASH_DIR}/{}-{}", bucket.name, bucket.id);
         let moved = uring::fault::step("bucket-trash")
-            .and_then(|()| sys::rename_beneath(self.dir(), &bucket.dir(), &trash));
+            .and_then(|()| sys::rename_beneath(self.dir(), &bucket.dir(), &trash))
+            .and_then(|()| self.flush_dir(TRASH_DIR))
+            .and_then(|()| self.flush_dir(BUCKETS_DIR));
         match moved {
             Ok(()) => Ok(Some(self.path.join(trash))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -346,6 +376,24 @@ impl Mountpath {
     }
 }
 
+/// Makes the directories that are missing, of a mountpath that has no identity yet, and keeps other processes out.
+fn make_ready(path: &Path) -> io::Result<fs::File> {
+    let tried = |what: &str, e: io::Error| io::Error::new(e.kind(), format!("it cannot {what}: {e}"));
+    if is_there(&path.join(IDENTITY))? {
+        require_dirs(path)?;
+    } else {
+        refuse_held(path)?;
+    }
+    for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, BEGUN_DIR, TRASH_DIR, LANES_DIR, BUCKETS_DIR] {
+        fs::create_dir_all(path.join(dir)).map_err(|e| tried("make a directory", e))?;
+    }
+    let lock = fs::File::create(path.join(PRIVATE_DIR).join("lock")).map_err(|e| tried("make a file", e))?;
+    match sys::try_lock(&lock)? {
+        true => Ok(lock),
+        false => Err(io::Error::other("another process uses it")),
+    }
+}
+
 /// Whether an error says that the disk or its file system does not work, rather than that something is used up.
 fn is_of_the_disk(error: &io::Error) -> bool {
     use rustix::io::Errno;
@@ -368,7 +416,7 @@ fn is_of_the_disk(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::formatting::{FORMAT, refuse_growth};
+    use crate::store::formatting::FORMAT;
 
     fn request(target: &str) -> FormatRequest<'_> {
         FormatRequest {
@@ -379,9 +427,14 @@ mod tests {
         }
     }
 
+    /// Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
+    fn directory() -> tempfile::TempDir {
+        tempfile::tempdir_in(std::env::current_exe().unwrap().parent().unwrap()).unwrap()
+    }
+
     #[test]
     fn a_mountpath_knows_its_target() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = directory();
         drop(Mountpath::open(dir.path(), &request("t1")).unwrap());
         assert_eq!(Mountpath::open(dir.path(), &request("t1")).unwrap().lanes, 16);
         let refused = Mountpath::open(dir.path(), &request("t2")).unwrap_err();
@@ -390,7 +443,7 @@ mod tests {
 
     #[test]
     fn another_format_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = directory();
         drop(Mountpath::open(dir.path(), &request("t1")).unwrap());
         let identity = dir.path().join(IDENTITY);
         let text = fs::read_to_string(&identity).unwrap();
@@ -410,30 +463,24 @@ mod tests {
     }
 
     #[test]
-    fn a_new_mountpath_beside_one_with_objects_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let paths = [dir.path().join("old"), dir.path().join("new")];
-        assert!(refuse_growth(&paths).is_ok(), "both are new");
-        drop(Mountpath::open(&paths[0], &request("t1")).unwrap());
-        assert!(refuse_growth(&paths).is_ok(), "the old one is empty");
-        let lane = paths[0].join(LANES_DIR).join("03");
-        fs::create_dir_all(&lane).unwrap();
-        fs::write(lane.join("0000000000000001.tar"), b"").unwrap();
-        let refused = refuse_growth(&paths).unwrap_err().to_string();
-        assert!(refused.contains("new is new") && !paths[1].exists(), "{refused}");
-        assert!(refuse_growth(&paths[..1]).is_ok());
+    fn another_mountpath_than_was_asked_for_is_refused() {
+        let dir = directory();
+        drop(Mountpath::open(dir.path(), &request("t1")).unwrap());
+        let other = FormatRequest { mountpath_id: "another".to_owned(), ..request("t1") };
+        let refused = Mountpath::open(dir.path(), &other).unwrap_err().to_string();
+        assert!(refused.contains("it is mountpath mp123456789, not another"), "{refused}");
     }
 
     #[test]
     fn two_processes_cannot_share_one() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = directory();
         let _first = Mountpath::open(dir.path(), &request("t1")).unwrap();
         assert!(Mountpath::open(dir.path(), &request("t1")).is_err());
     }
 
     #[test]
     fn objects_without_identity_are_not_formatted_over() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = directory();
         fs::create_dir_all(dir.path().join("@ais/bucket")).unwrap();
         assert!(Mountpath::open(dir.path(), &request("t1")).is_err());
     }

@@ -12,10 +12,11 @@ use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::rc::Rc;
 use uring::{ClosedAside, OpenMode, Opened, sys};
 use wire::cksum::crc32c;
-use wire::lom::ObjectMeta;
+use wire::lom::{Apart, LomError, ObjectMeta, Stored};
 
 /// An open object. Immutable: an overwrite is another file.
 #[derive(Debug)]
@@ -142,8 +143,8 @@ fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Res
     let whose = || format!("ais://{}/{}", key.bucket.name, key.name);
     let file = Opened::open(mountpath.dir(), path, OpenMode::Read)
         .map_err(|e| Error::disk(&format!("open {}", whose()), &e))?;
-    let meta =
-        read_meta(&file)?.ok_or_else(|| Error::corrupt(format!("{} has lost its metadata", whose())))?;
+    let meta = read_meta(&mountpath.path, &file)?
+        .ok_or_else(|| Error::corrupt(format!("{} has lost its metadata", whose())))?;
     if meta.generation != generation || meta.name != key.name {
         return Err(Error::corrupt(format!("{}: the file is not the one that was written", whose())));
     }
@@ -154,11 +155,34 @@ fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Res
     Ok(Loaded { file, size_bytes: meta.size, crcs })
 }
 
-/// The metadata of a file; `None` when it carries none.
-pub(crate) fn read_meta(file: impl AsFd) -> Result<Option<ObjectMeta>> {
-    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| Error::disk("read metadata", &e))?;
-    let Some(value) = value else { return Ok(None) };
-    ObjectMeta::from_attribute(&value).map(Some).map_err(|e| Error::corrupt(format!("damaged metadata: {e}")))
+/// How often an attribute is read again whose file has been replaced meanwhile.
+const TRIES: usize = 8;
+
+/// The metadata of a file beneath a mountpath; `None` when it carries none.
+pub(crate) fn read_meta(mountpath: &Path, file: impl AsFd) -> Result<Option<ObjectMeta>> {
+    read_stored(mountpath, file).map(|stored| stored.map(|(meta, _)| meta))
+}
+
+/// The same, with where they are if they did not fit into the attribute.
+fn read_stored(mountpath: &Path, file: impl AsFd) -> Result<Option<(ObjectMeta, Option<Apart>)>> {
+    let damaged = |e: LomError| Error::corrupt(format!("damaged metadata: {e}"));
+    let mut before = None;
+    for _ in 0..TRIES {
+        let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| Error::disk("read metadata", &e))?;
+        let Some(value) = value else { return Ok(None) };
+        let apart = match Stored::decode(&value).map_err(damaged)? {
+            Stored::Here(meta) => return Ok(Some((meta, None))),
+            Stored::Apart(apart) => apart,
+        };
+        match sidecar::load_meta(mountpath, apart) {
+            Ok(Some(meta)) => return Ok(Some((meta, Some(apart)))),
+            // A change of metadata that comes in between writes both files in turn.
+            Ok(None) if before != Some(apart) => before = Some(apart),
+            Ok(None) => break,
+            Err(e) => return Err(Error::disk("read metadata beside a file", &e)),
+        }
+    }
+    Err(Error::corrupt("damaged metadata: the file beside it does not match its checksum"))
 }
 
 /// The value of the attribute that holds metadata.
@@ -169,19 +193,35 @@ pub(crate) fn encode_meta(meta: &ObjectMeta) -> Result<Vec<u8>> {
     Ok(value)
 }
 
-/// What a helper does before the custom metadata of a file are replaced: opens it, and has block checksums that no longer
-/// fit beside them moved out, which the last value says.
+/// A file whose metadata are about to be replaced.
+pub(crate) struct PreparedMeta {
+    pub(crate) file: Opened,
+    pub(crate) meta: ObjectMeta,
+    /// The new attribute.
+    pub(crate) value: Vec<u8>,
+    /// Block checksums did not fit any more and lie in a file beside it now.
+    pub(crate) moved_out: bool,
+}
+
+/// What a helper does before the custom metadata of a file are replaced: opens it, and has written beside it what does not
+/// fit into its attribute.
 pub(crate) fn prepare_meta(
     mountpath: &Mountpath,
     path: &str,
     custom: Vec<(String, String)>,
-) -> Result<(Opened, ObjectMeta, bool)> {
+) -> Result<PreparedMeta> {
     let file = Opened::open(mountpath.dir(), path, OpenMode::Write)
         .map_err(|e| mountpath.failed("open to change metadata", &e))?;
-    let meta = read_meta(&file)?.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
+    let stored = read_stored(&mountpath.path, &file)?;
+    let (meta, apart) = stored.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
+    if apart.is_some() {
+        // What the attribute said before the last change may be what a power cut leaves: its file is free only now.
+        sys::flush(file.as_fd()).map_err(|e| mountpath.lost("flush a file", &e))?;
+    }
     let mut meta = ObjectMeta { custom, ..meta };
-    let moved_out = sidecar::move_out(mountpath, &mut meta)?;
-    Ok((file, meta, moved_out))
+    let slot = apart.map_or(0, |apart| 1 - apart.slot);
+    let (value, moved_out) = sidecar::encode(mountpath, &mut meta, slot)?;
+    Ok(PreparedMeta { file, meta, value, moved_out })
 }
 
 /// Sets the metadata of a file.

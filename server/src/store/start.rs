@@ -113,8 +113,7 @@ impl StoreSetup {
         let mut lanes: Vec<Vec<Option<Rc<Lane>>>> = Vec::new();
         let mut report = RecoveryReport::default();
         for (at, (committer, disk)) in committers.iter().zip(&disks).enumerate() {
-            // What is found now must not be taken away by a later power cut.
-            committer.flush_marker().await?;
+            committer.flush_found().await?;
             let opened = self.open_lanes(disk, at, &cache, &buffers, lanes_owned).await?;
             let bring_up = BringUp { buckets: &by_id, cache: &cache, memtable_bytes };
             let (brought_up, found) = self.bring_up(at, opened, &bring_up).await?;

@@ -127,12 +127,7 @@ impl Writer {
         let disk = self.store.disk(self.key.mountpath)?;
         let (file, doomed) = disk.make_file(work_path, blocks).await?;
         // From here on it is this writer that removes it.
-        self.work = Some(WorkFile {
-            file: Rc::clone(file.fd()),
-            work_path: doomed.keep(),
-            sidecar: None,
-            finish: None,
-        });
+        self.work = Some(WorkFile { work_path: doomed.keep(), sidecar: None, finish: None });
         self.file = Some(file.clone());
         Ok(file)
     }
@@ -142,17 +137,16 @@ impl Writer {
     async fn finish_file(&mut self, file: &DirectFile, mut meta: ObjectMeta) -> Result<bool> {
         let fd = file.fd().try_clone().map_err(|e| Error::disk("finish a file", &e))?;
         let cut_at = (!meta.size.is_multiple_of(LEAF_BYTES as u64)).then_some(meta.size);
-        let has_sidecar = sidecar::is_needed(&meta);
-        if has_sidecar {
-            let generation = meta.generation;
+        let has_sidecar = sidecar::is_needed(self.store.mountpath(self.key.mountpath)?, &meta);
+        let value = if has_sidecar {
             if let Some(work) = &mut self.work {
-                work.sidecar = Some(generation);
+                work.sidecar = Some(meta.generation);
             }
-            let move_out =
-                move |mountpath: &Arc<Mountpath>| sidecar::move_out(mountpath, &mut meta).map(|_| meta);
-            meta = self.store.disk(self.key.mountpath)?.change(move_out).await?;
-        }
-        let value = open::encode_meta(&meta)?;
+            let encode = move |mountpath: &Arc<Mountpath>| sidecar::encode(mountpath, &mut meta, 0);
+            self.store.disk(self.key.mountpath)?.change(encode).await?.0
+        } else {
+            open::encode_meta(&meta)?
+        };
         if let Some(work) = &mut self.work {
             work.finish = Some(Finish { file: fd, value, cut_at });
         }
@@ -385,7 +379,8 @@ impl Drop for Writer {
         let work_path = self.work.take().map(|work| work.work_path).or(self.resting.take());
         let Some(work_path) = work_path else { return };
         if let Ok(mountpath) = self.store.mountpath(self.key.mountpath) {
-            mountpath.remove_later([work_path].into_iter().chain(sidecar.map(sidecar::path_of)));
+            mountpath
+                .remove_later([work_path].into_iter().chain(sidecar.into_iter().flat_map(sidecar::files_of)));
         }
     }
 }

@@ -47,9 +47,12 @@ pub(crate) struct Site {
     /// [default: straightline-data, or the directory above the first mountpath].
     #[arg(long, value_name = "DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Only this mountpath; may be given several times. Default: all that the node used last.
+    /// Where a mountpath is; may be given several times, and all of the node's are needed. Default: where they were last.
     #[arg(long = "mountpath", value_name = "DIR")]
     pub(super) mountpaths: Vec<PathBuf>,
+    /// Some mountpaths are enough. What is left out is named, and a check or an export without it ends with exit code 1.
+    #[arg(long)]
+    pub(super) partial: bool,
 }
 
 /// Arguments of `store check`.

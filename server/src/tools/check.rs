@@ -19,8 +19,8 @@ const LANES_AT_ONCE: usize = 4;
 /// Whatever keeps it from checking everything.
 pub(super) fn run(args: &CheckArgs) -> io::Result<Ending> {
     let site = Site::find(&args.site)?;
-    let mountpaths = match site.open() {
-        Ok(mountpaths) => mountpaths,
+    let open = match site.open() {
+        Ok(open) => open,
         Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
             eprintln!("{e}: asking the node that runs to check itself");
             return online::run(args, &site);
@@ -29,8 +29,9 @@ pub(super) fn run(args: &CheckArgs) -> io::Result<Ending> {
     };
     let report = Report::new(args.json);
     let driver = ring::open()?;
-    let counts = uring::block_on(&driver, check(&site, &driver, &mountpaths, &report))?;
-    Ok(report.finish(counts.map_err(io::Error::other)?))
+    let counts = uring::block_on(&driver, check(&site, &driver, &open.mountpaths, &report))?;
+    let ending = report.finish(counts.map_err(io::Error::other)?);
+    Ok(if open.left_out.is_empty() { ending } else { Ending::Findings })
 }
 
 async fn check(
@@ -44,6 +45,7 @@ async fn check(
         buckets: site.buckets.iter().map(|bucket| (bucket.id, Arc::clone(bucket))).collect(),
         lost,
         share: None,
+        layout: Arc::new(site.layout()),
         lanes_at_once: LANES_AT_ONCE * mountpaths.len(),
     };
     let sidecars = sidecars_there(&store).await?;

@@ -48,7 +48,8 @@ pub(super) fn run(args: &ExportArgs) -> io::Result<Ending> {
     let bucket = site.buckets.iter().find(|bucket| bucket.name == args.bucket);
     let bucket =
         bucket.ok_or_else(|| io::Error::other(format!("there is no bucket ais://{}", args.bucket)))?;
-    let mountpaths = site.open()?;
+    let open = site.open()?;
+    let mountpaths = open.mountpaths;
     let driver = ring::open()?;
     // Not through the line buffer of the library.
     let out = io::stdout().as_fd().try_clone_to_owned()?;
@@ -72,7 +73,7 @@ pub(super) fn run(args: &ExportArgs) -> io::Result<Ending> {
         args.bucket,
         written.renamed
     );
-    Ok(if written.damaged == 0 { Ending::Clean } else { Ending::Findings })
+    Ok(if written.damaged == 0 && open.left_out.is_empty() { Ending::Clean } else { Ending::Findings })
 }
 
 struct Export<'e, W: Write> {

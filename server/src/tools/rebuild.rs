@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Whatever keeps it from coming to its end; a start makes good what it has left half done.
 pub(super) fn run(args: &args::Site) -> io::Result<Ending> {
     let site = Site::find(args)?;
-    let mountpaths = site.open()?;
+    let mountpaths = site.open()?.mountpaths;
     let driver = ring::open()?;
     let progress = Progress::new("rebuild");
     let (removed, report) = uring::block_on(&driver, rebuild(&site, &driver, &mountpaths, &progress))?

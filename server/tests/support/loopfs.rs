@@ -11,6 +11,8 @@ pub(crate) fn require_root() {
 /// An image file, its loop device, and where it is mounted.
 pub(crate) struct LoopFs {
     kind: &'static str,
+    image: PathBuf,
+    mount_options: &'static str,
     device: Option<String>,
     mounted: bool,
     pub(crate) mount_point: PathBuf,
@@ -24,27 +26,66 @@ impl LoopFs {
 
     /// The same with more words for the program that makes the file system.
     pub(crate) fn with_options(kind: &'static str, dir: &Path, mib: u64, options: &[&str]) -> Self {
-        require_root();
-        std::fs::create_dir_all(dir).unwrap();
-        let image = dir.join(format!("{kind}.img"));
-        std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
-        let mut this =
-            Self { kind, device: None, mounted: false, mount_point: dir.join(format!("{kind}.mnt")) };
-        std::fs::create_dir_all(&this.mount_point).unwrap();
-        match kind {
-            "ext4" => run("mkfs.ext4", &[&["-q", "-m", "0"], options, &[&text(&image)]].concat()),
-            _ => run("mkfs.xfs", &[&["-q", "-f"], options, &[&text(&image)]].concat()),
-        };
-        this.device = Some(run("losetup", &["--find", "--show", &text(&image)]).trim().to_owned());
+        let mut this = Self::unmounted(kind, dir, mib, options);
         this.mount();
         this
     }
 
+    /// The same, mounted with options of its own.
+    pub(crate) fn mounted_with(
+        kind: &'static str,
+        dir: &Path,
+        mib: u64,
+        options: &[&str],
+        mount_options: &'static str,
+    ) -> Self {
+        let mut this = Self::unmounted(kind, dir, mib, options);
+        this.mount_options = mount_options;
+        this.mount();
+        this
+    }
+
+    fn unmounted(kind: &'static str, dir: &Path, mib: u64, options: &[&str]) -> Self {
+        require_root();
+        std::fs::create_dir_all(dir).unwrap();
+        let image = dir.join(format!("{kind}.img"));
+        std::fs::File::create(&image).unwrap().set_len(mib << 20).unwrap();
+        let made_by: &[&str] = match kind {
+            "ext4" => &["mkfs.ext4", "-q", "-m", "0"],
+            "btrfs" => &["mkfs.btrfs", "-q"],
+            _ => &["mkfs.xfs", "-q", "-f"],
+        };
+        run(made_by[0], &[&made_by[1..], options, &[&text(&image)]].concat());
+        Self::over(kind, image, dir.join(format!("{kind}.mnt")))
+    }
+
+    /// An image on a loop device, not mounted yet.
+    fn over(kind: &'static str, image: PathBuf, mount_point: PathBuf) -> Self {
+        std::fs::create_dir_all(&mount_point).unwrap();
+        let device = run("losetup", &["--find", "--show", &text(&image)]).trim().to_owned();
+        // What has failed in its journal must not be mended behind a test's back.
+        let mount_options = if kind == "ext4" { "errors=remount-ro" } else { "defaults" };
+        Self { kind, image, mount_options, device: Some(device), mounted: false, mount_point }
+    }
+
+    /// What a power cut at this moment leaves: all that has reached the device, and nothing that only the file system
+    /// knows. Mounted beside the original, after the check of the file system where it has no journal.
+    pub(crate) fn copy_of_device(&self, has_journal: bool) -> Self {
+        let image = self.image.with_extension("copy");
+        run("cp", &["--sparse=always", "--reflink=never", &text(&self.image), &text(&image)]);
+        let mut copy = Self::over(self.kind, image, self.mount_point.with_extension("copy"));
+        if !has_journal {
+            // It mends whatever it can, and says so by its exit code.
+            let _ = Command::new("e2fsck").args(["-f", "-y"]).arg(copy.device.as_deref().unwrap()).output();
+        }
+        copy.mount_options = if self.kind == "xfs" { "nouuid" } else { "defaults" };
+        copy.mount();
+        copy
+    }
+
     pub(crate) fn mount(&mut self) {
         let device = self.device.clone().unwrap();
-        // What has failed in its journal must not be mended behind a test's back.
-        let options = if self.kind == "ext4" { "errors=remount-ro" } else { "defaults" };
-        run("mount", &["-t", self.kind, "-o", options, &device, &text(&self.mount_point)]);
+        run("mount", &["-t", self.kind, "-o", self.mount_options, &device, &text(&self.mount_point)]);
         self.mounted = true;
         if self.kind == "xfs" {
             // Left to itself XFS writes metadata that fail over and over, and may end with less than its log says.
@@ -133,6 +174,7 @@ impl Drop for LoopFs {
         if let Some(device) = self.device.take() {
             let _ = Command::new("losetup").arg("-d").arg(device).status();
         }
+        let _ = std::fs::remove_file(&self.image);
     }
 }
 

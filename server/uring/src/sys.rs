@@ -47,6 +47,17 @@ pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes an empty file beneath a directory; one that exists is an error.
+///
+/// # Errors
+/// What the kernel says.
+pub fn make_file_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    rustix::fs::openat2(dir, path, flags, Mode::from_raw_mode(0o644), resolve)?;
+    Ok(())
+}
+
 /// Renames beneath one directory; an existing target is replaced in one step.
 ///
 /// # Errors

@@ -11,7 +11,10 @@ use crate::api::custom::MAX_CUSTOM;
 use crate::cksum::CksumType;
 use crate::text;
 
+mod apart;
 pub(crate) mod reader;
+
+pub use apart::{Apart, Stored};
 
 use reader::Reader;
 
@@ -186,12 +189,13 @@ impl ObjectMeta {
         bound(total, MAX_ENCODED, "record")
     }
 
-    /// Whether the checksums of `blocks` blocks fit into the record besides all else, so that no sidecar is needed.
+    /// Whether the checksums of `blocks` blocks fit into a record of `bytes_max` besides all else, so that no sidecar is
+    /// needed.
     #[must_use]
-    pub fn fits_inline(&self, blocks: usize) -> bool {
+    pub fn fits_inline(&self, blocks: usize, bytes_max: usize) -> bool {
         let bare = ObjectMeta { block_crcs: BlockCrcs::Inline(Vec::new()), ..self.clone() };
         let table = blocks.saturating_mul(4);
-        bare.encoded_len().is_ok_and(|len| table <= MAX_ENCODED - len)
+        bare.encoded_len().is_ok_and(|len| len + table <= bytes_max.min(MAX_ENCODED))
     }
 
     /// The metadata in a file's attribute: a record, or its text, as TAR programs leave it on what they extract from an

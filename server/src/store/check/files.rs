@@ -11,14 +11,13 @@ use crate::store::mountpath::Mountpath;
 use crate::store::open::{OpenObject, read_meta};
 use crate::store::place::Place;
 use crate::store::reader::Reader;
-use crate::store::{META_XATTR, sidecar};
+use crate::store::sidecar;
 use std::collections::HashMap;
 use std::fs;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{OpenMode, Opened, sys};
+use uring::{OpenMode, Opened};
 use wire::lom::{BlockCrcs, ObjectMeta};
 
 /// A file with good metadata that the index does not know, or knows otherwise.
@@ -38,7 +37,7 @@ impl Stray {
     /// Its metadata, if it is still the same file.
     pub(super) async fn still_there(&self, lane: &Lane) -> Result<Option<ObjectMeta>> {
         let path = lane.mountpath.path.join(&self.path);
-        let meta = lane.disk.look(move |_| Ok(meta_of(&path).ok())).await?;
+        let meta = lane.disk.look(move |mountpath| Ok(meta_of(&mountpath.path, &path).ok())).await?;
         Ok(meta.filter(|meta| meta.generation == self.generation))
     }
 }
@@ -170,7 +169,7 @@ impl Check<'_> {
             let finding = Finding::damaged(&mountpath.path, what);
             self.observer.found(Finding { lane, file: Some(shown.clone()), ..finding });
         };
-        let Some(name) = name_of(root, path) else {
+        let Some(name) = name_of(&mountpath.path, root, path) else {
             // Each core would say so; the first lane speaks for all.
             if self.lane(at, 0).is_some() {
                 tell(None, "it is no object: its path is no encoded name".to_owned());
@@ -198,7 +197,9 @@ impl Check<'_> {
             Err(e) => return Err(e),
         }
         let there = path.to_path_buf();
-        let look = move |_: &Arc<Mountpath>| Ok(meta_of(&there).map_err(|why| (why, there.exists())));
+        let look = move |mountpath: &Arc<Mountpath>| {
+            Ok(meta_of(&mountpath.path, &there).map_err(|why| (why, there.exists())))
+        };
         match disk.look(look).await? {
             Ok(meta) if (meta.bucket_id, &meta.name) == (bucket.id, &key.name) => {
                 let stray = Stray { index_key, path: shown, generation: meta.generation, deleted: false };
@@ -224,7 +225,7 @@ fn look_at(mountpath: &Mountpath, path: &str) -> Result<Result<(ObjectMeta, u64)
         Ok(file) => file,
         Err(e) => return Ok(Err(format!("its file cannot be opened: {e}"))),
     };
-    let meta = match readable(read_meta(&file))? {
+    let meta = match readable(read_meta(&mountpath.path, &file))? {
         Ok(Some(meta)) => meta,
         Ok(None) => return Ok(Err("its file has no metadata".to_owned())),
         Err(why) => return Ok(Err(why)),
@@ -234,8 +235,8 @@ fn look_at(mountpath: &Mountpath, path: &str) -> Result<Result<(ObjectMeta, u64)
 }
 
 /// The metadata of a file.
-fn meta_of(path: &Path) -> Result<ObjectMeta, String> {
+fn meta_of(mountpath: &Path, path: &Path) -> Result<ObjectMeta, String> {
     let file = fs::File::open(path).map_err(|e| e.to_string())?;
-    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
-    ObjectMeta::from_attribute(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())
+    let meta = read_meta(mountpath, &file).map_err(|e| e.text)?;
+    meta.ok_or_else(|| "it has no metadata".to_owned())
 }

@@ -137,10 +137,16 @@ impl LaneCheck<'_> {
         }
     }
 
-    /// A name must be in the lane that look-ups of it go to.
+    /// A name must be on the mountpath and in the lane that look-ups of it go to.
     fn placed(&self, bucket_id: u64, name: &str) {
         let Some(bucket) = self.check.plan.buckets.get(&bucket_id) else { return };
         let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
+        if let Some(right) = self.check.plan.elsewhere(digest, &self.lane.mountpath.id) {
+            self.check.found(self.lane, |finding| {
+                finding.object = Some(self.check.object(bucket_id, name));
+                finding.what = format!("it belongs to mountpath {right}");
+            });
+        }
         let right = placement::lane_of(digest, self.lane.mountpath.lanes).get();
         if right != self.lane.number {
             self.check.found(self.lane, |finding| {

@@ -42,9 +42,11 @@ pub(crate) async fn leftovers(
 ) -> Result<()> {
     let named: HashSet<SidecarId> = named.iter().copied().collect();
     for ((at, disk), mut sidecars) in store.disks.iter().enumerate().zip(sidecars) {
-        let path_of = |id| disk.mountpath().path.join(sidecar::path_of(id));
-        let known: HashSet<PathBuf> =
-            named.iter().filter(|(mountpath, _)| *mountpath == at).map(|(_, id)| path_of(*id)).collect();
+        let of_mountpath = named.iter().filter(|(mountpath, _)| *mountpath == at);
+        let known: HashSet<PathBuf> = of_mountpath
+            .flat_map(|(_, id)| sidecar::files_of(*id))
+            .map(|path| disk.mountpath().path.join(path))
+            .collect();
         sidecars.retain(|path| !known.contains(path));
         let buckets = buckets.map(<[_]>::to_vec);
         let look = move |mountpath: &Arc<Mountpath>| look(mountpath, sidecars, buckets.as_deref());

@@ -24,6 +24,7 @@ use super::lane::{Lane, Share};
 use super::value;
 use crate::error::{Error, Kind, Result};
 use futures_util::stream::{StreamExt, iter};
+use placement::NodeLayout;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
@@ -44,9 +45,20 @@ pub(crate) struct CheckPlan {
     /// Those that exist, by number.
     pub(crate) buckets: HashMap<u64, Arc<BucketRef>>,
     pub(crate) lost: Vec<LostIndex>,
+    /// Where names belong.
+    pub(crate) layout: Arc<NodeLayout>,
     /// The part of the core that it may take; without it, all.
     pub(crate) share: Option<Share>,
     pub(crate) lanes_at_once: usize,
+}
+
+impl CheckPlan {
+    /// The mountpath that a name belongs to, if it is not this one.
+    fn elsewhere(&self, digest: u64, id: &str) -> Option<&str> {
+        let all = self.layout.mountpaths.iter();
+        let right = placement::pick(all.map(|mountpath| (mountpath.digest, mountpath.id.as_str())), digest)?;
+        (right != id).then_some(right)
+    }
 }
 
 /// A sidecar by the mountpath and the generation that names it.

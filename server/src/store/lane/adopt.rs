@@ -2,34 +2,35 @@
 
 use super::Lane;
 use crate::error::Result;
-use crate::store::META_XATTR;
 use crate::store::entry::{BucketRef, Entry, index_key};
 use crate::store::names;
+use crate::store::open::read_meta;
 use crate::store::place::Place;
 use std::fs;
-use std::os::fd::AsFd;
 use std::path::Path;
-use uring::sys;
 use wire::lom::{BlockCrcs, ObjectMeta};
 
 /// The name of the object that a file beneath its bucket's directory is of, as the path says it, or where that is only a
 /// digest, the metadata; `None` for a path that no object has.
-pub(crate) fn name_of(root: &Path, path: &Path) -> Option<String> {
+pub(crate) fn name_of(mountpath: &Path, root: &Path, path: &Path) -> Option<String> {
     let relative = path.strip_prefix(root).ok()?.to_str()?;
     if !names::is_digest(relative) {
         return names::decode(relative);
     }
     let file = fs::File::open(path).ok()?;
-    let value = sys::get_xattr(file.as_fd(), META_XATTR).ok()??;
-    let name = ObjectMeta::from_attribute(&value).ok()?.name;
+    let name = read_meta(mountpath, &file).ok()??.name;
     (names::encode(&name) == relative).then_some(name)
 }
 
 /// The metadata of an object's file.
-pub(crate) fn read_object(path: &Path, name: &str, bucket: &BucketRef) -> Result<ObjectMeta, String> {
+pub(crate) fn read_object(
+    mountpath: &Path,
+    path: &Path,
+    name: &str,
+    bucket: &BucketRef,
+) -> Result<ObjectMeta, String> {
     let file = fs::File::open(path).map_err(|e| e.to_string())?;
-    let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| e.to_string())?;
-    let meta = ObjectMeta::from_attribute(&value.ok_or("it has no metadata")?).map_err(|e| e.to_string())?;
+    let meta = read_meta(mountpath, &file).map_err(|e| e.text)?.ok_or("it has no metadata")?;
     if meta.bucket_id != bucket.id || meta.name != name {
         return Err(format!("its metadata is that of {:?} in bucket {}", meta.name, meta.bucket_id));
     }

@@ -1,16 +1,18 @@
 //! A lane looked at without changing anything on the disk.
 
 use super::log::Position;
-use super::open::{LaneSetup, OpenedLane, decode_checkpoint, lane_dir};
+use super::open::{LaneSetup, OpenedLane, begun_path, decode_checkpoint, lane_dir};
 use super::{Lane, Ledger};
 use crate::error::{Error, Kind, Result};
 use crate::store::mountpath::Mountpath;
 use lsm::{LaneIndex, Opened};
 use std::collections::HashMap;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use uring::sys;
 
 /// A lane as it lies on the disk.
 pub(crate) struct Inspected {
@@ -27,11 +29,13 @@ impl LaneSetup {
     pub(crate) async fn open_as_is(self) -> Result<Inspected> {
         let dir = self.open_dir()?;
         let segments = self.list_segments()?;
+        let emptied = self.emptied(&segments)?;
         let (opened, checkpoint, lost) = match self.index_as_is(&dir).await {
             Ok((opened, checkpoint)) => (opened, Some(checkpoint), None),
             Err(e) if e.kind == Kind::Corrupt => (LaneIndex::in_memory(self.home(&dir)), None, Some(e.text)),
             Err(e) => return Err(e),
         };
+        let lost = emptied.or(lost);
         Ok(Inspected { opened: self.assemble(dir, segments, opened, checkpoint), lost })
     }
 
@@ -42,12 +46,20 @@ impl LaneSetup {
         Ok((opened, checkpoint))
     }
 
-    /// Removes the lane's index, so that the next start makes it anew.
+    /// Removes the lane's index, so that the next start makes it anew from what there is.
     ///
     /// # Errors
     /// What the disk says.
     pub(crate) async fn remove_index(self) -> Result<()> {
         let dir = self.open_dir()?;
+        if self.list_segments()?.is_empty() {
+            match sys::unlink_beneath(self.mountpath.dir(), &begun_path(self.number)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::disk("forget that a lane has had segments", &e));
+                }
+                _ => {}
+            }
+        }
         LaneIndex::reset(self.home(&dir)).await.map(drop).map_err(Error::from)
     }
 }

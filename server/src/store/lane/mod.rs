@@ -92,6 +92,8 @@ pub(crate) struct Lane {
     unfinished: RefCell<Option<Unfinished>>,
     /// Destroyed buckets whose sweep is not durable yet.
     swept: RefCell<HashSet<u64>>,
+    /// Segments that have been written to and not flushed, where each file is.
+    unflushed: RefCell<Vec<Rc<OwnedFd>>>,
     /// Segments that cannot be reclaimed, because something in them is damaged.
     kept: RefCell<HashSet<u64>>,
     reclaimed: Cell<u64>,
@@ -220,11 +222,22 @@ impl Lane {
         self.reclaimed.get()
     }
 
-    /// Writes the batch of the log; returns the file it went to, if there was anything to write.
-    pub(crate) async fn write_batch(&self) -> std::io::Result<Option<Rc<OwnedFd>>> {
-        let Some((file, end)) = self.log.write_batch().await? else { return Ok(None) };
+    /// Writes the batch of the log, if there is anything to write.
+    pub(crate) async fn write_batch(&self) -> std::io::Result<()> {
+        let Some((file, end)) = self.log.write_batch().await? else { return Ok(()) };
         self.account(end);
-        Ok(Some(file))
+        if self.mountpath.flushes_each() {
+            let mut unflushed = self.unflushed.borrow_mut();
+            if !unflushed.iter().any(|known| Rc::ptr_eq(known, &file)) {
+                unflushed.push(file);
+            }
+        }
+        Ok(())
+    }
+
+    /// Segments that have been written to since they were flushed last; whoever takes them flushes them.
+    pub(crate) fn take_unflushed(&self) -> Vec<Rc<OwnedFd>> {
+        self.unflushed.take()
     }
 
     /// Notes how far a segment has been written.

@@ -10,7 +10,7 @@ use super::upkeep::Failures;
 use crate::error::{Error, Kind, Result};
 use crate::store::disk::Disk;
 use crate::store::entry::parse_index_key;
-use crate::store::mountpath::{LANES_DIR, Mountpath};
+use crate::store::mountpath::{BEGUN_DIR, LANES_DIR, Mountpath};
 use crate::store::value::{self, number, put_number};
 use lsm::{Home, IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};
@@ -85,6 +85,11 @@ pub(crate) fn lane_dir(number: u16) -> String {
     format!("{LANES_DIR}/{number:02}")
 }
 
+/// Beneath its mountpath, a file that is there once the lane has had a segment.
+pub(super) fn begun_path(number: u16) -> String {
+    format!("{BEGUN_DIR}/{number:02}")
+}
+
 /// A segment's path beneath its mountpath.
 pub(crate) fn segment_path(lane: u16, segment: u64) -> String {
     format!("{}/{}", lane_dir(lane), file_name(segment))
@@ -95,8 +100,30 @@ impl LaneSetup {
     pub(crate) async fn open(self) -> Result<OpenedLane> {
         let dir = self.open_dir()?;
         let segments = self.list_segments()?;
+        if let Some(why) = self.emptied(&segments)? {
+            return Err(Error::disk(&why, &std::io::ErrorKind::NotFound.into()));
+        }
         let (opened, checkpoint) = self.open_index(&dir).await?;
         Ok(self.assemble(dir, segments, opened, checkpoint))
+    }
+
+    /// What is wrong with a lane that has had segments and has neither a segment nor an index any more: it would start as
+    /// an empty one.
+    pub(super) fn emptied(&self, segments: &[u64]) -> Result<Option<String>> {
+        let path = self.path();
+        let look = || -> std::io::Result<bool> {
+            Ok(segments.is_empty()
+                && !path.join(lsm::MANIFEST).try_exists()?
+                && self.mountpath.path.join(begun_path(self.number)).try_exists()?)
+        };
+        let emptied = look().map_err(|e| Error::disk(&format!("look at the lane {}", path.display()), &e))?;
+        Ok(emptied.then(|| {
+            format!(
+                "{}: segments (*.tar) and index are gone, and the objects in them: restore them, or give them up with \
+                 `aisnode store rebuild-index`",
+                path.display()
+            )
+        }))
     }
 
     /// A lane of its parts.
@@ -141,6 +168,7 @@ impl LaneSetup {
             checkpoint: Cell::new(from.unwrap_or_default()),
             unfinished: RefCell::default(),
             swept: RefCell::default(),
+            unflushed: RefCell::default(),
             kept: RefCell::default(),
             reclaimed: Cell::new(0),
             taken_back: Cell::new(0),

@@ -1,10 +1,10 @@
 //! Segments made and enlarged by a helper: all of that may wait for the disk.
 
 use super::log::file_name;
-use super::open::lane_dir;
+use super::open::{begun_path, lane_dir};
 use crate::error::Result;
 use crate::store::disk::{Disk, Doomed};
-use crate::store::mountpath::Mountpath;
+use crate::store::mountpath::{BEGUN_DIR, Mountpath};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -58,6 +58,8 @@ impl Plan {
                 .map_err(|e| mountpath.failed("begin a segment", &e))?;
             // Goes again if it cannot be used, or if nobody waits for it any more.
             let doomed = Doomed::new(mountpath, path);
+            let begun = begin(mountpath, lane).and_then(|()| mountpath.flush_dir(&lane_dir(lane)));
+            begun.map_err(|e| mountpath.failed("begin a segment", &e))?;
             let allocated = allocate(mountpath, &made, 0, needed, step_bytes_max)?;
             Ok((Some((made, doomed)), allocated))
         };
@@ -67,6 +69,15 @@ impl Plan {
             file.into()
         });
         Ok(Prepared { made, allocated })
+    }
+}
+
+/// Notes that a lane has had a segment: one that has nothing any more has lost it, then.
+fn begin(mountpath: &Mountpath, lane: u16) -> io::Result<()> {
+    match sys::make_file_beneath(mountpath.dir(), &begun_path(lane)) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(e),
+        Ok(()) => sys::flush(sys::open_dir_beneath(mountpath.dir(), BEGUN_DIR)?.as_fd()),
     }
 }
 

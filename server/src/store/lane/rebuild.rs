@@ -154,6 +154,7 @@ impl Lane {
             checkpoint: Cell::default(),
             unfinished: RefCell::default(),
             swept: RefCell::default(),
+            unflushed: RefCell::default(),
             kept: RefCell::default(),
             reclaimed: Cell::new(0),
             changes: Cell::new(0),

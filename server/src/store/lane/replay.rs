@@ -268,7 +268,11 @@ impl Replay<'_> {
         let (bucket, name) = (Arc::clone(bucket), name.to_owned());
         let look = move |mountpath: &Arc<Mountpath>| {
             let path = mountpath.path.join(path);
-            Ok(if path.exists() { read_object(&path, &name, &bucket).map(Some) } else { Ok(None) })
+            Ok(if path.exists() {
+                read_object(&mountpath.path, &path, &name, &bucket).map(Some)
+            } else {
+                Ok(None)
+            })
         };
         self.lane.disk.look(look).await
     }

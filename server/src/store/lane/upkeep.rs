@@ -442,6 +442,11 @@ impl Lane {
             Err(e) => Err(e),
         };
         removed.map_err(|e| self.mountpath.failed("remove a segment", &e))?;
+        if self.mountpath.flushes_each() {
+            // It must not come back when the deletions that came after it have gone.
+            let flushed = self.driver.fsync(&self.dir, false).await;
+            flushed.map_err(|e| self.mountpath.lost("flush a directory", &e))?;
+        }
         fault::point("segment-removed");
         Ok(())
     }

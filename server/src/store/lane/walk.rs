@@ -49,7 +49,7 @@ pub(crate) async fn adopt_files(
     let Some(driver) = lanes.values().next().map(|lane| lane.driver.clone()) else { return Ok(0) };
     let (met, meeting) = sync_channel(AHEAD_MAX);
     let search = Search {
-        root: mountpath.path.join("@ais"),
+        mountpath: mountpath.path.clone(),
         lanes: lanes.keys().copied().collect(),
         lanes_all: mountpath.lanes,
         buckets: buckets.clone(),
@@ -96,7 +96,7 @@ async fn adopt(lane: &Lane, meta: &ObjectMeta, memtable_bytes_max: usize) -> Res
 
 /// A walk through the files of all buckets, for those of some lanes.
 struct Search {
-    root: PathBuf,
+    mountpath: PathBuf,
     lanes: HashSet<u16>,
     lanes_all: u16,
     buckets: HashMap<String, Arc<BucketRef>>,
@@ -107,7 +107,7 @@ impl Search {
     fn run(&self) -> io::Result<()> {
         // It shares the processor of the core, which goes first. Without the right to that it is merely less polite.
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        for entry in fs::read_dir(&self.root)? {
+        for entry in fs::read_dir(self.mountpath.join("@ais"))? {
             let dir = entry?;
             let name = dir.file_name();
             let Some(bucket) = name.to_str().and_then(|name| self.buckets.get(name)) else {
@@ -130,7 +130,7 @@ impl Search {
 
     /// What a file is, if it concerns one of the lanes.
     fn look(&self, root: &Path, path: PathBuf, bucket: &BucketRef) -> Option<Met> {
-        let Some(name) = name_of(root, &path) else {
+        let Some(name) = name_of(&self.mountpath, root, &path) else {
             // Each core would say so; the first lane speaks for all.
             let speaks = self.lanes.contains(&0);
             return speaks.then(|| Met::Unusable(path, "the path is no encoded name".to_owned()));
@@ -140,7 +140,7 @@ impl Search {
         if !self.lanes.contains(&number) {
             return None;
         }
-        match read_object(&path, &name, bucket) {
+        match read_object(&self.mountpath, &path, &name, bucket) {
             Ok(meta) => Some(Met::Object(number, Box::new(meta))),
             // Its bucket is being destroyed.
             Err(_) if !path.exists() => None,

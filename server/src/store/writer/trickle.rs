@@ -7,7 +7,6 @@ use crate::store::change::WorkFile;
 use crate::store::mountpath::Mountpath;
 use crate::store::slow::{Loan, OWN_BYTES, QUANTUM_BYTES};
 use crate::store::source::ByteSource;
-use std::rc::Rc;
 use std::sync::Arc;
 use uring::{DirectFile, LEAF_BYTES, OpenMode, Opened};
 
@@ -99,7 +98,7 @@ impl Writer {
                 .map_err(|e| mountpath.failed("open a work file", &e))
         };
         let file = DirectFile::from(self.store.disk(self.key.mountpath)?.change(open).await?);
-        self.work = Some(WorkFile { file: Rc::clone(file.fd()), work_path, sidecar: None, finish: None });
+        self.work = Some(WorkFile { work_path, sidecar: None, finish: None });
         self.file = Some(file);
         self.resting = None;
         Ok(())

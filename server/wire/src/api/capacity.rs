@@ -152,6 +152,19 @@ pub struct MountpathList {
     /// Disabled.
     #[serde(deserialize_with = "null_is_default")]
     pub disabled: Vec<String>,
+    /// Straightline's own, by path. AIStore's clients skip it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub straightline: BTreeMap<String, MountpathPromise>,
+}
+
+/// Which mountpath it is, and how durable what it takes is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MountpathPromise {
+    /// What is written on it.
+    pub id: String,
+    /// How a change becomes durable there: `ordered journal`, `each file` or `none`, and what is to be known of it.
+    pub durability: String,
 }
 
 #[cfg(test)]
