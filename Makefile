@@ -5,6 +5,7 @@ SHELL := /bin/bash
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
+CARGO_DENY := 0.20.2
 # What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
 PACKAGES := btrfs-progs build-essential binutils e2fsprogs libarchive-tools util-linux xfsprogs python3-venv
 # More readers of TAR; Go and npm are taken as they are installed.
@@ -26,11 +27,17 @@ test: packages python check
 	$(CARGO) test --workspace --locked --no-fail-fast
 	AISNODE=$(CURDIR)/target/debug/aisnode $(VENV)/bin/python -m pytest -q tests/python
 
-## format, lints, documentation; changes nothing
-check:
+## format, lints, documentation, figures, what comes in from outside; changes nothing
+check: deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	$(PYTHON) bench/results.py --check
+
+## licenses and sources of all dependencies
+deny:
+	@command -v cargo-deny >/dev/null || [ -x "$${CARGO_HOME:-$$HOME/.cargo}/bin/cargo-deny" ] || $(CARGO) install --debug --locked --quiet cargo-deny@$(CARGO_DENY)
+	$(CARGO) deny --log-level error check bans licenses sources
 
 ## the comparison with fio and nginx; results in bench/results
 bench: bench-packages

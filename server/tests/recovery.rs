@@ -320,7 +320,7 @@ fn a_node_refuses_what_is_not_its_own() {
     // The mountpath in use by the node, asked for by one with a data directory of its own.
     let node = site.start();
     let said = stranger.try_start().err().expect("a mountpath in use was taken over");
-    assert!(said.contains("another process uses it"), "{said}");
+    assert!(said.contains("belongs to target"), "{said}");
     node.stop();
 }
 
