@@ -37,13 +37,15 @@ def wids(path: str) -> None:
     for at in range(len(reader)):
         name, data = reader.get_file(at)
         line(name, data.read())
+    reader.close()
 
 
 def wids_mapped(path: str) -> None:
     reader = module_alone("wids/wids_mmtar.py").MMIndexedTar(path)
     for at in range(len(reader.by_index)):
         name, data = reader.get_at_index(at)
-        line(name, data if isinstance(data, bytes) else data.read())
+        line(name, data)
+    reader.close()
 
 
 class Forward(io.RawIOBase):

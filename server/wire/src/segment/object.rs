@@ -77,17 +77,24 @@ fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, spelling: Spelli
         place.copy_from_slice(&extended);
     }
     fill_block(out, start);
-    let path = out.get(path).unwrap_or_default();
-    let file = match ustar::split(path) {
-        Some(name) => ustar::header(Kind::File, meta.size, mtime_s, name),
-        // For a reader that knows no `path`: names that were cut could be the same.
-        None => {
-            let short = short_name(&meta.name);
-            ustar::header(Kind::File, meta.size, mtime_s, [bucket.as_bytes(), short.as_bytes()])
-        }
-    };
+    let file = file_header(out.get(path).unwrap_or_default(), bucket, meta, mtime_s)?;
     out.extend_from_slice(&file);
     Ok(())
+}
+
+fn file_header(
+    path: &[u8],
+    bucket: &str,
+    meta: &ObjectMeta,
+    mtime_s: u64,
+) -> Result<[u8; BLOCK_BYTES], LomError> {
+    if let Some(name) = ustar::split(path) {
+        return Ok(ustar::header(Kind::File, meta.size, mtime_s, name));
+    }
+    // For a reader that knows no `path`: names that were cut could be the same.
+    let short = [bucket, "/", &short_name(&meta.name)].concat();
+    let name = ustar::split(short.as_bytes()).ok_or(LomError::Malformed("short name"))?;
+    Ok(ustar::header(Kind::File, meta.size, mtime_s, name))
 }
 
 /// Says where the path is.
