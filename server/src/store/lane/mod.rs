@@ -264,10 +264,7 @@ impl Lane {
     /// name stands for what it stood for before.
     pub(crate) async fn settled(&self, entry: &Entry) -> Result<()> {
         match &entry.place {
-            Place::Segment(extent) => {
-                let at = Position { segment: extent.segment, offset: extent.offset };
-                self.log.settled(at).await
-            }
+            Place::Segment(extent) => self.log.settled(record_of(extent)).await,
             Place::File { .. } => {
                 let turn = self.unsettled.borrow_mut().get_mut(&entry.generation).map(|waiting| {
                     let (turn, my_turn) = oneshot::channel();
@@ -290,7 +287,7 @@ impl Lane {
         extent: &Extent,
         cache: Option<&ReadCache>,
     ) -> Result<Piece> {
-        self.log.settled(Position { segment: extent.segment, offset: extent.offset }).await?;
+        self.log.settled(record_of(extent)).await?;
         let (piece, len) = self.read_extent(extent, entry, cache).await?;
         let bytes = piece.chunk.get(piece.range.clone()).unwrap_or_default();
         if bytes.len() != len || !extent.matches(bytes) {
@@ -302,4 +299,10 @@ impl Lane {
         }
         Ok(piece)
     }
+}
+
+/// Where the record of an object begins. An object without bytes may end where its batch does, and the log with it.
+fn record_of(extent: &Extent) -> Position {
+    let offset = extent.offset.saturating_sub(u64::from(extent.head_bytes));
+    Position { segment: extent.segment, offset }
 }
