@@ -14,7 +14,6 @@ use super::undo::{Kept, Undo, Unsettled};
 use crate::error::{Error, Result};
 use crate::fault;
 use std::future::Future;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 use uring::DirectFile;

@@ -7,7 +7,6 @@ use crate::store::change::WorkFile;
 use crate::store::mountpath::Mountpath;
 use crate::store::slow::{Loan, OWN_BYTES, QUANTUM_BYTES};
 use crate::store::source::ByteSource;
-use std::rc::Rc;
 use std::sync::Arc;
 use uring::{DirectFile, LEAF_BYTES, OpenMode, Opened};
 
