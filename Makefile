@@ -5,14 +5,17 @@ SHELL := /bin/bash
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
+CARGO_DENY := 0.20.2
 # What the tests and benchmarks use beside Rust: loop-device file systems, yardsticks, the Python SDK.
 PACKAGES := btrfs-progs build-essential binutils e2fsprogs libarchive-tools util-linux xfsprogs python3-venv
+# More readers of TAR; Go and npm are taken as they are installed.
+TAR_PACKAGES := 7zip busybox ruby perl
 BENCH_PACKAGES := fio nginx-light wrk
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets power-copies packages bench-packages python clean
+.PHONY: run test check deny bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets power-copies tar-readers packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -24,11 +27,17 @@ test: packages python check
 	$(CARGO) test --workspace --locked --no-fail-fast
 	AISNODE=$(CURDIR)/target/debug/aisnode $(VENV)/bin/python -m pytest -q tests/python
 
-## format, lints, documentation; changes nothing
-check:
+## format, lints, documentation, figures, what comes in from outside; changes nothing
+check: deny
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	$(PYTHON) bench/results.py --check
+
+## licenses and sources of all dependencies
+deny:
+	@command -v cargo-deny >/dev/null || [ -x "$${CARGO_HOME:-$$HOME/.cargo}/bin/cargo-deny" ] || $(CARGO) install --debug --locked --quiet cargo-deny@$(CARGO_DENY)
+	$(CARGO) deny --log-level error check bans licenses sources
 
 ## the comparison with fio and nginx; results in bench/results
 bench: bench-packages
@@ -75,6 +84,15 @@ power-copies: packages
 campaign-buckets:
 	BUCKETS=$${BUCKETS:-100000} BUCKETS_OUT=$(CURDIR)/bench/results/buckets.json $(CARGO) test --release --locked -p aisnode \
 	  --test many_buckets -- --nocapture campaign
+
+## every TAR reader of Debian, PyPI, npm and Go that we know reads segments and an export; as root or with sudo
+tar-readers: packages
+	@missing=$$(for p in $(TAR_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || echo $$p; done); \
+	if [ -n "$$missing" ]; then echo "installing Debian packages:" $$missing; \
+	  $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $$missing; fi
+	rm -rf $(CURDIR)/target/tar-archives
+	TAR_ARCHIVES=$(CURDIR)/target/tar-archives $(CARGO) test --locked -p aisnode --test archives
+	$(PYTHON) tests/tar-readers/run.py target/tar-archives
 
 ## a client beside 600 slow uploads and 100 slow readers; results in bench/results/slow-peers.json
 slow-peers: packages

@@ -3,6 +3,7 @@
 use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
 use crate::config::Config;
 use crate::disks::{self, Known, Owner};
+use crate::front::Front;
 use crate::identity::{DataDirLock, Identity};
 use crate::jobs::{Jobs, new_uuid};
 use crate::limits::{Budget, Descriptors, HEAD_LIMITS};
@@ -372,7 +373,7 @@ fn start_cores(
     let mut threads = Vec::new();
     let parts = receivers.into_iter().zip(listeners).zip(cpus).enumerate();
     for (core, ((mailbox, listeners), cpu)) in parts {
-        threads.push(start_core(CoreSetup {
+        threads.push(start_core::<Front>(CoreSetup {
             core,
             cpu,
             ring_entries: RING_ENTRIES,

@@ -4,8 +4,8 @@
 //! of registered memory belong to exactly one core; what another core wants done is sent there as a message. So there
 //! is one writer for each name and no lock on the way of a request. `ARCHITECTURE.md` tells the rest.
 //!
-//! The way of a request through the modules: `shard` (bytes) → `native` (what is asked) → `object` (what is done) →
-//! `store` (where it lies) → the `uring` crate. `cluster` publishes what all of them look at; `tools` are the operator's.
+//! The way of a request through the modules: `shard` (bytes) → `front` (whom it is for) → `native` (what is asked) → `object` (what is
+//! done) → `store` (where it lies) → the `uring` crate. `cluster` publishes what all of them look at; `tools` are the operator's.
 
 mod banner;
 mod boot;
@@ -16,6 +16,7 @@ mod disks;
 mod durable;
 mod error;
 mod fault;
+mod front;
 mod identity;
 mod jobs;
 mod limits;
@@ -24,6 +25,7 @@ mod metrics;
 mod native;
 mod node;
 mod object;
+mod plan;
 mod reply;
 mod shard;
 mod store;

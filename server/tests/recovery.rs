@@ -320,7 +320,7 @@ fn a_node_refuses_what_is_not_its_own() {
     // The mountpath in use by the node, asked for by one with a data directory of its own.
     let node = site.start();
     let said = stranger.try_start().err().expect("a mountpath in use was taken over");
-    assert!(said.contains("another process uses it"), "{said}");
+    assert!(said.contains("belongs to target"), "{said}");
     node.stop();
 }
 
@@ -346,4 +346,35 @@ fn damaged_state_is_refused_in_plain_words() {
     let node = site.start();
     assert_eq!(node.client().head(&B.path()).status, 200, "the bucket is there again");
     node.stop();
+}
+
+#[test]
+fn what_a_crash_tore_stays_torn_off_after_the_next_crash() {
+    const SIZE: usize = 3000;
+    let mut site = Site::new("torn-twice");
+    site.settings = "lanes = 1\n".to_owned();
+    let node = site.start();
+    let mut client = node.client();
+    B.create(&mut client);
+    B.put(&mut client, "torn", &content(1, SIZE));
+    B.put(&mut client, "torn", &content(2, SIZE));
+    B.put(&mut client, "behind", &content(3, SIZE));
+    node.kill();
+    // As if the first sectors of the last batch had not reached the disk, and the later ones had.
+    let (segment, at) = site.segment_of(B.0, "torn");
+    let file = std::fs::File::options().write(true).open(segment).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, &[0; 1024], at as u64).unwrap();
+    drop(file);
+    for start in ["first", "second"] {
+        let node = site.start();
+        assert!(node.banner().contains("unusable 0"), "{start} start: {}", node.banner());
+        let mut client = node.client();
+        assert_content(&mut client, "torn", &content(1, SIZE));
+        assert_content(&mut client, "behind", &content(3, SIZE));
+        // More than the largest batch: what is torn is far up in the log now.
+        for number in 0..150 {
+            B.put(&mut client, &format!("{start}-{number}"), &content(number, SIZE));
+        }
+        node.kill();
+    }
 }

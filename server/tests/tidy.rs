@@ -18,12 +18,15 @@ const IMPORTS: [(&str, &[&str]); 6] = [
 ];
 
 /// (layer, what it must not reach up to).
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     (
         "server/src/store/",
-        &["crate::object", "crate::native", "crate::jobs", "crate::cluster", "crate::shard"],
+        &["crate::object", "crate::native", "crate::front", "crate::jobs", "crate::cluster", "crate::shard"],
     ),
-    ("server/src/object/", &["crate::native", "crate::s3"]),
+    ("server/src/shard/", &["crate::object", "crate::native", "crate::front", "crate::plan"]),
+    ("server/src/object/", &["crate::native", "crate::s3", "crate::front", "crate::wire::api::lso"]),
+    ("server/src/native/", &["crate::front", "crate::s3"]),
+    ("server/src/reply.rs", &["crate::shard", "crate::object", "crate::native", "crate::front"]),
     ("server/src/cluster/", &["crate::object", "crate::native", "crate::shard"]),
     ("server/src/jobs/", &["crate::native", "crate::shard"]),
     (

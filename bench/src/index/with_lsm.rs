@@ -10,13 +10,13 @@ use super::lsm_log::Log;
 use super::meters::Latencies;
 use super::{Applied, CACHE_BYTES, IndexEngine, Result, Visit};
 use futures_util::future::{try_join, try_join_all};
-use lsm::{Cursor, IndexCache, LaneIndex, Peek, Step};
+use lsm::{Cursor, Home, IndexCache, LaneIndex, Peek, Step};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use uring::{Driver, DriverConfig, PoolConfig, block_on, yield_now};
+use uring::{Driver, DriverConfig, Helpers, Offload, PoolConfig, block_on, yield_now};
 
 /// Of each lane: what the server takes beside a cache of this size.
 const MEMTABLE_BYTES: usize = 4 << 20;
@@ -204,7 +204,10 @@ impl Lane {
         let say_path = |e: std::io::Error| format!("{}: {e}", path.display());
         fs::create_dir_all(path).map_err(say_path)?;
         let dir = Rc::new(uring::sys::open_dir(path).map_err(say_path)?);
-        let opened = block_on(driver, LaneIndex::open(driver.clone(), dir, Rc::clone(cache)));
+        let helpers = Helpers::new("index", 2).and_then(|helpers| Offload::new(&helpers, driver));
+        let helpers = helpers.map_err(|e| format!("helper threads: {e}"))?;
+        let home = Home { driver: driver.clone(), dir, cache: Rc::clone(cache), helpers };
+        let opened = block_on(driver, LaneIndex::open(home));
         let opened = opened.map_err(|e| format!("ring: {e}"))?.map_err(say)?;
         let complete = opened.checkpoint.as_slice().try_into().map_or(0, u64::from_le_bytes);
         Ok(Self { index: opened.index, complete: Cell::new(complete) })

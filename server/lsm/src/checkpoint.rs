@@ -47,12 +47,11 @@ pub(super) async fn write(home: &Home, seq: u64, bytes: &[u8]) -> Result<(Checkp
 pub(super) async fn read(home: &Home, record: &CheckpointRecord) -> Result<Vec<u8>> {
     let name = checkpoint_name(record.seq);
     let damaged = |why: &str| Error::corrupt(format!("{name}: {why}"));
-    let file = home.open(&name)?.ok_or_else(|| damaged("it is missing"))?;
-    let there = file.size_bytes().map_err(|e| Error::disk(format!("look at {name}"), e))?;
+    let (file, there) = home.open(&name).await?.ok_or_else(|| damaged("it is missing"))?;
     if there != record.padded() {
         return Err(damaged("it is not as long as it was"));
     }
-    let mut bytes = home.read(file.fd(), 0, there).await?;
+    let mut bytes = home.read(&file, 0, there).await?;
     let mut crc = SectionCrc::default();
     for piece in bytes.chunks(SECTION_PIECE_BYTES) {
         crc.add(piece);

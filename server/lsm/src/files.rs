@@ -7,7 +7,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
-use uring::{DirectFile, Driver, OpenMode, fault, sys};
+use uring::{DirectFile, Driver, Offload, OpenMode, Opened, fault, sys};
 
 /// The file that names all others: without it there is no index.
 pub const MANIFEST: &str = "index.manifest";
@@ -39,12 +39,24 @@ fn is_numbered(name: &str) -> bool {
     })
 }
 
-/// What the index works with: the ring, its directory, what its core shares.
+/// What an index works with.
 #[derive(Clone)]
-pub(super) struct Home {
-    pub(super) driver: Driver,
-    pub(super) dir: Rc<OwnedFd>,
-    pub(super) cache: Rc<IndexCache>,
+pub struct Home {
+    /// The ring of its core.
+    pub driver: Driver,
+    /// Its directory.
+    pub dir: Rc<OwnedFd>,
+    /// The memory that the indexes of the core share.
+    pub cache: Rc<IndexCache>,
+    /// Threads for calls that may wait for the disk and that no ring makes well: opening a file, and the last close of
+    /// one without a name, which frees its blocks.
+    pub helpers: Offload,
+}
+
+impl std::fmt::Debug for Home {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Home({:?})", self.dir)
+    }
 }
 
 impl Home {
@@ -60,10 +72,17 @@ impl Home {
         Ok(names)
     }
 
-    /// Opens a file to read it; `None` when it is not there.
-    pub(super) fn open(&self, name: &str) -> Result<Option<DirectFile>> {
-        match DirectFile::open(self.dir.as_fd(), name, OpenMode::Read) {
-            Ok(file) => Ok(Some(file)),
+    /// Opens a file to read it, and says how long it is; `None` when it is not there.
+    pub(super) async fn open(&self, name: &str) -> Result<Option<(Rc<OwnedFd>, u64)>> {
+        let dir = self.dir.try_clone().map_err(|e| Error::unread(format!("open {name}"), e))?;
+        let path = name.to_owned();
+        let open = move || {
+            let file = Opened::open(dir.as_fd(), &path, OpenMode::Read)?;
+            let size_bytes = file.size_bytes()?;
+            Ok((file, size_bytes))
+        };
+        match self.helpers.run(open).await {
+            Ok((file, size_bytes)) => Ok(Some((Rc::clone(DirectFile::from(file).fd()), size_bytes))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Error::unread(format!("open {name}"), e)),
         }

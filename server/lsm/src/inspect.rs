@@ -1,31 +1,26 @@
 //! An index as it lies on the disk, for tools that must not change anything.
 
-use super::cache::IndexCache;
 use super::files::{Home, MANIFEST, checkpoint_name, run_name};
 use super::index::LaneIndex;
 use super::manifest::Manifest;
 use super::open::{Opened, open_named, read_manifest};
 use crate::error::{Error, Result};
-use std::os::fd::OwnedFd;
-use std::rc::Rc;
-use uring::Driver;
 
 impl LaneIndex {
     /// Opens the index to read it. What is put into it later stays in memory: it must never be flushed or merged.
     ///
     /// # Errors
     /// `Corrupt` when the manifest or a file that it names is missing or damaged. What the disk says otherwise.
-    pub async fn open_as_is(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
-        let home = Home { driver, dir, cache };
+    pub async fn open_as_is(home: Home) -> Result<Opened> {
         let manifest = read_manifest(&home).await?;
         let manifest = manifest.ok_or_else(|| Error::corrupt("the index has no manifest"))?;
         open_named(home, manifest).await
     }
 
     /// An empty index that exists in memory only, in the place of one that cannot be read.
-    pub fn in_memory(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Opened {
+    pub fn in_memory(home: Home) -> Opened {
         let manifest = Manifest { next_seq: 1, ..Manifest::default() };
-        let index = Self::new(Home { driver, dir, cache }, manifest, Vec::new());
+        let index = Self::new(home, manifest, Vec::new());
         Opened { index, checkpoint: Vec::new() }
     }
 

@@ -47,7 +47,7 @@ mod verify;
 pub use cache::{CacheStats, IndexCache};
 pub use cursor::Cursor;
 pub use error::{Error, Result};
-pub use files::MANIFEST;
+pub use files::{Home, MANIFEST};
 pub use index::{IndexStats, LaneIndex, Peek};
 pub use merge::Step;
 pub use open::Opened;

@@ -1,16 +1,13 @@
 //! Opening an index, making a new one, and starting over.
 
 use super::PAGE_BYTES;
-use super::cache::IndexCache;
 use super::checkpoint;
 use super::files::{Home, MANIFEST};
 use super::index::LaneIndex;
 use super::manifest::{self, Manifest};
 use super::run::Run;
 use crate::error::{Error, Result};
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use uring::Driver;
 
 /// An index as it was when it was last flushed.
 pub struct Opened {
@@ -32,8 +29,7 @@ impl LaneIndex {
     /// # Errors
     /// `Corrupt` when the manifest or a run is missing or damaged: then [`LaneIndex::reset`] and put in everything
     /// anew. What the disk says otherwise.
-    pub async fn open(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
-        let home = Home { driver, dir, cache };
+    pub async fn open(home: Home) -> Result<Opened> {
         home.sweep_aside()?;
         let present = home.numbered_files()?;
         let Some(manifest) = read_manifest(&home).await? else {
@@ -57,8 +53,7 @@ impl LaneIndex {
     ///
     /// # Errors
     /// What the disk says.
-    pub async fn reset(driver: Driver, dir: Rc<OwnedFd>, cache: Rc<IndexCache>) -> Result<Opened> {
-        let home = Home { driver, dir, cache };
+    pub async fn reset(home: Home) -> Result<Opened> {
         home.sweep_aside()?;
         // First, and durably: a crash in between leaves files without a manifest, which is no index.
         home.remove(MANIFEST)?;
@@ -92,18 +87,17 @@ pub(super) async fn open_named(home: Home, manifest: Manifest) -> Result<Opened>
 
 /// `None` when there is none.
 pub(super) async fn read_manifest(home: &Home) -> Result<Option<Manifest>> {
-    let Some(file) = home.open(MANIFEST)? else { return Ok(None) };
-    let bytes = file.size_bytes().map_err(|e| Error::disk("look at the manifest", e))?;
+    let Some((file, bytes)) = home.open(MANIFEST).await? else { return Ok(None) };
     let damaged = |why: &str| Error::corrupt(format!("the manifest: {why}"));
     if bytes < PAGE_BYTES as u64 {
         return Err(damaged("it is cut short"));
     }
-    let first = home.read(file.fd(), 0, PAGE_BYTES as u64).await?;
+    let first = home.read(&file, 0, PAGE_BYTES as u64).await?;
     match manifest::file_bytes(&first) {
         Some(expected) if expected == bytes => {}
         Some(_) => return Err(damaged("it is not as long as its runs need")),
         None => return Err(damaged("it is no manifest, or one of another version")),
     }
-    let whole = if bytes == PAGE_BYTES as u64 { first } else { home.read(file.fd(), 0, bytes).await? };
+    let whole = if bytes == PAGE_BYTES as u64 { first } else { home.read(&file, 0, bytes).await? };
     Manifest::decode(&whole).map(Some).map_err(damaged)
 }

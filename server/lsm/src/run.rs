@@ -16,7 +16,7 @@ use super::{BLOCK_BYTES_MAX, PAGE_BYTES};
 use crate::error::{Error, Result};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use uring::Driver;
+use uring::Helpers;
 
 /// Blocks that are forgotten before others go first.
 const BLOCKS_PER_TURN: u32 = 256;
@@ -51,24 +51,23 @@ impl Run {
     pub(super) async fn open(home: &Home, record: &RunRecord) -> Result<Self> {
         let name = run_name(record.seq);
         let damaged = |why: &str| Error::corrupt(format!("{name}: {why}"));
-        let file = home.open(&name)?.ok_or_else(|| damaged("it is missing"))?;
-        let bytes = file.size_bytes().map_err(|e| Error::disk(format!("look at {name}"), e))?;
+        let (file, bytes) = home.open(&name).await?.ok_or_else(|| damaged("it is missing"))?;
         if bytes != record.bytes || bytes < PAGE_BYTES as u64 || !bytes.is_multiple_of(PAGE_BYTES as u64) {
             return Err(damaged("it is not as long as it was"));
         }
-        let page = home.read(file.fd(), bytes - PAGE_BYTES as u64, PAGE_BYTES as u64).await?;
+        let page = home.read(&file, bytes - PAGE_BYTES as u64, PAGE_BYTES as u64).await?;
         let footer = Footer::decode(&page, bytes).map_err(damaged)?;
         if (footer.seq, footer.entries) != (record.seq, record.entries) {
             return Err(damaged("it is another run"));
         }
-        let filter = read_section(home, file.fd(), &footer.filter).await?;
+        let filter = read_section(home, &file, &footer.filter).await?;
         let filter = filter.and_then(|bytes| Filter::decode(&bytes));
         let filter = filter.ok_or_else(|| damaged("its filter is damaged"))?;
-        let sparse = read_section(home, file.fd(), &footer.sparse).await?;
+        let sparse = read_section(home, &file, &footer.sparse).await?;
         let sparse = sparse.and_then(|bytes| Sparse::decode(&bytes, BLOCK_BYTES_MAX));
         let sparse = sparse.filter(|sparse| sparse.blocks_bytes() == footer.filter.offset);
         let sparse = sparse.ok_or_else(|| damaged("its map is damaged"))?;
-        Ok(Self::new(home, Rc::clone(file.fd()), bytes, footer, filter, sparse))
+        Ok(Self::new(home, file, bytes, footer, filter, sparse))
     }
 
     /// A run whose parts are in memory, because they have just been read or written.
@@ -80,7 +79,7 @@ impl Run {
         filter: Filter,
         sparse: Sparse,
     ) -> Self {
-        let file = OpenFile { driver: home.driver.clone(), fd: Some(fd) };
+        let file = OpenFile { helpers: home.helpers.helpers().clone(), fd: Some(fd) };
         Self { home: home.clone(), file, id: home.cache.next_run(), bytes, footer, filter, sparse }
     }
 
@@ -212,9 +211,9 @@ async fn read_section(home: &Home, fd: &Rc<OwnedFd>, section: &Section) -> Resul
     Ok(Some(bytes))
 }
 
-/// Closed in the background: of a run that was merged away this frees the blocks.
+/// Closed by a helper: of a run that was merged away this frees the blocks, which may wait for the disk.
 struct OpenFile {
-    driver: Driver,
+    helpers: Helpers,
     fd: Option<Rc<OwnedFd>>,
 }
 
@@ -228,7 +227,7 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         // Shared with an operation that was given up: then the last one closes it.
         if let Some(fd) = self.fd.take().and_then(Rc::into_inner) {
-            self.driver.close(fd);
+            self.helpers.post(move || drop(fd));
         }
     }
 }

@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use uring::{Driver, DriverConfig, PoolConfig};
+use uring::{Driver, DriverConfig, Helpers, Offload, PoolConfig};
 
 const POOL_BYTES: usize = 16 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -22,6 +22,7 @@ pub(super) struct Lane {
     pub(super) driver: Driver,
     pub(super) dir: tempfile::TempDir,
     pub(super) cache: Rc<IndexCache>,
+    helpers: Offload,
 }
 
 impl Lane {
@@ -33,17 +34,22 @@ impl Lane {
         let beside = std::env::current_exe().unwrap();
         let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
         let cache = IndexCache::new(&driver, cache_bytes).unwrap();
-        Self { driver, dir, cache }
+        let helpers = helpers(&driver);
+        Self { driver, dir, cache, helpers }
+    }
+
+    pub(super) fn home(&self) -> Home {
+        let dir = Rc::new(uring::sys::open_dir(self.dir.path()).unwrap());
+        let helpers = self.helpers.clone();
+        Home { driver: self.driver.clone(), dir, cache: Rc::clone(&self.cache), helpers }
     }
 
     pub(super) async fn open(&self) -> Result<Opened> {
-        let dir = Rc::new(uring::sys::open_dir(self.dir.path()).unwrap());
-        LaneIndex::open(self.driver.clone(), dir, Rc::clone(&self.cache)).await
+        LaneIndex::open(self.home()).await
     }
 
     pub(super) async fn reset(&self) -> Result<Opened> {
-        let dir = Rc::new(uring::sys::open_dir(self.dir.path()).unwrap());
-        LaneIndex::reset(self.driver.clone(), dir, Rc::clone(&self.cache)).await
+        LaneIndex::reset(self.home()).await
     }
 
     /// Forgets all blocks in memory.
@@ -52,6 +58,7 @@ impl Lane {
         let pool = PoolConfig { size_bytes_max: POOL_BYTES };
         self.driver = Driver::new(DriverConfig { entries: 64, pool }).unwrap();
         self.cache = IndexCache::new(&self.driver, 1 << 20).unwrap();
+        self.helpers = helpers(&self.driver);
     }
 
     /// Names of the files of runs.
@@ -66,8 +73,9 @@ impl Lane {
 
     fn files(&self, prefix: &str) -> Vec<String> {
         let started = std::time::Instant::now();
-        // Some are removed without being waited for.
-        while self.driver.stats().in_flight > 0 && started.elapsed() < DEADLINE {
+        // Some are removed without being waited for. The way to the helpers always has one operation under way.
+        self.run(self.helpers.run(|| Ok(()))).unwrap();
+        while self.driver.stats().in_flight > 1 && started.elapsed() < DEADLINE {
             self.driver.turn_waiting(Duration::from_millis(1)).unwrap();
         }
         let names = std::fs::read_dir(self.dir.path()).unwrap();
@@ -85,6 +93,10 @@ impl Lane {
     pub(super) fn run<F: Future>(&self, future: F) -> F::Output {
         uring::block_on_within(&self.driver, DEADLINE, future).unwrap()
     }
+}
+
+fn helpers(driver: &Driver) -> Offload {
+    Offload::new(&Helpers::new("test", 2).unwrap(), driver).unwrap()
 }
 
 impl Lane {

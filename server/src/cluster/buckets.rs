@@ -27,7 +27,7 @@ pub(crate) struct BucketView {
 }
 
 impl BucketView {
-    fn new(name: &str, props: Bprops) -> Self {
+    pub(crate) fn new(name: &str, props: Bprops) -> Self {
         Self {
             bucket: Arc::new(BucketRef { id: props.bid, name: name.to_owned() }),
             cksum_type: CksumType::parse(&props.checksum.kind).unwrap_or(CksumType::Xxhash2),

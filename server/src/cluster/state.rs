@@ -1,6 +1,6 @@
 //! The control state and its one way to change.
 
-use super::buckets::BucketMap;
+use super::buckets::{BucketMap, BucketView};
 use crate::error::{Error, Kind, Result};
 use crate::store::BucketRef;
 use rpds::RedBlackTreeMapSync;
@@ -75,8 +75,11 @@ pub(crate) enum Command {
         change: BpropsToSet,
         now_ns: i64,
     },
+    /// With a number only if the bucket of the name still has it.
     DestroyBucket {
         name: String,
+        #[serde(default)]
+        id: Option<u64>,
     },
     /// The directories of a destroyed bucket are out of the way.
     BucketBuried {
@@ -84,6 +87,8 @@ pub(crate) enum Command {
     },
     SetBucketProps {
         name: String,
+        #[serde(default)]
+        id: Option<u64>,
         change: BpropsToSet,
     },
     ResetBucketProps {
@@ -157,7 +162,7 @@ impl ClusterState {
     pub(crate) fn apply(&mut self, command: Command) -> Result<Outcome> {
         match command {
             Command::CreateBucket { name, change, now_ns } => self.create_bucket(&name, &change, now_ns),
-            Command::DestroyBucket { name } => self.destroy_bucket(&name),
+            Command::DestroyBucket { name, id } => self.destroy_bucket(&name, id),
             Command::NodeStarted { smap } => {
                 self.smap = Arc::new(*smap);
                 Ok(Outcome::Done)
@@ -170,10 +175,10 @@ impl ClusterState {
                 }
                 Ok(Outcome::Done)
             }
-            Command::SetBucketProps { name, change } => {
-                self.change_bucket(&name, |props, _| props.apply(&change))
+            Command::SetBucketProps { name, id, change } => {
+                self.change_bucket(&name, id, |props, _| props.apply(&change))
             }
-            Command::ResetBucketProps { name } => self.change_bucket(&name, |props, config| {
+            Command::ResetBucketProps { name } => self.change_bucket(&name, None, |props, config| {
                 let fresh = Bprops::inherit(config, Provider::Ais);
                 *props = Bprops { bid: props.bid, created: props.created, ..fresh };
                 Ok(())
@@ -213,7 +218,14 @@ impl ClusterState {
         Ok(Outcome::Done)
     }
 
-    fn destroy_bucket(&mut self, name: &str) -> Result<Outcome> {
+    /// The bucket of a name, if it has that number where one is given.
+    fn bucket(&self, name: &str, id: Option<u64>) -> Result<&Arc<BucketView>> {
+        let view = self.bmd.get(name).filter(|view| id.is_none_or(|id| view.bucket.id == id));
+        view.ok_or_else(|| Error::bucket_missing(name))
+    }
+
+    fn destroy_bucket(&mut self, name: &str, id: Option<u64>) -> Result<Outcome> {
+        self.bucket(name, id)?;
         let view = self.bmd.remove(name).ok_or_else(|| Error::bucket_missing(name))?;
         let bucket = BucketRef::clone(&view.bucket);
         self.doomed.insert_mut(bucket.name.clone(), bucket.id);
@@ -223,9 +235,10 @@ impl ClusterState {
     fn change_bucket(
         &mut self,
         name: &str,
+        id: Option<u64>,
         change: impl FnOnce(&mut Bprops, &ClusterConfig) -> Result<(), String>,
     ) -> Result<Outcome> {
-        let view = self.bmd.get(name).ok_or_else(|| Error::bucket_missing(name))?;
+        let view = self.bucket(name, id)?;
         let mut props = view.props.clone();
         change(&mut props, &self.config).map_err(Error::bad)?;
         self.bmd.insert(name, props);
@@ -266,7 +279,8 @@ mod tests {
         let mut state = state();
         state.apply(create("b")).unwrap();
         assert_eq!(state.apply(create("b")).unwrap_err().kind, Kind::BucketExists);
-        let Outcome::Destroyed(old) = state.apply(Command::DestroyBucket { name: "b".into() }).unwrap()
+        let Outcome::Destroyed(old) =
+            state.apply(Command::DestroyBucket { name: "b".into(), id: None }).unwrap()
         else {
             panic!()
         };
@@ -281,13 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn a_change_of_one_bucket_is_not_made_to_the_next_of_its_name() {
+        let mut state = state();
+        state.apply(create("b")).unwrap();
+        let id = Some(state.bmd.get("b").unwrap().bucket.id + 1);
+        let change = BpropsToSet::from_value(&serde_json::json!({"durability": "none"})).unwrap();
+        for command in [
+            Command::DestroyBucket { name: "b".into(), id },
+            Command::SetBucketProps { name: "b".into(), id, change },
+        ] {
+            assert_eq!(state.apply(command).unwrap_err().kind, Kind::BucketMissing);
+        }
+        assert!(state.bmd.get("b").is_some());
+    }
+
+    #[test]
     fn a_refused_change_changes_nothing() {
         let mut state = state();
         state.apply(create("b")).unwrap();
         let before = serde_json::to_value(state.written(1)).unwrap();
         let change = BpropsToSet::from_value(&serde_json::json!({"checksum": {"type": "sha0"}})).unwrap();
         assert_eq!(
-            state.apply(Command::SetBucketProps { name: "b".into(), change }).unwrap_err().kind,
+            state.apply(Command::SetBucketProps { name: "b".into(), id: None, change }).unwrap_err().kind,
             Kind::BadRequest
         );
         assert!(state.apply(Command::SetConfig { change: serde_json::json!({"no_such": {}}) }).is_err());
@@ -300,7 +329,7 @@ mod tests {
         for name in ["a", "b", "c"] {
             state.apply(create(name)).unwrap();
         }
-        state.apply(Command::DestroyBucket { name: "b".into() }).unwrap();
+        state.apply(Command::DestroyBucket { name: "b".into(), id: None }).unwrap();
         let written = serde_json::to_value(state.written(7)).unwrap();
         let saved: Saved = serde_json::from_value(written.clone()).unwrap();
         assert_eq!(saved.journal, Some(7));
@@ -316,8 +345,8 @@ mod tests {
         let commands = [
             create("b"),
             Command::CreateBucket { name: "c".into(), change: change.clone(), now_ns: 5 },
-            Command::SetBucketProps { name: "b".into(), change },
-            Command::DestroyBucket { name: "c".into() },
+            Command::SetBucketProps { name: "b".into(), id: None, change },
+            Command::DestroyBucket { name: "c".into(), id: None },
             Command::BucketBuried { id: 2 },
             Command::SetConfig { change: serde_json::json!({"mirror": {"burst_buffer": 600}}) },
             Command::ResetBucketProps { name: "b".into() },
@@ -338,7 +367,7 @@ mod tests {
         state.apply(create("b")).unwrap();
         let change = BpropsToSet::from_value(&serde_json::json!({"durability": "none"})).unwrap();
         let version = state.bmd.version;
-        state.apply(Command::SetBucketProps { name: "b".into(), change }).unwrap();
+        state.apply(Command::SetBucketProps { name: "b".into(), id: None, change }).unwrap();
         assert_eq!(state.bmd.version, version + 1);
         state
             .apply(Command::SetConfig { change: serde_json::json!({"mirror": {"burst_buffer": 600}}) })

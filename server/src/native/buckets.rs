@@ -1,16 +1,15 @@
 //! Bucket requests.
 
 use super::{MESSAGE_BYTES_MAX, NAMES_BYTES_MAX, Request, check_provider, listing, long, named, summary};
-use crate::cluster::{BucketView, Command};
+use crate::cluster::Command;
 use crate::error::{Error, Kind, Result};
 use crate::message_budget::Message;
-use crate::object;
+use crate::object::{self, Caller, Operation};
 use crate::reply::Reply;
 use crate::shard::Body;
-use std::sync::Arc;
 use wire::api::actmsg::{ActMsg, action};
 use wire::api::bck::Bck;
-use wire::api::bprops::{BpropsToSet, access};
+use wire::api::bprops::BpropsToSet;
 use wire::api::multiobj::{EvdMsg, TcbMsg};
 use wire::http1::Method;
 
@@ -87,7 +86,7 @@ async fn post(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result
         action::CREATE_BCK => {
             check_provider(&request.query)?;
             let change = BpropsToSet::from_value(&message.value).map_err(Error::bad)?;
-            create(request, name, change).await?;
+            object::create_bucket(request.shard, name, change).await?;
             Ok(Reply::empty(200))
         }
         action::COPY_BCK => copy(request, name, message).await,
@@ -103,11 +102,6 @@ async fn post(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result
         | action::CREATE_INVENTORY => Err(Error::not_implemented(&message.action)),
         other => Err(Error::bad(format!("unknown action {other:?}"))),
     }
-}
-
-async fn create(request: &Request<'_, '_>, name: &str, change: BpropsToSet) -> Result<()> {
-    let command = Command::CreateBucket { name: name.to_owned(), change, now_ns: crate::clock::unix_ns() };
-    object::change_cluster(request.shard, command).await.map(drop)
 }
 
 /// The bucket that `bck_to` names.
@@ -127,21 +121,12 @@ async fn copy(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result
     }
     let target = match object::bucket(&request.shard.node.view(), &to.name) {
         Ok(target) => target,
-        Err(e) if e.kind == Kind::BucketMissing => create_like(request, &from, &to.name).await?,
+        Err(e) if e.kind == Kind::BucketMissing => {
+            object::create_like(request.shard, &from, &to.name).await?
+        }
         Err(e) => return Err(e),
     };
     object::copy_bucket(request.shard, &from, &target, settings).map(Reply::text)
-}
-
-/// Makes a bucket with the properties of another one.
-async fn create_like(request: &Request<'_, '_>, like: &BucketView, name: &str) -> Result<Arc<BucketView>> {
-    let value = serde_json::to_value(&like.props).map_err(|e| Error::internal(format!("JSON: {e}")))?;
-    let mut change = BpropsToSet::from_value(&value).map_err(Error::internal)?;
-    for own in ["provider", "Renamed", "bid", "created"] {
-        change.changes.remove(own);
-    }
-    create(request, name, change).await?;
-    object::bucket(&request.shard.node.view(), name)
 }
 
 async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
@@ -150,30 +135,7 @@ async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
     if to.name == name {
         return Err(Error::bad(format!("cannot rename bucket \"ais://{name}\" to itself")));
     }
-    // Before anything changes: a job that cannot be started must not leave a bucket that nobody can write to.
-    let job = object::begin_renaming(request.shard, name, &to.name)?;
-    match prepare_renaming(request, &from, &to.name).await {
-        Ok(target) => Ok(Reply::text(object::rename_bucket(request.shard, job, &from, &target))),
-        Err(e) => {
-            request.shard.node.jobs.finish(&job, e.text.clone());
-            Err(e)
-        }
-    }
-}
-
-async fn prepare_renaming(request: &Request<'_, '_>, from: &BucketView, to: &str) -> Result<Arc<BucketView>> {
-    let target = create_like(request, from, to).await?;
-    // Nothing may be added behind the back of the copy: what it misses would be destroyed with the old bucket.
-    freeze(request, &from.bucket.name).await?;
-    Ok(target)
-}
-
-async fn freeze(request: &Request<'_, '_>, name: &str) -> Result<()> {
-    let value = serde_json::json!({ "access": access::READ_ONLY.to_string() });
-    let change = BpropsToSet::from_value(&value).map_err(Error::internal)?;
-    object::change_cluster(request.shard, Command::SetBucketProps { name: name.to_owned(), change })
-        .await
-        .map(drop)
+    object::rename_bucket(request.shard, &from, &to.name).await.map(Reply::text)
 }
 
 async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result<Reply> {
@@ -181,7 +143,7 @@ async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result
     let command = match message.action.as_str() {
         action::SET_BPROPS => {
             let change = BpropsToSet::from_value(&message.value).map_err(Error::bad)?;
-            Command::SetBucketProps { name, change }
+            Command::SetBucketProps { name, id: None, change }
         }
         action::RESET_BPROPS => Command::ResetBucketProps { name },
         other => return Err(Error::bad(format!("unknown action {other:?}"))),
@@ -194,13 +156,11 @@ async fn delete(request: &Request<'_, '_>, name: &str, message: ActMsg, body: Me
     let bucket = named::bucket(request, name)?;
     match message.action.as_str() {
         action::DESTROY_BCK => {
-            object::destroy_bucket(request.shard, name).await?;
+            object::destroy_bucket(request.shard, name, None).await?;
             Ok(Reply::empty(200))
         }
         action::DELETE_OBJECTS => {
-            if bucket.props.access & access::OBJ_DELETE == 0 {
-                return Err(Error::access_denied(name, "deleting"));
-            }
+            object::allow(Caller::Anyone, Operation::Delete, &bucket)?;
             let settings: EvdMsg = message.value_as().map_err(Error::bad)?;
             drop(message);
             let going_on = settings.continue_on_error;

@@ -6,7 +6,7 @@ use crate::reply::Reply;
 use crate::store::Entry;
 use wire::api::custom;
 use wire::cksum::CksumType;
-use wire::http1::{Validators, format_http_date};
+use wire::http1::format_http_date;
 
 impl Reply {
     /// Adds what AIStore tells of an object with `GET`, `PUT` and the first form of `HEAD`, [`Reply::with_atime`] apart.
@@ -38,18 +38,8 @@ impl Reply {
     }
 
     pub(super) fn with_last_modified(self, entry: &Entry) -> Self {
-        self.with("Last-Modified", format_http_date(modified_s(entry)))
+        self.with("Last-Modified", format_http_date(entry.modified_s()))
     }
-}
-
-/// Seconds of the last write.
-pub(super) fn modified_s(entry: &Entry) -> i64 {
-    entry.mtime_ns.div_euclid(1_000_000_000)
-}
-
-/// What conditional headers are compared with.
-pub(super) fn validators<'a>(entry: Option<&Entry>, etag: &'a str) -> Validators<'a> {
-    Validators { etag: entry.map(|_| etag), modified_unix_s: entry.map(modified_s).unwrap_or_default() }
 }
 
 /// The checksum that a client sends with a body.

@@ -1,14 +1,15 @@
 //! `list` of a bucket's objects, as JSON or msgpack.
 
 use super::Request;
+use super::lines::LsoLines;
 use crate::cluster::BucketView;
 use crate::error::{Error, Result};
-use crate::object;
+use crate::object::{Caller, List};
 use crate::reply::Reply;
 use std::sync::Arc;
 use wire::api::actmsg::ActMsg;
-use wire::api::bprops::access;
-use wire::api::lso::LsoMsg;
+use wire::api::lso::{LsoMsg, flag};
+use wire::api::lso_page::{LsoPage, entry_flag};
 
 const MSGPACK: &str = "application/msgpack";
 
@@ -17,12 +18,27 @@ pub(super) async fn list(
     bucket: &Arc<BucketView>,
     message: &ActMsg,
 ) -> Result<Reply> {
-    if bucket.props.access & access::OBJ_LIST == 0 {
-        return Err(Error::access_denied(&bucket.bucket.name, "listing"));
-    }
     let query = LsoMsg::from_value(&message.value).map_err(Error::bad)?;
-    let (page, _held) = object::list_page(request.shard, bucket, &query).await?;
+    let list = List {
+        who: Caller::Anyone,
+        bucket,
+        prefix: query.prefix(),
+        after: query.after(),
+        lines_max: query.page_size(),
+        is_shallow: query.has(flag::NO_RECURSION),
+        lines: LsoLines::new(bucket, &query),
+    };
+    let listed = list.run(request.shard).await?;
     request.shard.counters.list.add(1);
+    // Until the answer has been made of it.
+    let (mut entries, _held) = (listed.lines, listed.held);
+    let continuation_token =
+        entries.last().filter(|_| listed.has_more).map(|last| last.name.clone()).unwrap_or_default();
+    if query.has(flag::NO_DIRS) {
+        entries.retain(|entry| entry.flags & entry_flag::DIR == 0);
+    }
+    let uuid = if query.uuid.is_empty() { crate::jobs::new_uuid() } else { query.uuid.clone() };
+    let page = LsoPage { uuid, continuation_token, entries, flags: 0 };
     let mut bytes = Vec::with_capacity(64 * page.entries.len() + 256);
     if wants_msgpack(request) {
         page.write_msgpack(&mut bytes);

@@ -10,6 +10,7 @@ mod errors;
 mod headers;
 mod health;
 mod jobs;
+mod lines;
 mod listing;
 mod long;
 mod metrics;
@@ -75,10 +76,9 @@ impl<'h> Routed<'h> {
         )
     }
 
-    /// The core that owns the object; `None` when any core will do.
-    pub(crate) fn owner_core(&self, shard: &Shard) -> Option<usize> {
-        let Ok(Route::Object { .. }) = &self.route else { return None };
-        shard.node.view.load().layout.route(self.digest).map(|route| route.core)
+    /// The placement digest of the object that it is about, if it is about one.
+    pub(crate) fn object_digest(&self) -> Option<u64> {
+        matches!(self.route, Ok(Route::Object { .. })).then_some(self.digest)
     }
 }
 

@@ -45,8 +45,6 @@ pub(super) fn route(path: &str) -> Result<Route<'_>> {
         "v1" => native(rest).ok_or_else(unknown)?,
         "ais" => easy(rest),
         "metrics" => Ok(Route::Metrics),
-        "s3" => Ok(Route::Missing { what: "the S3 API" }),
-        "gs" | "az" | "aws" | "oc" => Ok(Route::Missing { what: "a remote backend" }),
         _ => Err(unknown()),
     }
 }

@@ -1,20 +1,17 @@
 //! `HEAD` of an object, in AIStore's two forms.
 
 use super::Request;
-use super::named::{self, allow};
+use super::lines::location;
 use crate::error::{Error, Result};
-use crate::object::{ObjectRef, location};
+use crate::object::{self, Caller, ObjectRef};
 use crate::reply::Reply;
 use crate::store::Entry;
-use wire::api::bprops::access;
 
 /// `presence=` values that ask only whether the object is there.
 const WITHOUT_PROPS: [i64; 2] = [1, 3];
 
 pub(super) async fn head_object(request: &Request<'_, '_>, object: &ObjectRef) -> Result<Reply> {
-    allow(object, access::OBJ_HEAD, "reading metadata")?;
-    let entry = named::entry(request, object).await?;
-    request.shard.counters.head.add(1);
+    let entry = object::head(request.shard, Caller::Anyone, object).await?;
     let presence = request.query.int("presence").map_err(Error::bad)?;
     let mut reply = match request.query.get("props") {
         Some(props) => chosen(request, object, &entry, props)?,

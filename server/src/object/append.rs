@@ -6,19 +6,12 @@
 
 use super::copy::ObjectSource;
 use super::locate::ObjectRef;
-use crate::error::{Error, Kind, Result};
+use super::rights::{Caller, Operation, allow};
+use crate::error::{Error, Result};
 use crate::shard::Shard;
-use crate::store::{ByteSource, Entry, NewObject, Writer};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use crate::store::{ByteSource, Entry, Expect, NewObject, Writer};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 use wire::cksum::CksumType;
-
-/// Open sessions on one core. An idle one holds no registered memory and no descriptor: a few KiB of plain memory at
-/// most beyond what slow peers may borrow.
-const SESSIONS_MAX: usize = 2048;
-const IDLE_MAX: Duration = Duration::from_secs(600);
 
 /// The handle in AIStore's four-part form; clients read only the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,103 +37,54 @@ impl std::fmt::Display for AppendHandle {
     }
 }
 
-struct Session {
-    name: String,
-    bucket_id: u64,
-    writer: Writer,
-    used: Instant,
-}
-
-/// The sessions of one core.
-#[derive(Default)]
-pub(crate) struct AppendSessions {
-    sessions: RefCell<HashMap<u64, Session>>,
-    next: Cell<u64>,
-}
-
-impl AppendSessions {
-    /// Ends sessions that nobody has used for long.
-    pub(crate) fn expire(&self) {
-        self.sessions.borrow_mut().retain(|_, session| session.used.elapsed() < IDLE_MAX);
-    }
-
-    fn open(&self, object: &ObjectRef, writer: Writer) -> u64 {
-        let number = self.next.get() + 1;
-        self.next.set(number);
-        self.keep(number, object, writer);
-        number
-    }
-
-    fn keep(&self, number: u64, object: &ObjectRef, writer: Writer) {
-        let (name, bucket_id) = (object.key.name.clone(), object.key.bucket.id);
-        self.sessions.borrow_mut().insert(number, Session { name, bucket_id, writer, used: Instant::now() });
-    }
-
-    fn take(&self, number: u64, object: &ObjectRef) -> Result<Writer> {
-        let mut sessions = self.sessions.borrow_mut();
-        let ours = |s: &Session| s.name == object.key.name && s.bucket_id == object.key.bucket.id;
-        if !sessions.get(&number).is_some_and(ours) {
-            let text = format!(
-                "no append is open on ais://{}/{} under this handle",
-                object.key.bucket.name, object.key.name
-            );
-            return Err(Error::client(Kind::NotFound, text));
-        }
-        sessions
-            .remove(&number)
-            .map(|s| s.writer)
-            .ok_or_else(|| Error::internal("an append session got lost"))
-    }
-}
-
 /// Adds bytes to an append, opening one when there is no handle; returns the session's number.
 pub(crate) async fn append(
     shard: &Rc<Shard>,
+    who: Caller,
     object: &ObjectRef,
     session: Option<u64>,
     source: &mut impl ByteSource,
 ) -> Result<u64> {
+    allow(who, Operation::Append, &object.bucket)?;
     let mut writer = match session {
-        Some(number) => shard.appends.take(number, object)?,
+        Some(number) => shard.appends.take(number, &object.key)?,
         None => begin(shard, object).await?,
     };
     // An error drops the writer and with it the session: a half-added part cannot be told apart later.
     writer.feed(source).await?;
     writer.rest().await?;
-    match session {
-        Some(number) => {
-            shard.appends.keep(number, object, writer);
-            Ok(number)
-        }
-        None => Ok(shard.appends.open(object, writer)),
-    }
+    shard.counters.append.add(1);
+    let number = session.unwrap_or_else(|| shard.appends.new_number());
+    shard.appends.keep(number, &object.key, writer);
+    Ok(number)
 }
 
 /// Makes the appended object visible.
 pub(crate) async fn flush(
     shard: &Rc<Shard>,
+    who: Caller,
     object: &ObjectRef,
     session: u64,
     expected: Option<(CksumType, String)>,
 ) -> Result<Rc<Entry>> {
+    allow(who, Operation::Append, &object.bucket)?;
     // A session that cannot be made an object now is not used up: the client tries again.
     shard.store.probe(&object.key).await?;
-    let mut writer = shard.appends.take(session, object)?;
+    let mut writer = shard.appends.take(session, &object.key)?;
     writer.expect(expected);
     writer.commit().await
 }
 
 /// An append to an object that exists starts with its content.
 async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
-    if shard.appends.sessions.borrow().len() >= SESSIONS_MAX {
-        return Err(Error::busy(format!("{SESSIONS_MAX} appends are open on this core")));
-    }
+    shard.appends.require_room()?;
     let old = shard.store.find(&object.key).await?;
     let new = NewObject {
         size_hint: None,
         cksum_type: object.bucket.cksum_type,
         expected: None,
         custom: old.as_ref().map(|entry| entry.custom.to_vec()).unwrap_or_default(),
+        expect: Expect::Anything,
         durability: object.bucket.durability,
         segment_bytes_max: object.bucket.segment_bytes_max,
     };

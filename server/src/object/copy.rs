@@ -1,27 +1,37 @@
 //! Copying and renaming: the owner of the new name reads the old file itself, so no byte crosses cores.
+//!
+//! Others may overwrite, change or delete the old name all the while. A copy is of the version that was there at some moment
+//! in between, and a rename takes away only the version that it has copied: what was written since is copied again.
 
+use super::change::put;
+use super::get::entry;
 use super::locate::ObjectRef;
-use crate::error::{Error, Result};
+use super::rights::{Caller, Operation, allow};
+use crate::error::{Error, Kind, Result};
 use crate::message_budget::Held;
 use crate::shard::Shard;
-use crate::store::{Arrival, ByteSource, Caching, Entry, Fill, Key, NewObject, OpenObject, Reader};
+use crate::store::{Arrival, ByteSource, Caching, Entry, Expect, Fill, Key, NewObject, OpenObject, Reader};
 use std::ops::Range;
 use std::rc::Rc;
 use uring::Buf;
+
+/// A name that is overwritten faster than it is copied is given up after so many tries.
+const TRIES_MAX: usize = 200;
 
 /// What the owner of the new name must know of the old object.
 #[derive(Debug)]
 struct Origin {
     source: OriginSource,
     size_bytes: u64,
-    custom: Vec<(String, String)>,
+    generation: u64,
+    custom: Box<[(String, String)]>,
 }
 
 /// Where it takes the bytes from.
 #[derive(Debug)]
 enum OriginSource {
     /// A file that it opens itself.
-    File { key: Key, mountpath: usize, generation: u64 },
+    File { key: Key, mountpath: usize },
     /// A small object, verified.
     Bytes(SmallBytes),
 }
@@ -33,19 +43,67 @@ pub(crate) struct SmallBytes {
     _held: Held,
 }
 
-/// Copies an object, verified; returns its size.
-pub(crate) async fn copy_object(shard: &Rc<Shard>, from: &ObjectRef, to: &ObjectRef) -> Result<u64> {
-    let origin_key = from.key.clone();
-    let origin =
-        shard.call(from.core, move |owner| async move { origin(&owner, origin_key).await }).await??;
-    let size_bytes = origin.size_bytes;
-    let target = to.clone();
-    shard.call(to.core, move |owner| async move { write_copy(&owner, origin, target).await }).await??;
-    Ok(size_bytes)
+/// A copy that has been made.
+struct Copied {
+    size_bytes: u64,
+    /// The version that it is of.
+    seen: Expect,
+    /// The version that it is.
+    made: Expect,
 }
 
-/// Gives an object another name in its bucket: a durable copy, then the removal of the old name.
-pub(crate) async fn rename_object(shard: &Rc<Shard>, from: &ObjectRef, to: &ObjectRef) -> Result<()> {
+/// Copies an object, verified; returns its size.
+pub(crate) async fn copy_object(
+    shard: &Rc<Shard>,
+    who: Caller,
+    from: &ObjectRef,
+    to: &ObjectRef,
+) -> Result<u64> {
+    allow(who, Operation::Get, &from.bucket)?;
+    allow(who, Operation::Put, &to.bucket)?;
+    copy(shard, from, to).await.map(|copied| copied.size_bytes)
+}
+
+/// Copies the version that is there. One that goes while it is copied makes place for the next.
+async fn copy(shard: &Rc<Shard>, from: &ObjectRef, to: &ObjectRef) -> Result<Copied> {
+    for _ in 0..TRIES_MAX {
+        let key = from.clone();
+        let origin = shard.call(from.core, move |owner| async move { origin(&owner, key).await });
+        let Some(origin) = origin.await?? else { continue };
+        let (size_bytes, generation, custom) = (origin.size_bytes, origin.generation, origin.custom.clone());
+        let target = to.clone();
+        let written =
+            shard.call(to.core, move |owner| async move { write_copy(&owner, origin, target).await });
+        let seen = Expect::Still { generation, custom };
+        match written.await? {
+            Ok(made) => return Ok(Copied { size_bytes, seen, made }),
+            Err(e) if is_still(shard, from, &seen).await? => return Err(e),
+            // The file has gone with its version.
+            Err(_) => {}
+        }
+    }
+    let text = format!("ais://{}/{} is overwritten all the time", from.key.bucket.name, from.key.name);
+    Err(Error::busy(text))
+}
+
+async fn is_still(shard: &Rc<Shard>, object: &ObjectRef, seen: &Expect) -> Result<bool> {
+    let (key, seen) = (object.key.clone(), seen.clone());
+    let look = move |owner: Rc<Shard>| async move {
+        let now = owner.store.find(&key).await?;
+        Ok::<_, Error>(seen.check(now.as_deref()).is_ok())
+    };
+    shard.call(object.core, look).await?
+}
+
+/// Gives an object another name in its bucket: a durable copy, then the removal of the old name. Both are there for a moment,
+/// and after a crash in between.
+pub(crate) async fn rename_object(
+    shard: &Rc<Shard>,
+    who: Caller,
+    from: &ObjectRef,
+    to: &ObjectRef,
+) -> Result<()> {
+    allow(who, Operation::Rename, &from.bucket)?;
     if from.key.name == to.key.name {
         return Err(Error::bad("the old and the new name are the same"));
     }
@@ -57,55 +115,76 @@ pub(crate) async fn rename_object(shard: &Rc<Shard>, from: &ObjectRef, to: &Obje
     let replaces =
         shard.call(to.core, move |owner| async move { owner.store.find(&target).await.map(|e| e.is_some()) });
     let replaces = replaces.await??;
-    copy_object(shard, from, to).await?;
-    let removed = remove(shard, from).await;
-    if removed.is_err() && !replaces {
-        // It has failed, so the new name goes again. If that fails as well, the object has both.
-        let _ = remove(shard, to).await;
+    for _ in 0..TRIES_MAX {
+        let copied = copy(shard, from, to).await?;
+        match remove(shard, from, copied.seen).await {
+            // Somebody has deleted the old name meanwhile: the renaming came first.
+            Ok(_) => {
+                shard.counters.rename.add(1);
+                return Ok(());
+            }
+            // It has been written meanwhile, and the newest version is the one to rename.
+            Err(e) if e.kind == Kind::PreconditionFailed => {}
+            Err(e) => {
+                if !replaces {
+                    // It has failed, so the new name goes again. If that fails as well, the object has both.
+                    let _ = remove(shard, to, copied.made).await;
+                }
+                return Err(e);
+            }
+        }
     }
-    removed
+    let text = format!("ais://{}/{} is overwritten all the time", from.key.bucket.name, from.key.name);
+    Err(Error::busy(text))
 }
 
-async fn remove(shard: &Rc<Shard>, object: &ObjectRef) -> Result<()> {
+async fn remove(shard: &Rc<Shard>, object: &ObjectRef, expect: Expect) -> Result<bool> {
     let old = object.clone();
     let removed = shard.call(object.core, move |owner| async move {
-        owner.store.remove(&old.key, old.bucket.durability).await
+        owner.store.remove(&old.key, &expect, old.bucket.durability).await
     });
-    removed.await?.map(drop)
+    removed.await?
 }
 
-async fn origin(shard: &Shard, key: Key) -> Result<Origin> {
-    let missing = || Error::object_missing(&key.bucket.name, &key.name);
-    let entry = shard.store.find(&key).await?.ok_or_else(missing)?;
-    let (size_bytes, custom) = (entry.size_bytes, entry.custom.to_vec());
-    if !entry.place.is_file() {
-        let source = OriginSource::Bytes(small_bytes(shard, &key, &entry).await?);
-        return Ok(Origin { source, size_bytes, custom });
+/// What there is to copy; `None` when it went while it was looked at.
+async fn origin(shard: &Shard, object: ObjectRef) -> Result<Option<Origin>> {
+    let (entry, key) = (entry(shard, &object).await?, object.key);
+    let source = if entry.place.is_file() {
+        let settled = shard.store.settled(&key, &entry).await;
+        settled.map(|()| OriginSource::File { key: key.clone(), mountpath: entry.mountpath })
+    } else {
+        small_bytes(shard, &key, &entry).await.map(OriginSource::Bytes)
+    };
+    let (size_bytes, generation) = (entry.size_bytes, entry.generation);
+    match source {
+        Ok(source) => Ok(Some(Origin { source, size_bytes, generation, custom: entry.custom.clone() })),
+        Err(e) if e.kind != Kind::Busy && !shard.store.is_current(&key, &entry).await? => Ok(None),
+        Err(e) => Err(e),
     }
-    shard.store.settled(&key, &entry).await?;
-    let source = OriginSource::File { key, mountpath: entry.mountpath, generation: entry.generation };
-    Ok(Origin { source, size_bytes, custom })
 }
 
-async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<()> {
+/// Writes the copy; returns what it is.
+async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<Expect> {
     let new = NewObject {
         size_hint: Some(origin.size_bytes),
         cksum_type: to.bucket.cksum_type,
         expected: None,
-        custom: origin.custom,
+        custom: origin.custom.into_vec(),
+        expect: Expect::Anything,
         durability: to.bucket.durability,
         segment_bytes_max: to.bucket.segment_bytes_max,
     };
     let mut source = match origin.source {
         OriginSource::Bytes(bytes) => ObjectSource::Bytes(bytes, 0),
-        OriginSource::File { key, mountpath, generation } => {
+        OriginSource::File { key, mountpath } => {
             // The generation tells when the old object has been overwritten or removed since we were told about it.
-            let object = OpenObject::load(shard.store.disk(mountpath)?, &key, generation).await?;
+            let object = OpenObject::load(shard.store.disk(mountpath)?, &key, origin.generation).await?;
             let object = Rc::new(object);
             ObjectSource::File(Reader::new(shard.driver.clone(), object, 0..origin.size_bytes))
         }
     };
-    super::put(shard, &to, new, &mut source).await.map(drop)
+    let entry = put(shard, &to, new, &mut source).await?;
+    Ok(Expect::Still { generation: entry.generation, custom: entry.custom.clone() })
 }
 
 /// The bytes of a small object, verified.

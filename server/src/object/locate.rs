@@ -2,6 +2,7 @@
 
 use crate::cluster::{BucketView, View};
 use crate::error::{Error, Kind, Result};
+use crate::plan::{Operation, Place, plan};
 use crate::store::Key;
 use placement::{BckRef, uname_digest};
 use std::sync::Arc;
@@ -29,13 +30,23 @@ pub(crate) fn locate(view: &View, bucket_name: &str, name: &str) -> Result<Objec
     locate_digest(view, bucket_name, name, uname_digest(BckRef::ais(bucket_name), name))
 }
 
+/// Finds where an object of a certain bucket is: one that was made anew under the same name is another one.
+pub(crate) fn locate_in(view: &View, bucket: &BucketView, name: &str) -> Result<ObjectRef> {
+    let object = locate(view, &bucket.bucket.name, name)?;
+    if object.bucket.bucket.id == bucket.bucket.id {
+        Ok(object)
+    } else {
+        Err(Error::bucket_missing(&bucket.bucket.name))
+    }
+}
+
 /// As [`locate`], for a name whose placement digest is known already.
 pub(crate) fn locate_digest(view: &View, bucket_name: &str, name: &str, digest: u64) -> Result<ObjectRef> {
     validate_object_name(name, false).map_err(Error::bad)?;
     let bucket = bucket(view, bucket_name)?;
-    let route = view.layout.route(digest);
-    let no_disk = || Error { kind: Kind::NoSpace, ..Error::internal("no mountpath is enabled") };
-    let route = route.ok_or_else(no_disk)?;
+    let Place::Lane(route) = plan(Operation::OfObject { digest }, view) else {
+        return Err(Error { kind: Kind::NoSpace, ..Error::internal("no mountpath is enabled") });
+    };
     let key = Key {
         bucket: Arc::clone(&bucket.bucket),
         name: name.to_owned(),

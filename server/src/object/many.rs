@@ -3,20 +3,23 @@
 //! Names that a request selects are never all in memory: templates make theirs one batch at a time, prefixes and
 //! buckets are walked a page at a time.
 
+use super::bucket::{create_like, freeze, thaw};
+use super::change::delete;
 use super::list::names_page;
-use super::locate::locate;
+use super::locate::locate_in;
 use super::patience::patiently;
+use super::rights::Caller;
 use super::{copy_object, destroy_bucket};
-use crate::cluster::{BucketView, Command};
+use crate::cluster::BucketView;
 use crate::error::{Error, Kind, Result};
 use crate::message_budget::Held;
 use crate::shard::Shard;
+use crate::store::Expect;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::api::bck::Bck;
-use wire::api::bprops::BpropsToSet;
 use wire::api::listrange::Selection;
 use wire::api::multiobj::TcbMsg;
 
@@ -122,18 +125,19 @@ async fn delete_one(
     name: &str,
     missing_ok: bool,
 ) -> Result<bool> {
-    let object = locate(&shard.node.view(), &bucket.bucket.name, name)?;
-    let durability = object.bucket.durability;
+    let object = locate_in(&shard.node.view(), bucket, name)?;
     let remove = async || {
-        let key = object.key.clone();
-        let remove = move |owner: Rc<Shard>| async move { owner.store.remove(&key, durability).await };
-        shard.call(object.core, remove).await?
+        let (core, object) = (object.core, object.clone());
+        let remove = move |owner: Rc<Shard>| async move {
+            delete(&owner, Caller::Node, &object, &Expect::Anything).await
+        };
+        shard.call(core, remove).await?
     };
-    let gone = patiently(shard, remove).await?;
-    if !gone && !missing_ok {
-        return Err(Error::object_missing(&bucket.bucket.name, name));
+    match patiently(shard, remove).await {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind == Kind::ObjectMissing && missing_ok => Ok(false),
+        Err(e) => Err(e),
     }
-    Ok(gone)
 }
 
 /// Names behind `after`, when every lane can say which it has.
@@ -170,24 +174,31 @@ pub(crate) fn copy_bucket(
     Ok(id)
 }
 
-/// Notes that a bucket is to be renamed; returns the job's id.
+/// Starts the job that renames a bucket; returns its id. Its objects hash to other places under another name, so they are
+/// copied, and the old bucket is destroyed when all are there.
 ///
 /// # Errors
-/// `Busy` when too many jobs are not finished.
-pub(crate) fn begin_renaming(shard: &Shard, from: &str, to: &str) -> Result<String> {
-    shard.node.jobs.start("move-bck", Bck::ais(from), Bck::ais(to))
+/// `Busy` when too many jobs are not finished; what stands against the new name.
+pub(crate) async fn rename_bucket(shard: &Rc<Shard>, from: &Arc<BucketView>, to: &str) -> Result<String> {
+    // Before anything changes: a job that cannot be started must not leave a bucket that nobody can write to.
+    let job = shard.node.jobs.start("move-bck", Bck::ais(&from.bucket.name), Bck::ais(to))?;
+    match prepare_renaming(shard, from, to).await {
+        Ok(target) => {
+            start_copy(shard, job.clone(), from, &target, TcbMsg::default(), true);
+            Ok(job)
+        }
+        Err(e) => {
+            shard.node.jobs.finish(&job, e.text.clone());
+            Err(e)
+        }
+    }
 }
 
-/// Starts the job that renames a bucket: its objects hash to other places under another name, so they are copied, and
-/// the old bucket is destroyed when all are there.
-pub(crate) fn rename_bucket(
-    shard: &Rc<Shard>,
-    id: String,
-    from: &Arc<BucketView>,
-    to: &Arc<BucketView>,
-) -> String {
-    start_copy(shard, id.clone(), from, to, TcbMsg::default(), true);
-    id
+async fn prepare_renaming(shard: &Rc<Shard>, from: &BucketView, to: &str) -> Result<Arc<BucketView>> {
+    let target = create_like(shard, from, to).await?;
+    // Nothing may be added behind the back of the copy: what it misses would be destroyed with the old bucket.
+    freeze(shard, from).await?;
+    Ok(target)
 }
 
 fn start_copy(
@@ -204,23 +215,15 @@ fn start_copy(
         let mut outcome = copy_all(&here, &from, &to, &job, &message).await;
         if then_destroy {
             if outcome.is_ok() {
-                outcome = destroy_bucket(&here, &from.bucket.name).await;
+                outcome = destroy_bucket(&here, &from.bucket.name, Some(from.bucket.id)).await;
             }
             if outcome.is_err() {
-                // If the bucket is there still. The first error is the one to tell.
+                // If the bucket is there still, it can be written to again. The first error is the one to tell.
                 let _ = thaw(&here, &from).await;
             }
         }
         here.node.jobs.finish(&job, outcome.err().map(|e| e.text).unwrap_or_default());
     });
-}
-
-/// A bucket whose renaming has failed can be written to again.
-async fn thaw(shard: &Rc<Shard>, bucket: &Arc<BucketView>) -> Result<()> {
-    let access = serde_json::json!({ "access": bucket.props.access.to_string() });
-    let change = BpropsToSet::from_value(&access).map_err(Error::internal)?;
-    let name = bucket.bucket.name.clone();
-    shard.ask_control(Command::SetBucketProps { name, change }).await.map(drop)
 }
 
 async fn copy_all(
@@ -254,12 +257,12 @@ async fn copy_one(
     message: &TcbMsg,
 ) -> Result<Option<u64>> {
     let view = shard.node.view();
-    let source = locate(&view, &from.bucket.name, name)?;
-    let target = locate(&view, &to.bucket.name, &message.target_name(name))?;
+    let source = locate_in(&view, from, name)?;
+    let target = locate_in(&view, to, &message.target_name(name))?;
     if message.dry_run {
         return Ok(None);
     }
-    match patiently(shard, async || copy_object(shard, &source, &target).await).await {
+    match patiently(shard, async || copy_object(shard, Caller::Node, &source, &target).await).await {
         Ok(size_bytes) => Ok(Some(size_bytes)),
         Err(e) if e.kind == Kind::ObjectMissing => Ok(None),
         Err(e) => Err(e),

@@ -1,18 +1,18 @@
 //! Starting a core: executor, ring, store, listeners, and the tasks that live as long as it does.
 
-use super::call::{Letter, OpenCalls};
+use super::call::{Letter, OpenCalls, Order};
+use super::connection::take_over;
 use super::context::Shard;
 use super::door::{DoorCounts, accept};
+use super::handler::Handler;
 use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
-use super::workers::Workers;
 use crate::jobs;
 use crate::metrics::Counters;
 use crate::node::Node;
-use crate::object::AppendSessions;
-use crate::store::{BucketRef, Mountpath, RecoveryReport, StoreConfig, StoreSetup};
+use crate::store::{AppendSessions, BucketRef, Mountpath, RecoveryReport, StoreConfig, StoreSetup};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -65,12 +65,12 @@ pub(crate) struct CoreReady {
 }
 
 /// Starts the thread of a core.
-pub(crate) fn start_core(setup: CoreSetup) -> io::Result<JoinHandle<io::Result<()>>> {
-    spawn_core(setup.core, setup.cpu, move || run(setup))
+pub(crate) fn start_core<H: Handler>(setup: CoreSetup) -> io::Result<JoinHandle<io::Result<()>>> {
+    spawn_core(setup.core, setup.cpu, move || run::<H>(setup))
 }
 
 /// A core's life, on its thread.
-fn run(setup: CoreSetup) -> io::Result<()> {
+fn run<H: Handler>(setup: CoreSetup) -> io::Result<()> {
     let ready = setup.ready.clone();
     let opened = open_ring(&setup).and_then(|driver| Ok((Executor::new(&driver)?, driver)));
     let (executor, driver) = match opened {
@@ -78,10 +78,10 @@ fn run(setup: CoreSetup) -> io::Result<()> {
         Err(e) => return Err(tell(&ready, e)),
     };
     let pulse = executor.pulse();
-    executor.run(live(driver, setup, pulse))?
+    executor.run(live::<H>(driver, setup, pulse))?
 }
 
-async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> {
+async fn live<H: Handler>(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> {
     let (ready, features, grower) = (setup.ready.clone(), driver.features(), setup.grower.clone());
     let assembled = assemble(driver, setup).await;
     let assembled = assembled.and_then(|assembled| grow_with_use(&assembled.0, &grower).map(|()| assembled));
@@ -100,11 +100,11 @@ async fn live(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io::Result<()> 
     spawn_local(Rc::clone(&shard.store).rebuild_loop(buckets));
     let accepting = Rc::new(Cell::new(true));
     for listener in listeners {
-        spawn_local(accept(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
+        spawn_local(accept::<H>(Rc::clone(&shard), Rc::new(listener), Rc::clone(&accepting)));
     }
     spawn_local(keep_time(Rc::clone(&shard)));
     let ending = Ending::default();
-    spawn_local(read_mail(Rc::clone(&shard), mailbox, accepting, ending.clone()));
+    spawn_local(read_mail::<H>(Rc::clone(&shard), mailbox, accepting, ending.clone()));
     let _ = ready.send(Ok(CoreReady { features, recovery, pulse }));
     ending.wait().await
 }
@@ -167,7 +167,6 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         watch: Rc::new(Watch::default()),
         door: DoorCounts::default(),
         room_asked: Cell::new(false),
-        workers: Workers::new(),
         calls: RefCell::new(OpenCalls::new()),
         stopping: Cell::new(false),
     };
@@ -191,7 +190,7 @@ async fn keep_time(shard: Rc<Shard>) {
     }
 }
 
-async fn read_mail(
+async fn read_mail<H: Handler>(
     shard: Rc<Shard>,
     mut mailbox: Mailbox<Letter>,
     accepting: Rc<Cell<bool>>,
@@ -204,11 +203,15 @@ async fn read_mail(
                 return ending.end(Err(io::Error::other(format!("the mailbox: {e}"))));
             }
         };
-        if !shard.open_letter(letter) {
-            // The order to stop: drain in a task of its own, because the mail must go on meanwhile.
-            accepting.set(false);
-            shard.stopping.set(true);
-            spawn_local(drain(Rc::clone(&shard), ending.clone()));
+        match shard.open_letter(letter) {
+            Some(Order::Serve(parcel)) => spawn_local(take_over::<H>(Rc::clone(&shard), parcel)),
+            Some(Order::Stop) => {
+                accepting.set(false);
+                shard.stopping.set(true);
+                // In a task of its own, because the mail must go on meanwhile.
+                spawn_local(drain(Rc::clone(&shard), ending.clone()));
+            }
+            None => {}
         }
     }
 }

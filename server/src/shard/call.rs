@@ -3,7 +3,6 @@
 //! Both ways go through bounded mailboxes. A core has at most [`CALLS_MAX`] questions open, so a box that holds that
 //! many for every core, the answers to its own and all connections of the node never overflows: nothing gets lost.
 
-use super::connection::take_over;
 use super::context::Shard;
 use super::parcel::Parcel;
 use super::seat::BEYOND_SEATS;
@@ -40,6 +39,12 @@ pub(crate) enum Letter {
     /// That core has no seat left: end a connection that idles, unless another core has done so already.
     RoomWanted { asker: usize, made: bool },
     /// Take no new connections, finish what is being served, stop.
+    Stop,
+}
+
+/// What a letter orders the core to do.
+pub(super) enum Order {
+    Serve(Box<Parcel>),
     Stop,
 }
 
@@ -121,8 +126,8 @@ impl Shard {
         self.mail.get(core).is_some_and(|mailbox| mailbox.send(letter).is_ok())
     }
 
-    /// Handles a letter; false when it says to stop.
-    pub(super) fn open_letter(self: &Rc<Self>, letter: Letter) -> bool {
+    /// Handles a letter, or says what it orders.
+    pub(super) fn open_letter(self: &Rc<Self>, letter: Letter) -> Option<Order> {
         match letter {
             Letter::Job(job) => job(self),
             Letter::Answer(number, value) => {
@@ -132,11 +137,11 @@ impl Shard {
                 }
             }
             Letter::Lost(number) => drop(self.calls.borrow_mut().try_remove(number)),
-            Letter::Connection(parcel) => self.background(take_over(Rc::clone(self), parcel)),
             Letter::RoomWanted { asker, made } => self.room_wanted(asker, made),
-            Letter::Stop => return false,
+            Letter::Connection(parcel) => return Some(Order::Serve(parcel)),
+            Letter::Stop => return Some(Order::Stop),
         }
-        true
+        None
     }
 }
 

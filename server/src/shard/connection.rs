@@ -6,13 +6,12 @@
 use super::body::Body;
 use super::call::Letter;
 use super::context::Shard;
+use super::handler::Handler;
 use super::parcel::Parcel;
 use super::seat::Seat;
+use super::send::send;
 use super::stream::{HeadEnd, Stream};
 use crate::error::{Error, Kind};
-use crate::native::{self, Routed};
-use crate::reply::{self, Reply};
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -39,28 +38,28 @@ enum Routing {
 }
 
 /// Serves a new connection until it ends or moves to another core.
-pub(super) async fn serve(shard: Rc<Shard>, socket: OwnedFd, seat: Seat) {
+pub(super) async fn serve<H: Handler>(shard: Rc<Shard>, socket: OwnedFd, seat: Seat) {
     let Ok(peer) = uring::sock::peer_address(&socket) else { return };
-    go_on(&shard, Stream::new(&shard, socket, peer, seat)).await;
+    go_on::<H>(&shard, Stream::new(&shard, socket, peer, seat)).await;
 }
 
 /// Serves a connection that another core has sent with a request.
-pub(super) async fn take_over(shard: Rc<Shard>, parcel: Box<Parcel>) {
+pub(super) async fn take_over<H: Handler>(shard: Rc<Shard>, parcel: Box<Parcel>) {
     let (mut stream, head) = parcel.unpack(&shard);
-    if let Next::Continue = serve_request(&shard, &mut stream, &head, Routing::Final).await {
+    if let Next::Continue = serve_request::<H>(&shard, &mut stream, &head, Routing::Final).await {
         stream.recycle(head);
-        go_on(&shard, stream).await;
+        go_on::<H>(&shard, stream).await;
     }
 }
 
-async fn go_on(shard: &Rc<Shard>, mut stream: Stream) {
+async fn go_on<H: Handler>(shard: &Rc<Shard>, mut stream: Stream) {
     while !shard.is_stopping() {
         let head = match stream.read_head().await {
             Ok(head) => head,
             Err(HeadEnd::Closed) => return,
-            Err(HeadEnd::Bad(error)) => return refuse_head(shard, &mut stream, error).await,
+            Err(HeadEnd::Bad(error)) => return refuse_head::<H>(shard, &mut stream, error).await,
         };
-        match serve_request(shard, &mut stream, &head, Routing::Free).await {
+        match serve_request::<H>(shard, &mut stream, &head, Routing::Free).await {
             Next::Continue => stream.recycle(head),
             Next::Close => return,
             Next::Move(core) => return send_away(shard, stream, head, core),
@@ -68,35 +67,40 @@ async fn go_on(shard: &Rc<Shard>, mut stream: Stream) {
     }
 }
 
-async fn serve_request(shard: &Rc<Shard>, stream: &mut Stream, head: &[u8], routing: Routing) -> Next {
+async fn serve_request<H: Handler>(
+    shard: &Rc<Shard>,
+    stream: &mut Stream,
+    head: &[u8],
+    routing: Routing,
+) -> Next {
     let head = match parse_request(head, &shard.limits.head) {
         Ok(Some(head)) => head,
         Ok(None) => return Next::Close,
         Err(error) => {
-            refuse_head(shard, stream, error).await;
+            refuse_head::<H>(shard, stream, error).await;
             return Next::Close;
         }
     };
-    let routed = Routed::new(&head);
-    if !stream.take_place(shard) && !Box::pin(is_admitted(shard, stream, &routed)).await {
-        Box::pin(refuse(shard, stream, &head)).await;
+    let routed = H::route(&head);
+    if !stream.take_place(shard) && !Box::pin(is_admitted(shard, stream, H::is_control(&routed))).await {
+        Box::pin(refuse::<H>(shard, stream, &head)).await;
         return Next::Close;
     }
     if routing == Routing::Free
-        && let Some(owner) = routed.owner_core(shard).filter(|owner| *owner != shard.core)
+        && let Some(owner) = H::owner_core(shard, &routed).filter(|owner| *owner != shard.core)
     {
         return Next::Move(owner);
     }
-    answer(shard, stream, &head, routed).await
+    answer::<H>(shard, stream, &head, routed).await
 }
 
 /// True if a request on a connection without a seat is served: it waits for a seat, unless it is what an operator needs
 /// to see what is going on.
-async fn is_admitted(shard: &Shard, stream: &Stream, routed: &Routed<'_>) -> bool {
+async fn is_admitted(shard: &Shard, stream: &Stream, is_control: bool) -> bool {
     if !stream.is_standby() {
         return false;
     }
-    if routed.is_control() {
+    if is_control {
         return true;
     }
     let deadline = Instant::now() + SEAT_WAIT;
@@ -111,12 +115,12 @@ async fn is_admitted(shard: &Shard, stream: &Stream, routed: &Routed<'_>) -> boo
 }
 
 /// Tells a client that there is no room for its connection.
-async fn refuse(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>) {
+async fn refuse<H: Handler>(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>) {
     shard.note_refused();
     let error = Error::busy("all connections of this node are in use");
-    let reply = error_reply(shard, head, &error, stream.peer());
+    let reply = H::error_reply(shard, &error, head, stream.peer());
     // A client that does not listen any more is no loss.
-    let _ = reply::send(shard, stream, reply, head.method == Method::Head, false).await;
+    let _ = send(shard, stream, reply, head.method == Method::Head, false).await;
     stream.linger_close().await;
 }
 
@@ -130,10 +134,15 @@ fn send_away(shard: &Shard, stream: Stream, head: Vec<u8>, core: usize) {
 }
 
 /// Answers a request on the core that owns what it is about.
-async fn answer(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>, routed: Routed<'_>) -> Next {
+async fn answer<'h, H: Handler>(
+    shard: &Rc<Shard>,
+    stream: &mut Stream,
+    head: &RequestHead<'h>,
+    routed: H::Routed<'h>,
+) -> Next {
     let started = std::time::Instant::now();
     let mut body = Body::new(stream, head.framing, head.expect_continue);
-    let outcome = native::handle(shard, head, routed, &mut body).await;
+    let outcome = H::handle(shard, head, routed, &mut body).await;
     let disconnected = matches!(&outcome, Err(e) if e.kind == Kind::Disconnected);
     let drained = !disconnected && body.drain().await;
     if disconnected {
@@ -141,11 +150,11 @@ async fn answer(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>, 
     }
     let reply = outcome.unwrap_or_else(|error| {
         shard.counters.note_error(head, &error);
-        error_reply(shard, head, &error, stream.peer())
+        H::error_reply(shard, &error, head, stream.peer())
     });
     let stays = stream.take_place(shard) && !shard.is_stopping();
     let keep_alive = head.keep_alive && drained && stays && !reply.close && stream.is_usable();
-    let sent = reply::send(shard, stream, reply, head.method == Method::Head, keep_alive).await;
+    let sent = send(shard, stream, reply, head.method == Method::Head, keep_alive).await;
     shard.counters.note_latency(head, started.elapsed());
     if !keep_alive || sent.is_err() || !stream.is_usable() {
         stream.linger_close().await;
@@ -154,14 +163,10 @@ async fn answer(shard: &Rc<Shard>, stream: &mut Stream, head: &RequestHead<'_>, 
     Next::Continue
 }
 
-fn error_reply(shard: &Shard, head: &RequestHead<'_>, error: &Error, peer: SocketAddr) -> Reply {
-    native::error_reply(shard, error, head.method, head.method_text, head.path(), peer)
-}
-
 /// Answers bytes that are no request, then ends the connection: where the next one would start is unknown.
-async fn refuse_head(shard: &Rc<Shard>, stream: &mut Stream, error: HeadError) {
-    let reply = native::head_error_reply(shard, error.what, error.status, stream.peer());
+async fn refuse_head<H: Handler>(shard: &Rc<Shard>, stream: &mut Stream, error: HeadError) {
+    let reply = H::bad_head_reply(shard, error.what, error.status, stream.peer());
     // Whether the client still listens does not matter any more.
-    let _ = reply::send(shard, stream, reply, false, false).await;
+    let _ = send(shard, stream, reply, false, false).await;
     stream.linger_close().await;
 }

@@ -2,15 +2,14 @@
 
 use super::call::{Letter, OpenCalls};
 use super::door::DoorCounts;
+use super::runtime::spawn_local;
 use super::seat::Seats;
 use super::stream::StreamLimits;
 use super::watch::Watch;
-use super::workers::Workers;
 use crate::jobs::Turns;
 use crate::metrics::Counters;
 use crate::node::Node;
-use crate::object::AppendSessions;
-use crate::store::Store;
+use crate::store::{AppendSessions, Store};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -37,12 +36,16 @@ pub(crate) struct Shard {
     pub(crate) door: DoorCounts,
     /// Another core has been asked for room.
     pub(super) room_asked: Cell<bool>,
-    pub(super) workers: Workers,
     pub(super) calls: RefCell<OpenCalls>,
     pub(super) stopping: Cell<bool>,
 }
 
 impl Shard {
+    /// Runs something in the background of this core.
+    pub(crate) fn background(&self, task: impl Future<Output = ()> + 'static) {
+        spawn_local(task);
+    }
+
     /// Cores of this node.
     pub(crate) fn cores(&self) -> usize {
         self.mail.len()

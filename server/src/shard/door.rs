@@ -3,6 +3,7 @@
 use super::call::Letter;
 use super::connection::serve;
 use super::context::Shard;
+use super::handler::Handler;
 use super::runtime::spawn_local;
 use super::seat::Seat;
 use std::cell::Cell;
@@ -57,7 +58,7 @@ impl Shard {
 }
 
 /// Accepts on a listener until told to stop.
-pub(super) async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, accepting: Rc<Cell<bool>>) {
+pub(super) async fn accept<H: Handler>(shard: Rc<Shard>, listener: Rc<OwnedFd>, accepting: Rc<Cell<bool>>) {
     // A descriptor to fall back on: with none left, nobody could even be told to come back.
     let mut spare = spare_descriptor();
     let mut connections = shard.driver.accept_multi(listener);
@@ -74,7 +75,7 @@ pub(super) async fn accept(shard: Rc<Shard>, listener: Rc<OwnedFd>, accepting: R
                 match seat.or_else(|| shard.seats.take_refusal()) {
                     Some(seat) => {
                         shard.counters.accepted.add(1);
-                        spawn_local(serve(Rc::clone(&shard), socket, seat));
+                        spawn_local(serve::<H>(Rc::clone(&shard), socket, seat));
                     }
                     None => shard.note_refused(),
                 }

@@ -17,6 +17,15 @@ use uring::{Buf, LEAF_BYTES, Pool};
 /// The generation of an object, and which of its pieces; small objects are one.
 type PieceKey = (u64, u64);
 
+/// The form that header fields are written in. Two that differ in anything must not be equal: an answer takes the fields of its
+/// form as they are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FieldsForm {
+    pub(crate) facade: &'static str,
+    /// With the version of the object.
+    pub(crate) versioned: bool,
+}
+
 /// Part of the pool that is left to reads under way and to answers that still send what has been pushed out.
 const SLACK: u64 = 16;
 
@@ -25,8 +34,8 @@ struct Kept {
     /// `None` for a promise.
     piece: Option<Rc<Piece>>,
     size_bytes: usize,
-    /// The fields of its answer as a façade has written them, with the variant they were written for.
-    fields: Option<(bool, Rc<[u8]>)>,
+    /// The fields of its answer as a façade has written them, with their form.
+    fields: Option<(FieldsForm, Rc<[u8]>)>,
 }
 
 #[derive(Clone)]
@@ -115,16 +124,16 @@ impl ReadCache {
     pub(crate) fn kept_fields(
         &self,
         generation: u64,
-        variant: bool,
+        form: FieldsForm,
         write: impl FnOnce() -> Vec<u8>,
     ) -> Option<Rc<[u8]>> {
         let mut cache = self.cache.borrow_mut();
         let mut kept = cache.get_mut(&(generation, 0)).filter(|kept| kept.piece.is_some())?;
         match &kept.fields {
-            Some((known, fields)) if *known == variant => Some(Rc::clone(fields)),
+            Some((known, fields)) if *known == form => Some(Rc::clone(fields)),
             _ => {
                 let fields: Rc<[u8]> = write().into();
-                kept.fields = Some((variant, Rc::clone(&fields)));
+                kept.fields = Some((form, Rc::clone(&fields)));
                 Some(fields)
             }
         }

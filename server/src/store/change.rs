@@ -6,6 +6,7 @@
 use super::after::{After, Finish, Naming, Rename, Unlink};
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
+use super::expect::Expect;
 use super::lane::{DELETION_BYTES_MAX, Lane};
 use super::lock::NameGuard;
 use super::open::{self, PreparedMeta};
@@ -60,26 +61,30 @@ impl Store {
     }
 
     /// Removes an object; false when there was none.
-    pub(crate) async fn remove(&self, key: &Key, durability: Durability) -> Result<bool> {
+    pub(crate) async fn remove(&self, key: &Key, expect: &Expect, durability: Durability) -> Result<bool> {
         let held = self.hold(key).await?;
         if held.old.is_none() {
             return Ok(false);
         }
+        held.require(expect)?;
         let generation = self.next_generation();
         let done = held.delete(generation, durability).await?;
         done.await.map(|()| true)
     }
 
-    /// Replaces an object's custom metadata.
+    /// Changes an object's custom metadata. Nobody else changes them between what `edit` is shown and what it makes.
     pub(crate) async fn set_custom(
         &self,
         key: &Key,
-        custom: Vec<(String, String)>,
+        expect: &Expect,
+        edit: CustomEdit<'_>,
         durability: Durability,
     ) -> Result<()> {
         let held = self.hold(key).await?;
         let missing = || Error::object_missing(&key.bucket.name, &key.name);
         let old = held.old.clone().ok_or_else(missing)?;
+        held.require(expect)?;
+        let custom = edit(&old.custom)?;
         let done = match old.place {
             Place::File { .. } => held.set_file_custom(old, custom, durability).await?,
             Place::Segment(extent) => held.set_small_custom(old, extent, custom, durability).await?,
@@ -91,6 +96,7 @@ impl Store {
     /// more, so that its directories can be moved away.
     pub(crate) async fn forget_bucket(&self, bucket: &BucketRef) {
         self.destroyed.borrow_mut().insert(bucket.id);
+        self.thaw_bucket(bucket.id);
         for lane in self.lanes() {
             lane.ledger.borrow_mut().forget_bucket(bucket.id);
         }
@@ -108,6 +114,16 @@ impl Store {
         // Its entries and bodies are never asked for again and leave the caches as they age.
     }
 
+    /// Makes no more changes in a bucket. What has been appended before is in the index already.
+    pub(crate) fn freeze_bucket(&self, bucket_id: u64) {
+        self.frozen.borrow_mut().insert(bucket_id);
+    }
+
+    /// Makes changes in a bucket again.
+    pub(crate) fn thaw_bucket(&self, bucket_id: u64) {
+        self.frozen.borrow_mut().remove(&bucket_id);
+    }
+
     /// Has a name looked up anew.
     pub(super) fn forget_entry(&self, key: &Key) {
         self.entries.borrow_mut().remove(key.index_key().as_slice());
@@ -120,9 +136,17 @@ impl Store {
     }
 }
 
+/// Makes new custom metadata of those that are there.
+pub(crate) type CustomEdit<'e> = &'e dyn Fn(&[(String, String)]) -> Result<Vec<(String, String)>>;
+
 type Done = std::pin::Pin<Box<dyn Future<Output = Result<()>>>>;
 
 impl Held<'_> {
+    /// Refuses a change that expects to find something else.
+    pub(super) fn require(&self, expect: &Expect) -> Result<()> {
+        expect.check(self.old.as_ref())
+    }
+
     /// The version that a write makes.
     pub(super) fn next_version(&self) -> u64 {
         self.old.as_ref().map_or(1, |old| old.version + 1)

@@ -34,6 +34,11 @@ impl Disk {
         &self.mountpath
     }
 
+    /// Its helper threads that change something.
+    pub(crate) fn changers(&self) -> &Offload {
+        &self.changers
+    }
+
     /// Bytes that may be written before the file system is full.
     pub(crate) async fn available_bytes(&self) -> Result<u64> {
         let look = |mountpath: &Arc<Mountpath>| {

@@ -1,6 +1,6 @@
 //! The store of one core: its lanes, the commit groups of their mountpaths, and what is kept in memory.
 
-use super::cache::ReadCache;
+use super::cache::{FieldsForm, ReadCache};
 use super::commit::Committer;
 use super::disk::Disk;
 use super::doorkeeper::Doorkeeper;
@@ -8,7 +8,7 @@ use super::entry::{BucketRef, Entry, Key};
 use super::lane::{Lane, UpkeepLimits};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
-use super::open::{OpenObject, Opening};
+use super::open::{OpenFiles, OpenObject, Opening};
 use super::place::{Extent, Place};
 use super::reader::{Piece, Reader};
 use super::room::{Files, Room};
@@ -94,7 +94,7 @@ pub(crate) type EntryCache = RefCell<Cache<Box<[u8]>, Rc<Entry>>>;
 /// One core's objects.
 pub(crate) struct Store {
     pub(super) driver: Driver,
-    pub(super) open_files: RefCell<Cache<u64, Rc<OpenObject>>>,
+    pub(super) open_files: RefCell<OpenFiles>,
     pub(super) opening: Opening,
     pub(super) cache: Rc<ReadCache>,
     pub(super) slow: Rc<SlowMemory>,
@@ -116,6 +116,8 @@ pub(crate) struct Store {
     pub(super) buckets: BucketIds,
     /// Buckets destroyed since the start: a write that was under way must not bring one back.
     pub(super) destroyed: RefCell<HashSet<u64>>,
+    /// Buckets that are being moved elsewhere: what is changed in them now would be lost.
+    pub(super) frozen: RefCell<HashSet<u64>>,
     pub(super) last_generation: Cell<u64>,
     pub(super) counters: Cell<StoreStats>,
     pub(super) closing: Cell<bool>,
@@ -237,10 +239,10 @@ impl Store {
     pub(crate) fn kept_fields(
         &self,
         entry: &Entry,
-        variant: bool,
+        form: FieldsForm,
         write: impl FnOnce() -> Vec<u8>,
     ) -> Option<Rc<[u8]>> {
-        (!entry.place.is_file()).then(|| self.cache.kept_fields(entry.generation, variant, write)).flatten()
+        (!entry.place.is_file()).then(|| self.cache.kept_fields(entry.generation, form, write)).flatten()
     }
 
     /// Borrows plain memory for a slow peer.
@@ -357,9 +359,15 @@ impl Store {
         known && !self.destroyed.borrow().contains(&bucket_id)
     }
 
-    /// Refuses a change to a bucket that has been destroyed meanwhile.
+    /// Refuses a change to a bucket that has been destroyed or closed meanwhile.
     pub(super) fn check_alive(&self, bucket: &BucketRef) -> Result<()> {
-        if self.is_alive(bucket.id) { Ok(()) } else { Err(Error::bucket_missing(&bucket.name)) }
+        if !self.is_alive(bucket.id) {
+            return Err(Error::bucket_missing(&bucket.name));
+        }
+        if self.frozen.borrow().contains(&bucket.id) {
+            return Err(Error::access_denied(&bucket.name, "writing any more"));
+        }
+        Ok(())
     }
 
     pub(super) fn count(&self, change: impl FnOnce(&mut StoreStats)) {

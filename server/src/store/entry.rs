@@ -127,6 +127,11 @@ impl Entry {
         own.unwrap_or_else(|| format!("{:016x}", self.generation))
     }
 
+    /// Seconds since 1970 of the last write.
+    pub(crate) fn modified_s(&self) -> i64 {
+        self.mtime_ns.div_euclid(1_000_000_000)
+    }
+
     /// The generation that names its sidecar, if it has one.
     pub(crate) fn sidecar(&self) -> Option<u64> {
         matches!(self.place, Place::File { has_sidecar: true }).then_some(self.generation)

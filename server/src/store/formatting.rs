@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 /// A directory for each bucket, with the objects that are plain files.
 pub(super) const BUCKETS_DIR: &str = "@ais";
 pub(super) const IDENTITY: &str = ".straightline/mountpath.json";
-pub(super) const FORMAT: u32 = 2;
+/// 1 and 2 had other records in segments.
+pub(super) const FORMAT: u32 = 3;
 
 /// Which mountpath this is, and whom it belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,7 +54,13 @@ pub(super) fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
     let identity: Identity =
         serde_json::from_slice(bytes).map_err(|e| io::Error::other(format!("{IDENTITY} is damaged: {e}")))?;
     if identity.format != FORMAT {
-        let why = format!("its format is {}, this version reads {FORMAT}", identity.format);
+        let way = if identity.format > FORMAT {
+            "a later version wrote it: start that one"
+        } else {
+            "have the version that wrote it export the buckets (`aisnode store export`), and PUT what is in the archives \
+             into a node on new mountpaths"
+        };
+        let why = format!("its format is {}, this version reads {FORMAT}: {way}", identity.format);
         return Err(io::Error::other(why));
     }
     Ok(identity)

@@ -169,8 +169,7 @@ mod tests {
 
     #[test]
     fn the_file_system_of_the_test_is_found() {
-        let dir =
-            uring::sys::open_dir(&std::env::current_exe().unwrap().parent().unwrap().to_path_buf()).unwrap();
+        let dir = uring::sys::open_dir(std::env::current_exe().unwrap().parent().unwrap()).unwrap();
         use std::os::fd::AsFd;
         let fs = uring::sys::file_system(dir.as_fd()).unwrap();
         let ground = Ground::of(dir.as_fd(), fs.kind, fs.device).unwrap();

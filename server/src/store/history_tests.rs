@@ -1,5 +1,6 @@
 //! Random histories of one core's store against a model, with ends of all kinds in between.
 
+use super::Expect;
 use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::formatting::FormatRequest;
@@ -418,12 +419,16 @@ impl Change {
         match &self.what {
             What::Put(bytes) => patiently(store, async || self.put(store, &key, bytes).await).await.unwrap(),
             What::Delete => {
-                let removed = patiently(store, async || store.remove(&key, self.durability).await).await;
+                let removed =
+                    patiently(store, async || store.remove(&key, &Expect::Anything, self.durability).await)
+                        .await;
                 assert_eq!(removed.unwrap(), there, "{key:?}");
             }
             What::SetCustom(value) => {
                 let custom = || vec![("key".to_owned(), value.clone())];
-                let set = async || store.set_custom(&key, custom(), self.durability).await;
+                let set = async || {
+                    store.set_custom(&key, &Expect::Anything, &|_| Ok(custom()), self.durability).await
+                };
                 assert_eq!(patiently(store, set).await.is_ok(), there, "{key:?}");
             }
         }
@@ -436,6 +441,7 @@ impl Change {
             cksum_type: CksumType::Xxhash2,
             expected: None,
             custom: Vec::new(),
+            expect: Expect::Anything,
             durability: self.durability,
             segment_bytes_max: 128 << 10,
         };

@@ -1,6 +1,7 @@
 //! Use at the limits of the formats: the longest names, the most metadata, buckets by the hundred thousand in one lane with
 //! the smallest segments. All of it comes back, with an index and without, and the check agrees.
 
+use super::Expect;
 use super::engine::{Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::formatting::FormatRequest;
@@ -119,6 +120,7 @@ async fn put(
         cksum_type,
         expected: None,
         custom,
+        expect: Expect::Anything,
         durability: Durability::None,
         segment_bytes_max: 128 << 10,
     };
@@ -173,7 +175,10 @@ fn the_longest_names_with_the_most_metadata() {
             // Its value is the longest there is.
             put(store, &key, bytes_of(at), CksumType::Sha512, first).await;
             let wanted = if at % 2 == 0 { &custom } else { &many };
-            store.set_custom(&key, wanted.clone(), Durability::None).await.unwrap();
+            store
+                .set_custom(&key, &Expect::Anything, &|_| Ok(wanted.clone()), Durability::None)
+                .await
+                .unwrap();
         }
         look(store).await;
     });
@@ -191,7 +196,8 @@ fn the_longest_names_with_the_most_metadata() {
     world.live(async |store, _| {
         let keys: Vec<Key> = names.iter().map(|name| key(&world.buckets[0], name)).collect();
         // At once, so that they meet in batches.
-        let removed = join_all(keys.iter().map(|key| store.remove(key, Durability::None))).await;
+        let removed =
+            join_all(keys.iter().map(|key| store.remove(key, &Expect::Anything, Durability::None))).await;
         assert!(removed.into_iter().all(Result::unwrap));
         assert_eq!(store.stats().objects, 0);
     });

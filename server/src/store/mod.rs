@@ -6,7 +6,7 @@
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
 //! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
 //! * What may wait for a disk is done by helper threads ([`disk`]).
-//! * Changes ([`change`]) take a name ([`lock`]), and are made durable together ([`commit`], [`after`]) or taken
+//! * Changes ([`change`]) take a name ([`lock`]), judge what they expect of it ([`expect`]), and are made durable together ([`commit`], [`after`]) or taken
 //!   back ([`undo`], [`displaced`]). [`room`] is what they may not take.
 //! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it, [`ground`] what it stands on, [`probe`] what
 //!   that can do.
@@ -27,6 +27,7 @@ mod displaced;
 mod doorkeeper;
 mod engine;
 mod entry;
+mod expect;
 mod formatting;
 mod ground;
 mod inspect;
@@ -41,6 +42,7 @@ mod reader;
 mod rebuild;
 mod room;
 mod scan;
+mod sessions;
 mod sidecar;
 mod slow;
 mod source;
@@ -57,9 +59,11 @@ mod history_tests;
 #[cfg(test)]
 mod limits_tests;
 
+pub(crate) use cache::FieldsForm;
 pub(crate) use check::{CheckCounts, CheckPlan, Class, Finding, Observer, leftovers, sidecars_there};
 pub(crate) use engine::{Caching, Store, StoreConfig, StoreStats};
 pub(crate) use entry::{BucketRef, Entry, Key};
+pub(crate) use expect::Expect;
 pub(crate) use formatting::{FormatRequest, Identity as MountpathIdentity, holds_objects, identity_at};
 pub(crate) use ground::Reach;
 pub(crate) use lane::Share;
@@ -67,6 +71,7 @@ pub(crate) use mountpath::{LANES_DIR, Mountpath};
 pub(crate) use open::OpenObject;
 pub(crate) use reader::{Piece, Reader};
 pub(crate) use scan::{EncodedEntry, ScanLine, ScanQuery, Summary};
+pub(crate) use sessions::AppendSessions;
 pub(crate) use slow::{OWN_BYTES, QUANTUM_BYTES};
 pub(crate) use source::{Arrival, ByteSource, Fill};
 pub(crate) use start::{RecoveryReport, StoreSetup};

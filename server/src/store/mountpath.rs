@@ -447,11 +447,18 @@ mod tests {
         drop(Mountpath::open(dir.path(), &request("t1")).unwrap());
         let identity = dir.path().join(IDENTITY);
         let text = fs::read_to_string(&identity).unwrap();
-        let other = text.replace(&format!("\"format\": {FORMAT}"), "\"format\": 1");
-        assert_ne!(other, text);
-        fs::write(&identity, other).unwrap();
-        let refused = Mountpath::open(dir.path(), &request("t1")).unwrap_err();
-        assert!(refused.to_string().contains("its format is 1"), "{refused}");
+        for (format, way) in
+            [(1, "`aisnode store export`"), (FORMAT - 1, "PUT"), (FORMAT + 1, "a later version")]
+        {
+            let other = text.replace(&format!("\"format\": {FORMAT}"), &format!("\"format\": {format}"));
+            assert_ne!(other, text);
+            fs::write(&identity, other).unwrap();
+            let refused = Mountpath::open(dir.path(), &request("t1")).unwrap_err().to_string();
+            assert!(
+                refused.contains(&format!("its format is {format}")) && refused.contains(way),
+                "{refused}"
+            );
+        }
         assert!(Mountpath::open_existing(dir.path(), "c1").is_err());
     }
 

@@ -7,6 +7,8 @@ use super::entry::{Entry, Key};
 use super::mountpath::Mountpath;
 use super::{BLOCK_BYTES, META_XATTR, sidecar};
 use crate::error::{Error, Result};
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::os::fd::AsFd;
@@ -24,6 +26,27 @@ pub(crate) struct OpenObject {
     /// The write that made it.
     pub(crate) generation: u64,
     crcs: Box<[u32]>,
+}
+
+/// Files that are kept open, by generation. One with a long table of checksums counts for as many as would hold the same memory.
+pub(crate) type OpenFiles = Cache<u64, Rc<OpenObject>, MemoryWeight>;
+
+/// Memory that an open file is counted with.
+const OPEN_FILE_BYTES: usize = 4 << 10;
+
+/// Room for this many open files.
+pub(crate) fn open_files(count: usize) -> OpenFiles {
+    Cache::with_weighter(count, count as u64, MemoryWeight)
+}
+
+/// Weighs open files by the memory that they hold.
+#[derive(Clone, Debug)]
+pub(crate) struct MemoryWeight;
+
+impl Weighter<u64, Rc<OpenObject>> for MemoryWeight {
+    fn weight(&self, _: &u64, open: &Rc<OpenObject>) -> u64 {
+        (size_of_val(&*open.crcs).div_ceil(OPEN_FILE_BYTES) as u64).max(1)
+    }
 }
 
 /// Files that helpers open. One that is overwritten or removed meanwhile must not be kept open: it would hold its blocks.

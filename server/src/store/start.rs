@@ -12,7 +12,7 @@ use super::lane::{
 };
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
-use super::open::Opening;
+use super::open::{Opening, open_files};
 use super::room::Room;
 use super::slow::SlowMemory;
 use crate::error::{Error, Kind, Result};
@@ -291,7 +291,7 @@ impl StoreSetup {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
             slow: SlowMemory::new(self.config.slow_bytes),
             driver: self.driver,
-            open_files: RefCell::new(Cache::new(self.config.open_files)),
+            open_files: RefCell::new(open_files(self.config.open_files)),
             opening: Opening::default(),
             entries: Rc::new(RefCell::new(entries)),
             entries_door: RefCell::new(Doorkeeper::new(entries_max as u64, entries_max)),
@@ -306,6 +306,7 @@ impl StoreSetup {
             lanes,
             buckets: BucketIds { at_start, first_new: self.first_new_bucket },
             destroyed: RefCell::default(),
+            frozen: RefCell::default(),
             last_generation: Cell::new(last_generation.unwrap_or_default()),
             counters: Cell::new(StoreStats::default()),
             closing: Cell::new(false),

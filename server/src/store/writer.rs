@@ -12,6 +12,7 @@ use super::after::Finish;
 use super::change::WorkFile;
 use super::engine::Store;
 use super::entry::{Entry, Key};
+use super::expect::Expect;
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::place::Place;
 use super::room::Files;
@@ -44,6 +45,8 @@ pub(crate) struct NewObject {
     /// A checksum that the client has computed, verified before anything becomes visible.
     pub(crate) expected: Option<(CksumType, String)>,
     pub(crate) custom: Vec<(String, String)>,
+    /// What it expects to replace, judged when everything is there.
+    pub(crate) expect: Expect,
     pub(crate) durability: Durability,
     /// Smaller objects go into segments; at most what a record can hold.
     pub(crate) segment_bytes_max: u64,
@@ -296,6 +299,7 @@ impl Writer {
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         store.take_room(key.mountpath, data.len() as u64, Files::Shared).await?;
         let held = store.hold(&key).await?;
+        held.require(&self.new.expect)?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
         self.generation = store.next_generation();
         let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
@@ -323,6 +327,7 @@ impl Writer {
         };
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
+        held.require(&self.new.expect)?;
         self.generation = store.next_generation();
         let mut entry = self.entry(held.next_version(), self.written, cksum_value);
         let crcs = BlockCrcs::Inline(std::mem::take(&mut self.sums).finish());

@@ -3,7 +3,8 @@
 //! Members are the live objects in byte order of their names, each with its modification time and with our attribute as
 //! a plain file of ours carries it. Every byte is verified before it is written. An object that turns out to be
 //! damaged is left out; one so large that its head is out already is filled up with zeros, so that all behind it is
-//! right, and the operator is told.
+//! right, and the operator is told. A file system has no room for a file where a directory is: of the objects `a` and
+//! `a/b`, `a` is written under an escaped name, and counted.
 
 use super::args::ExportArgs;
 use super::progress::Progress;
@@ -16,7 +17,7 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::lom::{BlockCrcs, ObjectMeta};
-use wire::segment;
+use wire::segment::{self, Spelling};
 
 /// Names of one look into the indexes.
 const PAGE: usize = 1000;
@@ -31,6 +32,8 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 struct Written {
     objects: u64,
     damaged: u64,
+    /// Of the objects, those under an escaped name because a directory has theirs.
+    renamed: u64,
 }
 
 /// Exports.
@@ -63,10 +66,12 @@ pub(super) fn run(args: &ExportArgs) -> io::Result<Ending> {
     let took = progress.finish();
     let written = exported?.map_err(io::Error::other)?;
     eprintln!(
-        "exported {} objects in {:.1} s; damaged {}",
+        "exported {} objects in {:.1} s; damaged {}; under {}/%ob because a directory has their name: {}",
         written.objects,
         took.as_secs_f64(),
-        written.damaged
+        written.damaged,
+        args.bucket,
+        written.renamed
     );
     Ok(if written.damaged == 0 && open.left_out.is_empty() { Ending::Clean } else { Ending::Findings })
 }
@@ -93,9 +98,15 @@ impl<W: Write> Export<'_, W> {
             let page = self.store.scan_objects(&query).await?;
             let Some((last, _)) = page.last() else { break };
             query.after.clone_from(last);
+            let next_names: Vec<String> = page.iter().skip(1).map(|(name, _)| name.clone()).collect();
+            let mut next_names = next_names.iter();
             for (name, entry) in page {
-                match self.object(&name, &entry).await {
-                    Ok(()) => written.objects += 1,
+                let spelling = self.spelling(&name, next_names.next()).await?;
+                match self.object(&name, &entry, spelling).await {
+                    Ok(()) => {
+                        written.objects += 1;
+                        written.renamed += u64::from(spelling == Spelling::Escaped);
+                    }
                     Err(e) if e.kind == Kind::Corrupt => {
                         written.damaged += 1;
                         self.progress.aside(|| eprintln!("ais://{}/{name}: {e}", self.bucket.name));
@@ -111,19 +122,38 @@ impl<W: Write> Export<'_, W> {
         Ok(written)
     }
 
+    /// How to write a name; `next` is the name behind it, if that is known.
+    async fn spelling(&self, name: &str, next: Option<&String>) -> Result<Spelling> {
+        if !segment::is_readable(name) {
+            return Ok(Spelling::Readable);
+        }
+        let dir = format!("{name}/");
+        let is_dir = match next {
+            // Names that begin with this one follow it.
+            Some(next) if !next.starts_with(name) => false,
+            Some(next) if next.starts_with(&dir) => true,
+            _ => {
+                let (bucket_id, after) = (self.bucket.id, String::new());
+                let query = ScanQuery { bucket_id, prefix: dir, after, limit: 1, shallow: false };
+                !self.store.scan_objects(&query).await?.is_empty()
+            }
+        };
+        Ok(if is_dir { Spelling::Escaped } else { Spelling::Readable })
+    }
+
     /// Writes one object; `Corrupt` for one that is not, or not rightly, in the archive.
-    async fn object(&mut self, name: &str, entry: &Entry) -> Result<()> {
+    async fn object(&mut self, name: &str, entry: &Entry, spelling: Spelling) -> Result<()> {
         let key = self.store.key(&self.bucket, name, entry)?;
         if entry.place.is_file() {
-            return self.file(&key, entry).await;
+            return self.file(&key, entry, spelling).await;
         }
         let (meta, bytes) = small(&self.store, &key, entry).await.map_err(left_out)?;
-        self.head(&meta)?;
+        self.head(&meta, spelling)?;
         self.write(&bytes)?;
         self.pad(meta.size)
     }
 
-    async fn file(&mut self, key: &Key, entry: &Entry) -> Result<()> {
+    async fn file(&mut self, key: &Key, entry: &Entry, spelling: Spelling) -> Result<()> {
         let meta = self.store.file_meta(key, entry).await.map_err(left_out)?;
         let mut reader =
             self.store.read(key, entry, 0..meta.size, Caching::Bypass).await.map_err(left_out)?;
@@ -132,7 +162,7 @@ impl<W: Write> Export<'_, W> {
             let Some(piece) = reader.next().await.map_err(left_out)? else { break };
             ahead.extend_from_slice(piece.chunk.get(piece.range).unwrap_or_default());
         }
-        self.head(&meta)?;
+        self.head(&meta, spelling)?;
         self.write(&ahead)?;
         let mut at = ahead.len() as u64;
         drop(ahead);
@@ -155,9 +185,9 @@ impl<W: Write> Export<'_, W> {
         outcome
     }
 
-    fn head(&mut self, meta: &ObjectMeta) -> Result<()> {
+    fn head(&mut self, meta: &ObjectMeta, spelling: Spelling) -> Result<()> {
         let mut head = Vec::with_capacity(4096);
-        segment::archive_head(&mut head, &self.bucket.name, meta)
+        segment::archive_head(&mut head, &self.bucket.name, meta, spelling)
             .map_err(|e| Error::corrupt(format!("left out: {e}")))?;
         self.write(&head)
     }

@@ -44,7 +44,7 @@ fn an_export_is_what_get_gives() {
     for (name, bytes) in &objects {
         let file = into.join(B.0).join(name);
         assert!(fs::read(&file).unwrap() == *bytes, "{name}");
-        let meta = ObjectMeta::decode(&attribute(&file)).unwrap();
+        let meta = ObjectMeta::from_attribute(&attribute(&file)).unwrap();
         assert_eq!((meta.name.as_str(), meta.size), (name.as_str(), bytes.len() as u64));
         let mtime = fs::metadata(&file).unwrap().modified().unwrap();
         let mtime = mtime.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
@@ -59,6 +59,34 @@ fn an_export_is_what_get_gives() {
     assert!(tar(&["-tf", archive]).lines().all(|line| line.starts_with("tools/edge/")));
     assert_eq!(tar(&["-tf", archive]).lines().count(), 9);
     assert_eq!(tool(&site, &["export", "--bucket", "nobody"]).code, 2);
+}
+
+/// TAR programs leave text in the attribute of what they extract.
+#[test]
+fn a_file_out_of_an_archive_is_taken_over() {
+    let mut site = Site::new("tools-take-over");
+    populate(&mut site, false);
+    let name = "l/1048576";
+    let (object, before) = (site.object_file(B.0, name), attribute(&site.object_file(B.0, name)));
+    let (archive, into) = (site.root().join("b.tar"), site.root().join("extracted"));
+    fs::write(&archive, tool(&site, &["export", "--bucket", B.0]).out).unwrap();
+    fs::create_dir(&into).unwrap();
+    let (archive, target) = (archive.to_str().unwrap(), into.to_str().unwrap());
+    tar(&["--xattrs", "--xattrs-include=user.*", "-C", target, "-xf", archive]);
+    fs::rename(into.join(B.0).join(name), &object).unwrap();
+    assert!(attribute(&object).iter().all(u8::is_ascii_graphic), "no text");
+    assert_clean(&site, "taken over");
+    assert_eq!(tool(&site, &["rebuild-index"]).code, 0);
+    let node = site.start();
+    let mut client = node.client();
+    let head = client.head(&B.object(name));
+    assert!(head.header("Ais-Custom-Md").contains("color=blue"), "{:?}", head.headers);
+    assert!(client.get(&B.object(name)).body == content(2, 1 << 20));
+    set_custom(&mut client, B, name, "color", "green");
+    node.stop();
+    let after = attribute(&object);
+    assert!(after.starts_with(b"SLM1") && after != before, "a change writes the node's own form");
+    assert_clean(&site, "changed");
 }
 
 #[test]

@@ -19,3 +19,4 @@ pub mod cksum;
 pub mod http1;
 pub mod lom;
 pub mod segment;
+mod text;

@@ -9,6 +9,7 @@ use std::fmt;
 
 use crate::api::custom::MAX_CUSTOM;
 use crate::cksum::CksumType;
+use crate::text;
 
 mod apart;
 pub(crate) mod reader;
@@ -195,6 +196,18 @@ impl ObjectMeta {
         let bare = ObjectMeta { block_crcs: BlockCrcs::Inline(Vec::new()), ..self.clone() };
         let table = blocks.saturating_mul(4);
         bare.encoded_len().is_ok_and(|len| len + table <= bytes_max.min(MAX_ENCODED))
+    }
+
+    /// The metadata in a file's attribute: a record, or its text, as TAR programs leave it on what they extract from an
+    /// archive of ours.
+    ///
+    /// # Errors
+    /// See [`LomError`].
+    pub fn from_attribute(value: &[u8]) -> Result<Self, LomError> {
+        match text::decode(value) {
+            Some(bytes) if bytes.starts_with(&MAGIC) => Self::decode(&bytes),
+            _ => Self::decode(value),
+        }
     }
 
     /// Decodes a record. Never panics, whatever the bytes.

@@ -5,36 +5,38 @@
 //! | record    | as TAR sees it                                            | what we keep in it                      |
 //! |-----------|-----------------------------------------------------------|-----------------------------------------|
 //! | object    | extended header, header, data, zeros to the block's end   | [`ObjectMeta`] as an extended attribute |
-//! | file      | global header with a comment                              | [`ObjectMeta`] of a plain file          |
-//! | deletions | global header with a comment                              | many [`Deletion`]s                      |
-//! | padding   | global header with a comment, or an empty one             | nothing                                 |
+//! | file      | extended header with a comment, the directory `%log/`     | [`ObjectMeta`] of a plain file          |
+//! | deletions | extended header with a comment, the directory `%log/`     | many [`Deletion`]s                      |
+//! | padding   | the same, or the directory alone                          | nothing                                 |
 //!
 //! So `tar -x` gives the objects back, with the attribute (`--xattrs`) that a plain file of ours carries, and says
-//! nothing about the rest: `comment` is the one keyword that TAR programs ignore silently. GNU tar does warn of a
-//! *single* block of zeros at the end of a file, so a writer leaves none or more than one.
+//! nothing about the rest. Many readers stop at a *global* header with nothing behind it, or at many in a row; a
+//! directory they take anywhere, as often as it comes, and `comment` is the one keyword that all ignore silently. What is
+//! not text is base64: zeros in a fact make some readers drop all facts. GNU tar warns of a *single* block of zeros at
+//! the end of a file, so a writer leaves none or more than one.
 //!
 //! What belongs to an object is written exactly one way, and [`parse`] accepts nothing else: it decodes, encodes
 //! again and compares. Checksums cover what a comparison cannot see (the attribute has its own CRC, every comment
 //! of ours one too), so that no damaged head is believed. A member's name is for people; the name that counts lies in
-//! the metadata. TAR programs that extract `a` cannot make `a/b`, if a bucket has both.
+//! the metadata. Programs that extract `a` cannot make `a/b`: an archive that is made for them has one of the two
+//! [`Spelling::Escaped`].
 //!
-//! Every comment of ours names the format, 2: a record of another one is refused like one of another program.
+//! Every comment of ours names the format, 3: a record of another one is refused like one of another program.
 
 use std::fmt;
 
 use crate::cksum::crc32c;
 use crate::lom::{BlockCrcs, LomError, ObjectMeta};
 
-mod global;
-mod hex;
+mod internal;
 mod member;
 mod object;
 mod pax;
 mod read;
 mod ustar;
 
-pub use global::{delete_records, file_record, padding};
-pub use member::member_name;
+pub use internal::{delete_records, file_record, padding};
+pub use member::{Spelling, is_readable, member_name};
 pub use object::{archive_head, object_head, object_padding};
 pub use read::parse;
 
@@ -43,11 +45,12 @@ pub const BLOCK_BYTES: usize = 512;
 /// The most data of an object, in bytes, so that the length of any record fits 32 bits.
 pub const MAX_DATA: u64 = 1 << 31;
 /// The most bytes of a record other than an object's.
-pub const MAX_GLOBAL: usize = 64 << 10;
+pub const MAX_INTERNAL: usize = 64 << 10;
 /// The most bytes that one more deletion adds to a record, or that it takes as one of its own: bucket, generation, length,
-/// name and CRC in hexadecimal, what stands before them, and what fills up the last block.
-pub const MAX_DELETION: usize =
-    (2 * (18 + crate::lom::MAX_NAME + 4)).next_multiple_of(BLOCK_BYTES) + 3 * BLOCK_BYTES;
+/// name and CRC as text, what stands before them, what fills up the last block, and two headers.
+pub const MAX_DELETION: usize = (crate::text::text_len(18 + crate::lom::MAX_NAME + 4) + 64)
+    .next_multiple_of(BLOCK_BYTES)
+    + 2 * BLOCK_BYTES;
 /// The most bytes before an object's data: two headers, and a name and attribute of the greatest length between.
 pub const MAX_OBJECT_HEAD: usize = 8 << 10;
 
@@ -148,5 +151,7 @@ fn fill_block(out: &mut Vec<u8>, start: usize) {
     out.resize(out.len().saturating_add(zeros), 0);
 }
 
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,27 @@
-//! A segment is a TAR archive: GNU tar and bsdtar list and extract it, without a word on standard error.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests may fail loudly")]
+//! A segment is a TAR archive: the usual readers list and extract it, without a word on standard error.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may fail loudly"
+)]
 
-use std::ffi::OsStr;
+mod tar_readers;
+
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
+use proptest::prelude::*;
+use tar_readers::{LOG_DIR, Member, assert_read, run};
 use tempfile::TempDir;
 use wire::cksum::{CksumType, crc32c};
 use wire::lom::{BlockCrcs, MAX_CKSUM, MAX_NAME, ObjectMeta};
 use wire::segment::{
-    Deletion, MAX_GLOBAL, archive_head, delete_records, file_record, member_name, object_head,
+    Deletion, MAX_INTERNAL, Spelling, archive_head, delete_records, file_record, member_name, object_head,
     object_padding, padding,
 };
 
@@ -50,10 +59,8 @@ impl Object {
         out.resize(out.len() + object_padding(self.meta.size), 0);
     }
 
-    fn attribute(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        self.meta.encode(&mut bytes).unwrap();
-        bytes
+    fn member(&self) -> Member {
+        (member_name(BUCKET, &self.meta.name, Spelling::Readable), self.data.clone())
     }
 }
 
@@ -62,9 +69,7 @@ fn objects() -> Vec<(Object, String)> {
     let named = |name: &str, size, member: &str| (Object::new(name, size), format!("{BUCKET}/{member}"));
     let plain = |name: &str, size| named(name, size, name);
     let deep = "directory/".repeat(100) + "e";
-    let mut largest = Object::new(&"L".repeat(MAX_NAME), 7);
-    largest.meta.cksum_value = "c".repeat(MAX_CKSUM);
-    largest.meta.custom = vec![("k".into(), "v".repeat(2000))];
+    let largest = Object::new(&"L".repeat(MAX_NAME), 7);
     let pieces = [240, 240, 240, 240, 64].map(|len| "L".repeat(len)).join("%+/");
     vec![
         plain("empty", 0),
@@ -78,10 +83,10 @@ fn objects() -> Vec<(Object, String)> {
         plain(&format!("{}/slash where the short name ends", "s".repeat(92)), 6),
         plain(&"p".repeat(255), 6),
         plain(&deep, 8),
-        named("up/../../x", 9, "%ob/up/%2E%2E/%2E%2E/x"),
-        named("/root//x/", 10, "%ob/%/root/%/x/%"),
+        named("up/../../x", 9, "%ob/up%/%2E%2E%/%2E%2E%/x"),
+        named("/root//x/", 10, "%ob/%2F%/root%/%2F%/x%/%2F"),
         named("line\nfeed", 11, "%ob/line%0Afeed"),
-        named("%ob/x", 12, "%ob/%25ob/x"),
+        named("%ob/x", 12, "%ob/%25ob%/x"),
         (largest, format!("{BUCKET}/%ob/{pieces}")),
     ]
 }
@@ -104,7 +109,7 @@ fn segment(objects: &[(Object, String)]) -> Vec<u8> {
         }
     }
     padding(&mut out, 1024);
-    padding(&mut out, MAX_GLOBAL);
+    padding(&mut out, MAX_INTERNAL);
     delete_records(&mut out, &many[..1]).unwrap();
     out
 }
@@ -114,24 +119,16 @@ fn scratch() -> TempDir {
     tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap()
 }
 
-/// Standard output of a run that ends well and complains of nothing.
-fn run(program: &str, args: &[&OsStr]) -> String {
-    let out = Command::new(program).args(args).env("LC_ALL", "C.UTF-8").output();
-    let out = out.unwrap_or_else(|error| panic!("{program} (Debian: tar, libarchive-tools): {error}"));
-    assert_eq!(String::from_utf8_lossy(&out.stderr), "", "{program} {args:?}");
-    assert!(out.status.success(), "{program} {args:?}: {}", out.status);
-    String::from_utf8(out.stdout).unwrap()
-}
-
 fn list(program: &str, archive: &Path) -> Vec<String> {
-    run(program, &["-tf".as_ref(), archive.as_ref()]).lines().map(str::to_owned).collect()
+    let listed = String::from_utf8(run(program, &["-tf", archive.to_str().unwrap()])).unwrap();
+    listed.lines().filter(|line| *line != format!("{LOG_DIR}/")).map(str::to_owned).collect()
 }
 
 fn extract(program: &str, options: &[&str], archive: &Path, into: &Path) {
     fs::create_dir(into).unwrap();
-    let mut args: Vec<&OsStr> = options.iter().map(OsStr::new).collect();
-    args.extend::<[&OsStr; 4]>(["-C".as_ref(), into.as_ref(), "-xf".as_ref(), archive.as_ref()]);
-    assert_eq!(run(program, &args), "");
+    let (into, archive) = (into.to_str().unwrap(), archive.to_str().unwrap());
+    let args = [options, &["-C", into, "-xf", archive]].concat();
+    assert_eq!(run(program, &args), b"");
 }
 
 fn attribute(path: &Path) -> Option<Vec<u8>> {
@@ -170,6 +167,8 @@ fn check_archive(objects: &[(Object, String)], bytes: &[u8]) {
     fs::write(&archive, bytes).unwrap();
     // Both write a backslash twice, as other programs that escape do.
     let members: Vec<String> = objects.iter().map(|(_, member)| member.replace('\\', "\\\\")).collect();
+    let expected: Vec<Member> = objects.iter().map(|(object, _)| object.member()).collect();
+    assert_read(&archive, &expected);
     for program in PROGRAMS {
         assert_eq!(list(program, &archive), members, "{program}");
         let into = scratch.path().join(program);
@@ -184,7 +183,9 @@ fn check_archive(objects: &[(Object, String)], bytes: &[u8]) {
         extract(program, options, &archive, &into);
         check_extracted(objects, &into);
         for (object, member) in objects {
-            assert_eq!(attribute(&into.join(member)), Some(object.attribute()), "{program} {member}");
+            let value = attribute(&into.join(member)).unwrap();
+            assert_eq!(ObjectMeta::from_attribute(&value), Ok(object.meta.clone()), "{program} {member}");
+            assert!(value.iter().all(u8::is_ascii_graphic), "{program} {member}");
         }
     }
 }
@@ -193,13 +194,135 @@ fn check_archive(objects: &[(Object, String)], bytes: &[u8]) {
 fn a_segment_is_an_archive() {
     let objects = objects();
     for (object, member) in &objects {
-        assert_eq!(member_name(BUCKET, &object.meta.name), *member);
+        assert_eq!(object.member().0, *member);
     }
+    // The last record is none of an object.
     let mut bytes = segment(&objects);
     check_archive(&objects, &bytes);
     // As in a preallocated file.
     bytes.resize(bytes.len() + (1 << 20), 0);
     check_archive(&objects, &bytes);
+}
+
+/// An object whose metadata are at their limits: more than a file of some file systems can carry.
+#[test]
+fn the_largest_metadata_are_read() {
+    let mut object = Object::new(&"L".repeat(MAX_NAME), 7);
+    object.meta.cksum_value = "c".repeat(MAX_CKSUM);
+    object.meta.custom = vec![("k".into(), "v".repeat(2000))];
+    let mut bytes = Vec::new();
+    object.put(&mut bytes);
+    file_record(&mut bytes, &object.meta).unwrap();
+    let scratch = scratch();
+    let archive = scratch.path().join("segment.tar");
+    fs::write(&archive, bytes).unwrap();
+    assert_read(&archive, &[object.member()]);
+}
+
+/// A log that nothing but deletions and padding was written to for a while.
+#[test]
+fn thousands_of_other_records_in_a_row_are_passed_over() {
+    let mut bytes = Vec::new();
+    let expected = ["first", "last"].map(|name| Object::new(name, 700));
+    for (object, ahead) in expected.iter().zip([0, 3000]) {
+        for at in 0..ahead {
+            let name = format!("gone/{at}");
+            delete_records(&mut bytes, &[Deletion { bucket_id: 9, name, generation: at }]).unwrap();
+            file_record(&mut bytes, &object.meta).unwrap();
+            padding(&mut bytes, 512 * (at as usize % 8));
+        }
+        object.put(&mut bytes);
+    }
+    let scratch = scratch();
+    let archive = scratch.path().join("segment.tar");
+    fs::write(&archive, bytes).unwrap();
+    assert_read(&archive, &expected.map(|object| object.member()));
+}
+
+/// Some readers look into the header only: what they find is right, or at least no other object's.
+#[test]
+fn headers_alone_tell_objects_apart() {
+    let long = |end: &str| format!("{}{end}", "n".repeat(300));
+    let names = ["é/日本.tar".to_owned(), "d/".repeat(60) + "x", long("1"), long("2"), "p".repeat(120)];
+    let mut seen = std::collections::HashSet::new();
+    for name in &names {
+        let mut head = Vec::new();
+        object_head(&mut head, BUCKET, &Object::new(name, 0).meta).unwrap();
+        let header = &head[head.len() - 512..];
+        let text = |field: &[u8]| {
+            let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+            String::from_utf8(field[..end].to_vec()).unwrap()
+        };
+        let (name_field, prefix) = (text(&header[..100]), text(&header[345..500]));
+        let full = if prefix.is_empty() { name_field } else { format!("{prefix}/{name_field}") };
+        if name.len() < 200 && !name.starts_with("ppp") {
+            assert_eq!(full, format!("{BUCKET}/{name}"));
+        }
+        assert!(full.starts_with(&format!("{BUCKET}/")) && seen.insert(full));
+    }
+}
+
+/// What happens to a lane.
+#[derive(Clone, Debug)]
+enum Event {
+    Object(String, usize),
+    File(String),
+    Deletions(Vec<String>),
+    /// The end of a batch: filled up to a page.
+    Batch,
+}
+
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "(a|b)(/(a|b|é)){0,3}",
+        "[a-zé日\u{1F600} .%-]{1,40}",
+        "[a-z]{95,105}(/[a-zé]{0,120}){0,2}",
+        "[a-zé/.%\n]{1,300}",
+    ]
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        4 => (name(), 0usize..3000).prop_map(|(name, size)| Event::Object(name, size)),
+        1 => name().prop_map(Event::File),
+        2 => prop::collection::vec(name(), 1..40).prop_map(Event::Deletions),
+        2 => Just(Event::Batch),
+    ];
+    prop::collection::vec(event, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_log_is_an_archive(events in events(), zeros in prop_oneof![Just(0usize), Just(4096)]) {
+        let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+        for event in events {
+            match event {
+                Event::Object(name, size) => {
+                    let object = Object::new(&name, size);
+                    object.put(&mut bytes);
+                    expected.push(object.member());
+                }
+                Event::File(name) => file_record(&mut bytes, &Object::new(&name, 0).meta).unwrap(),
+                Event::Deletions(names) => {
+                    let deletion = |name| Deletion { bucket_id: 9, name, generation: 5 };
+                    let deletions: Vec<Deletion> = names.into_iter().map(deletion).collect();
+                    delete_records(&mut bytes, &deletions).unwrap();
+                }
+                Event::Batch => {
+                    let len = bytes.len().next_multiple_of(4096) - bytes.len();
+                    padding(&mut bytes, len);
+                }
+            }
+        }
+        bytes.resize(bytes.len() + zeros, 0);
+        prop_assume!(!bytes.is_empty());
+        let scratch = scratch();
+        let archive = scratch.path().join("segment.tar");
+        fs::write(&archive, bytes).unwrap();
+        assert_read(&archive, &expected);
+    }
 }
 
 /// However far writing has come: an archive ends behind any record.
@@ -262,14 +385,15 @@ fn an_archive_takes_objects_of_any_size() {
                 ..object.meta
             };
             let mut head = Vec::new();
-            archive_head(&mut head, BUCKET, &meta).unwrap();
+            archive_head(&mut head, BUCKET, &meta, Spelling::Readable).unwrap();
             archive.write_all_at(&head, end).unwrap();
             // The data are a hole.
             end += head.len() as u64 + size + object_padding(size) as u64;
         }
         archive.set_len(end + 1024).unwrap();
         for program in PROGRAMS {
-            let lines = run(program, &["-tvf".as_ref(), path.as_ref()]);
+            let lines = run(program, &["-tvf", path.to_str().unwrap()]);
+            let lines = String::from_utf8(lines).unwrap();
             let sizes: Vec<u64> = lines
                 .lines()
                 .map(|line| {

@@ -32,11 +32,7 @@ impl LaneSetup {
         let emptied = self.emptied(&segments)?;
         let (opened, checkpoint, lost) = match self.index_as_is(&dir).await {
             Ok((opened, checkpoint)) => (opened, Some(checkpoint), None),
-            Err(e) if e.kind == Kind::Corrupt => {
-                let opened =
-                    LaneIndex::in_memory(self.driver.clone(), Rc::clone(&dir), Rc::clone(&self.cache));
-                (opened, None, Some(e.text))
-            }
+            Err(e) if e.kind == Kind::Corrupt => (LaneIndex::in_memory(self.home(&dir)), None, Some(e.text)),
             Err(e) => return Err(e),
         };
         let lost = emptied.or(lost);
@@ -44,8 +40,7 @@ impl LaneSetup {
     }
 
     async fn index_as_is(&self, dir: &Rc<OwnedFd>) -> Result<(Opened, (Position, Ledger))> {
-        let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
-        let opened = LaneIndex::open_as_is(driver, Rc::clone(dir), cache).await?;
+        let opened = LaneIndex::open_as_is(self.home(dir)).await?;
         let checkpoint = decode_checkpoint(&opened.checkpoint);
         let checkpoint = checkpoint.ok_or_else(|| Error::corrupt("the index has no usable checkpoint"))?;
         Ok((opened, checkpoint))
@@ -65,7 +60,7 @@ impl LaneSetup {
                 _ => {}
             }
         }
-        LaneIndex::reset(self.driver, dir, self.cache).await.map(drop).map_err(Error::from)
+        LaneIndex::reset(self.home(&dir)).await.map(drop).map_err(Error::from)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The lane's log: records are appended to a batch in memory, batches to the open segment.
 //!
 //! A segment is a TAR archive (`wire::segment`) in a file that is allocated ahead of its use, so that a write changes no
-//! size and what is not written yet reads as the zeros that end an archive. A batch is written by the commit round and
+//! size and what is not written yet reads as the zeros that end an archive; a page of them is always left. A batch is written by the commit round and
 //! starts and ends on a page, filled up with a padding record. Batches of a lane are written one after another; what
 //! was acknowledged therefore never lies behind a gap.
 
 use super::buffers::{BATCH_BYTES_MAX, BatchBuffers};
-use super::prepare::{self, Plan, Prepared};
+use super::prepare::{self, END_BYTES, Plan, Prepared};
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::store::disk::Disk;
@@ -331,7 +331,7 @@ impl Log {
         self.seal().await
     }
 
-    /// Ends the open segment: cuts off what was allocated and not used.
+    /// Ends the open segment: cuts off what was allocated and not used, but for the zeros that end an archive.
     pub(crate) async fn seal(&self) -> Result<()> {
         let open = self.state.borrow_mut().open.take();
         match open {
@@ -367,7 +367,8 @@ impl Log {
     fn begin_batch(&self, state: &mut State, buf: Buf) -> std::result::Result<(), Buf> {
         let needed = buf.len() as u64;
         let ends = self.ends(state, needed);
-        let open = state.open.as_ref().filter(|open| !ends && open.end + needed <= open.allocated);
+        let open =
+            state.open.as_ref().filter(|open| !ends && open.end + needed + END_BYTES <= open.allocated);
         let Some(open) = open else { return Err(buf) };
         let (segment, file, start) = (open.number, open.file.clone(), open.end);
         // One that is still empty need not be ended.
@@ -378,8 +379,9 @@ impl Log {
 
     /// Whether the open segment takes no batch of this size any more.
     fn ends(&self, state: &State, needed: u64) -> bool {
-        let is_full =
-            |open: &OpenSegment| open.end > 0 && (state.ending || open.end + needed > self.segment_bytes);
+        let is_full = |open: &OpenSegment| {
+            open.end > 0 && (state.ending || open.end + needed + END_BYTES > self.segment_bytes)
+        };
         state.open.as_ref().is_some_and(is_full)
     }
 
@@ -418,7 +420,7 @@ impl Log {
             open: state.open.as_ref().map(|open| (Rc::clone(open.file.fd()), open.allocated)),
             lane: self.lane,
             number,
-            needed: end + needed,
+            needed: end + needed + END_BYTES,
             step_bytes_max: self.step_bytes_max,
         }
     }

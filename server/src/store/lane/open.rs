@@ -12,7 +12,7 @@ use crate::store::disk::Disk;
 use crate::store::entry::parse_index_key;
 use crate::store::mountpath::{BEGUN_DIR, LANES_DIR, Mountpath};
 use crate::store::value::{self, number, put_number};
-use lsm::{IndexCache, LaneIndex, Opened};
+use lsm::{Home, IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
@@ -73,6 +73,11 @@ impl OpenedLane {
         }
         Ok(())
     }
+}
+
+pub(super) fn home(disk: &Disk, driver: &Driver, dir: &Rc<OwnedFd>, cache: &Rc<IndexCache>) -> Home {
+    let helpers = disk.changers().clone();
+    Home { driver: driver.clone(), dir: Rc::clone(dir), cache: Rc::clone(cache), helpers }
 }
 
 /// A lane's directory beneath its mountpath.
@@ -174,8 +179,7 @@ impl LaneSetup {
 
     /// The index and its checkpoint. One that is damaged is thrown away, and so is one that was never complete.
     async fn open_index(&self, dir: &Rc<OwnedFd>) -> Result<(Opened, Option<(Position, Ledger)>)> {
-        let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
-        let why = match LaneIndex::open(driver, Rc::clone(dir), cache).await.map_err(Error::from) {
+        let why = match LaneIndex::open(self.home(dir)).await.map_err(Error::from) {
             Ok(opened) => match decode_checkpoint(&opened.checkpoint) {
                 Some(checkpoint) => return Ok((opened, Some(checkpoint))),
                 None if opened.checkpoint.is_empty() && opened.index.stats().runs == 0 => {
@@ -187,9 +191,13 @@ impl LaneSetup {
             Err(e) => return Err(e),
         };
         tracing::warn!(lane = %self.path().display(), %why, "the index is damaged and is made again");
-        let (driver, cache) = (self.driver.clone(), Rc::clone(&self.cache));
-        let fresh = LaneIndex::reset(driver, Rc::clone(dir), cache).await?;
+        let fresh = LaneIndex::reset(self.home(dir)).await?;
         Ok((fresh, None))
+    }
+
+    /// What the index of this lane works with.
+    pub(super) fn home(&self, dir: &Rc<OwnedFd>) -> Home {
+        home(&self.disk, &self.driver, dir, &self.cache)
     }
 
     fn path(&self) -> PathBuf {

@@ -9,8 +9,10 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, OpenMode, Opened, sys};
+use uring::{DirectFile, LEAF_BYTES, OpenMode, Opened, sys};
 
+/// Zeros behind what has been written: they end the archive, in a segment that is closed too.
+pub(super) const END_BYTES: u64 = LEAF_BYTES as u64;
 /// A segment is allocated in steps that double from this one on.
 const STEP_BYTES_MIN: u64 = 64 << 10;
 
@@ -22,7 +24,7 @@ pub(super) struct Plan {
     pub(super) open: Option<(Rc<OwnedFd>, u64)>,
     pub(super) lane: u16,
     pub(super) number: u64,
-    /// So much must be allocated of it.
+    /// So much must be allocated of it, the zeros at its end included.
     pub(super) needed: u64,
     /// What is allocated ahead at most.
     pub(super) step_bytes_max: u64,
@@ -79,14 +81,14 @@ fn begin(mountpath: &Mountpath, lane: u16) -> io::Result<()> {
     }
 }
 
-/// Has a helper end a segment: what was allocated and not used is cut off.
+/// Has a helper end a segment: what was allocated and not used is cut off, but for the zeros that end an archive.
 pub(super) async fn end(disk: &Disk, file: &OwnedFd, end: u64) -> Result<()> {
     let file = file.try_clone().map_err(|e| disk.mountpath().failed("end a segment", &e))?;
     disk.change(move |mountpath| cut(mountpath, &file, end)).await
 }
 
 fn cut(mountpath: &Mountpath, file: impl AsFd, end: u64) -> Result<()> {
-    sys::truncate(file.as_fd(), end).map_err(|e| mountpath.failed("end a segment", &e))
+    sys::truncate(file.as_fd(), end + END_BYTES).map_err(|e| mountpath.failed("end a segment", &e))
 }
 
 /// Allocates up to `needed` at least and returns up to where; space that is not there is found out before anything is

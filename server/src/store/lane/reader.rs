@@ -82,8 +82,10 @@ impl SegmentReader {
                 Ok(Parsed { record: Record::End, .. }) if damage.is_none() => {
                     return Ok(Found::End { offset });
                 }
-                // Zeros may as well be what is left of a record.
-                Ok(Parsed { record: Record::End, .. }) => self.at += BLOCK_BYTES,
+                // Zeros may as well be what is left of a record, and so may the directory that ends one.
+                Ok(Parsed { record: Record::End | Record::Padding, len }) if damage.is_some() => {
+                    self.at += len
+                }
                 Ok(parsed) => match damage {
                     Some((begin, what)) => {
                         return Ok(Found::Damage { offset: begin, len: offset - begin, what });

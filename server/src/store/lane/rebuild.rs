@@ -5,7 +5,7 @@
 //! between leaves an index without a checkpoint, or with one up to which it is complete: a start goes on from there.
 
 use super::log::Log;
-use super::open::{OpenedLane, list_segments};
+use super::open::{OpenedLane, home, list_segments};
 use super::replay::replay;
 use super::segments::SegmentFiles;
 use super::standing::Standing;
@@ -127,7 +127,7 @@ impl Lane {
             list_segments(&path).map_err(|e| Error::disk(&format!("list the lane {}", path.display()), &e))
         };
         let segments = self.disk.look(list).await?;
-        let opened = LaneIndex::reset(self.driver.clone(), Rc::clone(&self.dir), Rc::clone(cache)).await?;
+        let opened = LaneIndex::reset(home(&self.disk, &self.driver, &self.dir, cache)).await?;
         let next_segment = segments.last().map_or(1, |last| last + 1);
         let log = self.log.another(next_segment);
         let lane = Rc::new(self.beside(opened, log));

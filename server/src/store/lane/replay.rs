@@ -6,18 +6,22 @@
 
 use super::adopt::{adopt_file, read_object};
 use super::log::{Position, file_name};
-use super::open::{OpenedLane, encode_checkpoint};
+use super::open::{OpenedLane, encode_checkpoint, segment_path};
+use super::prepare::END_BYTES;
 use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
 use crate::store::after::Unlink;
 use crate::store::entry::{BucketRef, Entry, Key, index_key};
+use crate::store::mountpath::Mountpath;
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
-use uring::{DirectFile, OpenMode, sys};
+use uring::{OpenMode, Opened, sys};
 use wire::lom::{BlockCrcs, ObjectMeta};
 use wire::segment::{Deletion, Record};
 
@@ -37,6 +41,7 @@ pub(crate) struct ReplayReport {
 /// An object whose data do not match, until it is known whether they were torn or have decayed.
 struct Doubtful {
     offset: u64,
+    len: u64,
     object: Option<(ObjectMeta, Extent)>,
 }
 
@@ -105,8 +110,12 @@ impl Replay<'_> {
                 break;
             }
             if !self.in_memory {
-                sys::unlink_beneath(self.lane.dir.as_fd(), &name)
-                    .map_err(|e| Error::disk("remove an empty segment", &e))?;
+                let path = segment_path(self.lane.number, last);
+                let remove = move |mountpath: &Arc<Mountpath>| {
+                    sys::unlink_beneath(mountpath.dir(), &path)
+                        .map_err(|e| Error::disk("remove an empty segment", &e))
+                };
+                self.lane.disk.change(remove).await?;
             }
             self.lane.ledger.borrow_mut().drop_segment(last);
             rest = before;
@@ -125,7 +134,7 @@ impl Replay<'_> {
                 Found::End { .. } => break,
                 Found::Damage { offset, len, what } => {
                     tracing::warn!(segment = name, offset, bytes = len, what, "no record");
-                    doubtful.push(Doubtful { offset, object: None });
+                    doubtful.push(Doubtful { offset, len, object: None });
                 }
                 Found::Record { offset, len, record, intact } => {
                     if intact {
@@ -136,7 +145,7 @@ impl Replay<'_> {
                         let decayed: Vec<Doubtful> = decayed.collect();
                         self.decayed(decayed, &name).await?;
                     }
-                    self.record(segment, offset, record, intact, &mut doubtful).await?;
+                    self.record(segment, (offset, len), record, intact, &mut doubtful).await?;
                 }
             }
             self.checkpoint(Position { segment, offset: end }).await?;
@@ -145,13 +154,17 @@ impl Replay<'_> {
         if !is_last && !doubtful.is_empty() {
             return self.decayed(doubtful, &name).await;
         }
-        self.cut_tail(reader.file_bytes(), &name, end, !doubtful.is_empty())
+        self.silence(&doubtful, segment, end).await?;
+        if is_last || reader.file_bytes() != end + END_BYTES {
+            self.cut_tail(reader.file_bytes(), segment, end, !doubtful.is_empty()).await?;
+        }
+        Ok(())
     }
 
     async fn record(
         &mut self,
         segment: u64,
-        offset: u64,
+        (offset, len): (u64, u64),
         record: Record,
         intact: bool,
         doubtful: &mut Vec<Doubtful>,
@@ -163,7 +176,7 @@ impl Replay<'_> {
                 if intact {
                     self.object(meta, extent).await
                 } else {
-                    doubtful.push(Doubtful { offset, object: Some((meta, extent)) });
+                    doubtful.push(Doubtful { offset, len, object: Some((meta, extent)) });
                     Ok(())
                 }
             }
@@ -203,7 +216,7 @@ impl Replay<'_> {
         let entry = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(extent));
         self.lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
         if old.is_some_and(|old| old.place.is_file()) {
-            self.remove_file(bucket, &meta.name, meta.generation)?;
+            self.remove_file(bucket, &meta.name, meta.generation).await?;
         }
         Ok(())
     }
@@ -211,7 +224,7 @@ impl Replay<'_> {
     /// The file itself says whether the change came through.
     async fn file(&mut self, meta: ObjectMeta) -> Result<()> {
         let Some(bucket) = self.buckets.get(&meta.bucket_id) else { return Ok(()) };
-        match self.file_meta(bucket, &meta.name) {
+        match self.file_meta(bucket, &meta.name).await? {
             Ok(Some(actual)) if actual.generation == meta.generation => adopt_file(self.lane, &actual).await,
             Ok(_) => Ok(()),
             Err(why) => {
@@ -239,30 +252,41 @@ impl Replay<'_> {
             }
             self.lane.unpublish(deletion.bucket_id, &key, &old);
             if old.place.is_file() {
-                self.remove_file(bucket, &deletion.name, deletion.generation)?;
+                self.remove_file(bucket, &deletion.name, deletion.generation).await?;
             }
         }
         Ok(())
     }
 
-    /// Metadata of the file of this name, if there is one; the error says why it is not usable.
-    fn file_meta(&self, bucket: &Arc<BucketRef>, name: &str) -> Result<Option<ObjectMeta>, String> {
-        let path = self.lane.mountpath.path.join(self.key(bucket, name).path());
-        if !path.exists() {
-            return Ok(None);
-        }
-        read_object(&self.lane.mountpath.path, &path, name, bucket).map(Some)
+    /// Metadata of the file of this name, if there is one; the inner error says why it is not usable.
+    async fn file_meta(
+        &self,
+        bucket: &Arc<BucketRef>,
+        name: &str,
+    ) -> Result<Result<Option<ObjectMeta>, String>> {
+        let path = self.key(bucket, name).path();
+        let (bucket, name) = (Arc::clone(bucket), name.to_owned());
+        let look = move |mountpath: &Arc<Mountpath>| {
+            let path = mountpath.path.join(path);
+            Ok(if path.exists() {
+                read_object(&mountpath.path, &path, &name, &bucket).map(Some)
+            } else {
+                Ok(None)
+            })
+        };
+        self.lane.disk.look(look).await
     }
 
     /// Removes the file that an older version left, when a crash came before that was done.
-    fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
+    async fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
         // One that cannot be read is left for a person to see.
-        let Ok(Some(meta)) = self.file_meta(bucket, name) else { return Ok(()) };
+        let Ok(Some(meta)) = self.file_meta(bucket, name).await? else { return Ok(()) };
         if meta.generation >= generation || self.in_memory {
             return Ok(());
         }
         let sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. }).then_some(meta.generation);
-        Unlink { path: self.key(bucket, name).path(), sidecar }.run(&self.lane.mountpath)
+        let unlink = Unlink { path: self.key(bucket, name).path(), sidecar };
+        self.lane.disk.change(move |mountpath| unlink.run(mountpath)).await
     }
 
     fn key(&self, bucket: &Arc<BucketRef>, name: &str) -> Key {
@@ -288,20 +312,52 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Ends a segment behind its last good record. Bytes that have decayed are left for a person to see.
-    fn cut_tail(&mut self, file_bytes: u64, name: &str, end: u64, torn: bool) -> Result<()> {
-        if end >= file_bytes {
+    /// Makes padding of what a crash tore in front of records that are whole. Once more has been written behind it, it could
+    /// not be told any more from what was acknowledged and has decayed.
+    async fn silence(&mut self, torn: &[Doubtful], segment: u64, end: u64) -> Result<()> {
+        let torn = torn.iter().filter(|torn| torn.offset < end);
+        let silent: Vec<(u64, Vec<u8>)> = torn
+            .map(|torn| {
+                let mut bytes = Vec::new();
+                wire::segment::padding(&mut bytes, torn.len as usize);
+                assert_eq!(bytes.len() as u64, torn.len, "padding is as long as what it takes the place of");
+                (torn.offset, bytes)
+            })
+            .collect();
+        self.report.torn_bytes += silent.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+        if silent.is_empty() || self.in_memory {
             return Ok(());
         }
+        let path = segment_path(self.lane.number, segment);
+        let write = move |mountpath: &Arc<Mountpath>| {
+            let file = File::options().write(true).open(mountpath.path.join(&path));
+            let written = file.and_then(|file| {
+                silent.iter().try_for_each(|(offset, bytes)| file.write_all_at(bytes, *offset))?;
+                file.sync_data()
+            });
+            written.map_err(|e| Error::disk(&format!("mend segment {path}"), &e))
+        };
+        self.lane.disk.change(write).await
+    }
+
+    /// Ends a segment behind its last good record, with the zeros that end an archive: whatever else is there must not be
+    /// read again. Bytes that have decayed are left for a person to see.
+    async fn cut_tail(&mut self, file_bytes: u64, segment: u64, end: u64, torn: bool) -> Result<()> {
         if torn {
-            self.report.torn_bytes += file_bytes - end;
+            self.report.torn_bytes += file_bytes.saturating_sub(end);
         }
         if self.in_memory {
             return Ok(());
         }
-        let file = DirectFile::open(self.lane.dir.as_fd(), name, OpenMode::Write);
-        let cut = file.and_then(|file| sys::truncate(file.fd().as_fd(), end));
-        cut.map_err(|e| Error::disk(&format!("cut segment {name}"), &e))
+        let path = segment_path(self.lane.number, segment);
+        let cut = move |mountpath: &Arc<Mountpath>| {
+            let cut = Opened::open(mountpath.dir(), &path, OpenMode::Write).and_then(|file| {
+                sys::truncate(file.as_fd(), end)?;
+                sys::truncate(file.as_fd(), end + END_BYTES)
+            });
+            cut.map_err(|e| Error::disk(&format!("cut segment {path}"), &e))
+        };
+        self.lane.disk.change(cut).await
     }
 }
 

@@ -16,7 +16,10 @@ fuzz_target!(|bytes: &[u8]| {
 });
 
 fn check(bytes: &[u8]) {
+    // As an attribute they may be text too, and are the same metadata where they are a record.
+    let attribute = ObjectMeta::from_attribute(bytes);
     if let Ok(meta) = ObjectMeta::decode(bytes) {
+        assert_eq!(attribute.as_ref(), Ok(&meta));
         let mut again = Vec::new();
         meta.encode(&mut again).expect("what was decoded is within the limits");
         assert_eq!(again, bytes);

@@ -32,43 +32,96 @@ pub fn is_conditional(headers: &Headers<'_>) -> bool {
     headers.iter().any(|(name, _)| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("if-")))
 }
 
-/// Judges the conditional headers in the order of RFC 9110 section 13.2.2. `v` is looked at only when the
-/// object `exists`. A request that would be answered 404 has no conditions to fail, so for an object that is
-/// not there only methods that can make one are judged. Dates that do not parse count as absent.
+/// Judges the conditional headers of a request at once; see [`Conditions::judge`].
 pub fn evaluate_conditions(
     headers: &Headers<'_>,
     method: Method,
     v: &Validators<'_>,
     exists: bool,
 ) -> Precondition {
-    let creates = matches!(method, Method::Put | Method::Post | Method::Patch | Method::Other);
-    if !exists && !creates {
-        return Precondition::Proceed;
-    }
-    let reads = matches!(method, Method::Get | Method::Head);
-    let modified_after =
-        |name| header_date(headers, name).filter(|_| exists).map(|date| v.modified_unix_s > date);
+    Conditions::parse(headers).judge(method, v, exists)
+}
 
-    if headers.get("if-match").is_some() {
-        if !any_tag_matches(headers, "if-match", v, exists, Comparison::Strong) {
+/// The conditions of a request. They outlive its head: a change is judged where its name is held, after its body has come.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Conditions {
+    if_match: Option<Vec<Tag>>,
+    if_none_match: Option<Vec<Tag>>,
+    /// Seconds since 1970, like the next one.
+    if_modified_since: Option<i64>,
+    if_unmodified_since: Option<i64>,
+    /// A request for a range, and the version that it must be of.
+    if_range: Option<IfRange>,
+}
+
+/// The version that a range is asked of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct IfRange {
+    tag: Option<Tag>,
+    /// A date holds no quote and may have been taken for a bare tag, so it is tried in every other case.
+    date_unix_s: Option<i64>,
+}
+
+impl Conditions {
+    /// Reads the conditional headers. Dates that do not parse count as absent.
+    pub fn parse(headers: &Headers<'_>) -> Self {
+        let list = |name| {
+            let is_there = headers.get(name).is_some();
+            is_there.then(|| headers.all(name).flat_map(tags).collect())
+        };
+        let has_range = headers.get("range").is_some();
+        let if_range = headers.get("if-range").filter(|_| has_range).map(|value| IfRange {
+            tag: next_tag(trim_ows(value)).filter(|(_, after)| after.is_empty()).map(|(tag, _)| tag),
+            date_unix_s: header_date(headers, "if-range"),
+        });
+        Self {
+            if_match: list("if-match"),
+            if_none_match: list("if-none-match"),
+            if_modified_since: header_date(headers, "if-modified-since"),
+            if_unmodified_since: header_date(headers, "if-unmodified-since"),
+            if_range,
+        }
+    }
+
+    /// Judges in the order of RFC 9110 section 13.2.2. `v` is looked at only when the object `exists`. A request that would
+    /// be answered 404 has no conditions to fail, so for an object that is not there only methods that can make one are
+    /// judged.
+    pub fn judge(&self, method: Method, v: &Validators<'_>, exists: bool) -> Precondition {
+        let creates = matches!(method, Method::Put | Method::Post | Method::Patch | Method::Other);
+        if !exists && !creates {
+            return Precondition::Proceed;
+        }
+        let reads = matches!(method, Method::Get | Method::Head);
+        let modified_after = |date: Option<i64>| date.filter(|_| exists).map(|date| v.modified_unix_s > date);
+        if let Some(tags) = &self.if_match {
+            if !exists || !any_matches(tags, v, Comparison::Strong) {
+                return Precondition::Failed;
+            }
+        } else if modified_after(self.if_unmodified_since) == Some(true) {
             return Precondition::Failed;
         }
-    } else if modified_after("if-unmodified-since") == Some(true) {
-        return Precondition::Failed;
-    }
-
-    if headers.get("if-none-match").is_some() {
-        if any_tag_matches(headers, "if-none-match", v, exists, Comparison::Weak) {
-            return if reads { Precondition::NotModified } else { Precondition::Failed };
+        if let Some(tags) = &self.if_none_match {
+            if exists && any_matches(tags, v, Comparison::Weak) {
+                return if reads { Precondition::NotModified } else { Precondition::Failed };
+            }
+        } else if reads && modified_after(self.if_modified_since) == Some(false) {
+            return Precondition::NotModified;
         }
-    } else if reads && modified_after("if-modified-since") == Some(false) {
-        return Precondition::NotModified;
+        if method == Method::Get && self.if_range.as_ref().is_some_and(|wanted| !wanted.holds(v)) {
+            return Precondition::IgnoreRange;
+        }
+        Precondition::Proceed
     }
+}
 
-    if method == Method::Get && headers.get("range").is_some() && !if_range_holds(headers, v) {
-        return Precondition::IgnoreRange;
+impl IfRange {
+    /// Tags compare strongly, dates exactly.
+    fn holds(&self, v: &Validators<'_>) -> bool {
+        match &self.tag {
+            Some(Tag::Strong(text)) if v.etag.map(str::as_bytes) == Some(text) => true,
+            _ => self.date_unix_s == Some(v.modified_unix_s),
+        }
     }
-    Precondition::Proceed
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -80,31 +133,24 @@ enum Comparison {
 }
 
 /// One member of a list of entity tags, without quotes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Tag<'b> {
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Tag {
     Any,
-    Strong(&'b [u8]),
-    Weak(&'b [u8]),
+    Strong(Box<[u8]>),
+    Weak(Box<[u8]>),
 }
 
-fn any_tag_matches(
-    headers: &Headers<'_>,
-    name: &str,
-    v: &Validators<'_>,
-    exists: bool,
-    comparison: Comparison,
-) -> bool {
+fn any_matches(tags: &[Tag], v: &Validators<'_>, comparison: Comparison) -> bool {
     let etag = v.etag.map(str::as_bytes);
-    exists
-        && headers.all(name).flat_map(tags).any(|tag| match tag {
-            Tag::Any => true,
-            Tag::Strong(text) => etag == Some(text),
-            Tag::Weak(text) => comparison == Comparison::Weak && etag == Some(text),
-        })
+    tags.iter().any(|tag| match tag {
+        Tag::Any => true,
+        Tag::Strong(text) => etag == Some(text),
+        Tag::Weak(text) => comparison == Comparison::Weak && etag == Some(text),
+    })
 }
 
 /// The tags of one field value. Ends at the first thing that is no tag.
-fn tags(mut rest: &[u8]) -> impl Iterator<Item = Tag<'_>> {
+fn tags(mut rest: &[u8]) -> impl Iterator<Item = Tag> {
     std::iter::from_fn(move || {
         while let [b' ' | b'\t' | b',', after @ ..] = rest {
             rest = after;
@@ -116,7 +162,7 @@ fn tags(mut rest: &[u8]) -> impl Iterator<Item = Tag<'_>> {
 }
 
 /// The tag at the start of `text` and what follows it.
-fn next_tag(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
+fn next_tag(text: &[u8]) -> Option<(Tag, &[u8])> {
     let (weak, quoted) = match text.strip_prefix(b"W/\"") {
         Some(after) => (true, Some(after)),
         None => (false, text.strip_prefix(b"\"")),
@@ -125,7 +171,7 @@ fn next_tag(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
         // A quoted tag may hold a comma, so the list cannot simply be split.
         let (tag, after) = quoted.split_at_checked(memchr::memchr(b'"', quoted)?)?;
         let after = after.strip_prefix(b"\"").unwrap_or(after);
-        return Some((if weak { Tag::Weak(tag) } else { Tag::Strong(tag) }, after));
+        return Some((if weak { Tag::Weak(tag.into()) } else { Tag::Strong(tag.into()) }, after));
     }
     // Scripts often forget the quotes. Taking the bare text as a tag errs on the safe side: a write that was
     // meant to be conditional stays so.
@@ -134,17 +180,7 @@ fn next_tag(text: &[u8]) -> Option<(Tag<'_>, &[u8])> {
     match trim_ows(bare) {
         b"" => None,
         b"*" => Some((Tag::Any, after)),
-        bare => Some((Tag::Strong(bare), after)),
-    }
-}
-
-/// True when there is no If-Range or it names this version. Tags compare strongly, dates exactly.
-fn if_range_holds(headers: &Headers<'_>, v: &Validators<'_>) -> bool {
-    let Some(value) = headers.get("if-range") else { return true };
-    match next_tag(trim_ows(value)) {
-        Some((Tag::Strong(text), b"")) if v.etag.map(str::as_bytes) == Some(text) => true,
-        // A date holds no quote and may have been taken for a bare tag, so it is tried in every other case.
-        _ => header_date(headers, "if-range") == Some(v.modified_unix_s),
+        bare => Some((Tag::Strong(bare.into()), after)),
     }
 }
 

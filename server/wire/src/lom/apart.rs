@@ -64,7 +64,7 @@ impl Stored {
         if bytes.starts_with(&MAGIC) {
             return Apart::decode(bytes).map(Self::Apart);
         }
-        ObjectMeta::decode(bytes).map(Self::Here)
+        ObjectMeta::from_attribute(bytes).map(Self::Here)
     }
 }
 

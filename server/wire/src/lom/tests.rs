@@ -164,15 +164,23 @@ proptest! {
     fn decode_undoes_encode(meta in meta()) {
         let bytes = encoded(&meta);
         prop_assert_eq!(meta.encoded_len(), Ok(bytes.len()));
-        prop_assert_eq!(ObjectMeta::decode(&bytes), Ok(meta));
+        prop_assert_eq!(ObjectMeta::decode(&bytes), Ok(meta.clone()));
+        let mut text = Vec::new();
+        text::put(&mut text, &bytes);
+        prop_assert_eq!(ObjectMeta::from_attribute(&bytes), Ok(meta.clone()));
+        prop_assert_eq!(ObjectMeta::from_attribute(&text), Ok(meta));
     }
 
     #[test]
-    fn a_flipped_bit_is_noticed(meta in meta(), bit: prop::sample::Index) {
+    fn a_flipped_bit_is_noticed(meta in meta(), bit: prop::sample::Index, as_text: bool) {
         let mut bytes = encoded(&meta);
+        if as_text {
+            bytes.clear();
+            text::put(&mut bytes, &encoded(&meta));
+        }
         let bit = bit.index(bytes.len() * 8);
         bytes[bit / 8] ^= 1 << (bit % 8);
-        prop_assert!(ObjectMeta::decode(&bytes).is_err());
+        prop_assert!(ObjectMeta::from_attribute(&bytes).is_err());
     }
 
     /// Valid frames around arbitrary fields: the bounds of the fields, not the CRC, must protect.
@@ -190,6 +198,6 @@ proptest! {
 
     #[test]
     fn garbage_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(ObjectMeta::decode(&bytes).is_err());
+        prop_assert!(ObjectMeta::decode(&bytes).is_err() && ObjectMeta::from_attribute(&bytes).is_err());
     }
 }

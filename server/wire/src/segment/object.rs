@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use super::member::{below_bucket, check_bucket};
+use super::member::{Spelling, below_bucket, check_bucket, short_name};
 use super::ustar::{self, Kind};
-use super::{BLOCK_BYTES, MAX_DATA, fill_block, hex, pax, to_block, whole_or_nothing};
+use super::{BLOCK_BYTES, MAX_DATA, fill_block, pax, to_block, whole_or_nothing};
 use crate::cksum::crc32c;
 use crate::lom::{LomError, ObjectMeta};
+use crate::text;
 
 pub(super) const PATH: &str = "path";
-/// The extended attribute of plain files too.
+/// The extended attribute of plain files too; here it is text.
 pub(super) const ATTRIBUTE: &str = "SCHILY.xattr.user.straightline";
 pub(super) const COMMENT: &str = "comment";
 /// Begins an object's comment; the CRC follows.
-pub(super) const OBJECT: &str = "straightline 2 object ";
-const CRC_DIGITS: usize = 8;
-const NAME: &[u8] = b"PaxHeader";
+pub(super) const OBJECT: &str = "straightline 3 object ";
+const CRC: usize = 4;
 
 /// Appends everything before an object's data; the data and [`object_padding`] zeros are to follow.
 ///
@@ -26,7 +26,7 @@ pub fn object_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result
     if meta.size > MAX_DATA {
         return Err(LomError::TooLarge("data"));
     }
-    archive_head(out, bucket, meta)
+    archive_head(out, bucket, meta, Spelling::Readable)
 }
 
 /// The same for a TAR archive that is no segment: the data may be of any size.
@@ -34,8 +34,13 @@ pub fn object_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result
 /// # Errors
 /// [`LomError::TooLarge`] from the metadata and [`LomError::Malformed`] for a bucket's name that is none; then `out`
 /// is as before.
-pub fn archive_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
-    whole_or_nothing(out, |out| put_head(out, bucket, meta))
+pub fn archive_head(
+    out: &mut Vec<u8>,
+    bucket: &str,
+    meta: &ObjectMeta,
+    spelling: Spelling,
+) -> Result<(), LomError> {
+    whole_or_nothing(out, |out| put_head(out, bucket, meta, spelling))
 }
 
 /// Zero bytes behind `size` bytes of data.
@@ -45,9 +50,9 @@ pub fn object_padding(size: u64) -> usize {
     to_block(size as usize)
 }
 
-fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
+fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, spelling: Spelling) -> Result<(), LomError> {
     check_bucket(bucket)?;
-    let name = below_bucket(&meta.name);
+    let name = below_bucket(&meta.name, spelling);
     // TAR programs disagree about times before 1970. The exact one lies in the attribute.
     let mtime_ns = u64::try_from(meta.mtime_ns).unwrap_or(0);
     let mtime_s = mtime_ns / 1_000_000_000;
@@ -63,20 +68,33 @@ fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), Lo
         // It may be one that a header does not hold.
         put_size(out, meta.size);
     }
-    pax::begin(out, ATTRIBUTE, meta.encoded_len()?);
-    meta.encode(out)?;
-    pax::end(out);
+    put_attribute(out, meta)?;
     if fits_segment {
         put_comment(out, facts);
     }
-    let extended = ustar::header(Kind::Extended, (out.len() - facts) as u64, mtime_s, NAME);
+    let extended = ustar::extended((out.len() - facts) as u64, mtime_s);
     if let Some(place) = out.get_mut(start..facts) {
         place.copy_from_slice(&extended);
     }
     fill_block(out, start);
-    let file = ustar::header(Kind::File, meta.size, mtime_s, out.get(path).unwrap_or_default());
+    let file = file_header(out.get(path).unwrap_or_default(), bucket, meta, mtime_s)?;
     out.extend_from_slice(&file);
     Ok(())
+}
+
+fn file_header(
+    path: &[u8],
+    bucket: &str,
+    meta: &ObjectMeta,
+    mtime_s: u64,
+) -> Result<[u8; BLOCK_BYTES], LomError> {
+    if let Some(name) = ustar::split(path) {
+        return Ok(ustar::header(Kind::File, meta.size, mtime_s, name));
+    }
+    // For a reader that knows no `path`: names that were cut could be the same.
+    let short = [bucket, "/", &short_name(&meta.name)].concat();
+    let name = ustar::split(short.as_bytes()).ok_or(LomError::Malformed("short name"))?;
+    Ok(ustar::header(Kind::File, meta.size, mtime_s, name))
 }
 
 /// Says where the path is.
@@ -115,11 +133,20 @@ fn put_size(out: &mut Vec<u8>, size: u64) {
     pax::end(out);
 }
 
+fn put_attribute(out: &mut Vec<u8>, meta: &ObjectMeta) -> Result<(), LomError> {
+    let mut bytes = Vec::with_capacity(512);
+    meta.encode(&mut bytes)?;
+    pax::begin(out, ATTRIBUTE, text::text_len(bytes.len()));
+    text::put(out, &bytes);
+    pax::end(out);
+    Ok(())
+}
+
 /// The last fact, since its CRC covers all of them since `facts`.
 fn put_comment(out: &mut Vec<u8>, facts: usize) {
-    pax::begin(out, COMMENT, OBJECT.len() + CRC_DIGITS);
+    pax::begin(out, COMMENT, OBJECT.len() + text::text_len(CRC));
     out.extend_from_slice(OBJECT.as_bytes());
     let crc = crc32c(out.get(facts..).unwrap_or_default());
-    out.extend(hex::encode(&crc.to_be_bytes()));
+    text::put(out, &crc.to_le_bytes());
     pax::end(out);
 }

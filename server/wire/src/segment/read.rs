@@ -3,10 +3,11 @@
 use super::object::{ATTRIBUTE, COMMENT, OBJECT, PATH};
 use super::ustar::{self, Kind};
 use super::{
-    BLOCK_BYTES, MAX_GLOBAL, MAX_OBJECT_HEAD, ParseError, Parsed, Record, delete_records, file_record,
-    global, object_head, object_padding, pax, to_block,
+    BLOCK_BYTES, MAX_INTERNAL, MAX_OBJECT_HEAD, ParseError, Parsed, Record, delete_records, file_record,
+    internal, object_head, object_padding, padding, pax, to_block,
 };
 use crate::lom::{LomError, ObjectMeta};
+use crate::text;
 
 /// Reads the record at the start of `bytes`, which is a multiple of [`BLOCK_BYTES`] into the segment. Of an object
 /// only the head must be there, at most [`MAX_OBJECT_HEAD`] bytes; [`super::verify_data`] is for the data.
@@ -19,23 +20,25 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
         return Ok(Parsed { record: Record::End, len: BLOCK_BYTES });
     }
     let (kind, size) = ustar::read(block)?;
-    // A file's header follows the extended one.
-    let (most, behind) = match kind {
-        Kind::Extended => (MAX_OBJECT_HEAD, BLOCK_BYTES),
-        Kind::Global => (MAX_GLOBAL, 0),
-        Kind::File => return Err(ParseError::Damaged("header type")),
-    };
-    let size = usize::try_from(size).ok().filter(|size| *size <= most);
-    let size = size.ok_or(ParseError::Damaged("header size"))?;
-    let len = BLOCK_BYTES + size + to_block(size) + behind;
-    if len > most {
-        return Err(ParseError::Damaged("header size"));
+    match kind {
+        Kind::Extended => parse_extended(bytes, size),
+        Kind::Directory => parse_padding(block),
+        Kind::File => Err(ParseError::Damaged("header type")),
     }
+}
+
+fn parse_extended(bytes: &[u8], facts_len: u64) -> Result<Parsed, ParseError> {
+    // A file's or a directory's header follows the facts.
+    let most = MAX_INTERNAL - 2 * BLOCK_BYTES;
+    let size = usize::try_from(facts_len).ok().filter(|size| *size <= most);
+    let size = size.ok_or(ParseError::Damaged("header size"))?;
+    let len = BLOCK_BYTES + size + to_block(size) + BLOCK_BYTES;
     let record = bytes.get(..len).ok_or(ParseError::NeedMore(len))?;
     let facts = record.get(BLOCK_BYTES..BLOCK_BYTES + size).ok_or(ParseError::NeedMore(len))?;
-    match kind {
-        Kind::Extended => parse_object(record, facts),
-        _ => parse_global(record, facts),
+    match pax::next(facts) {
+        Some((key, comment, _)) if key == COMMENT.as_bytes() => parse_internal(record, comment),
+        _ if len > MAX_OBJECT_HEAD => Err(ParseError::Damaged("header size")),
+        _ => parse_object(record, facts),
     }
 }
 
@@ -51,7 +54,8 @@ fn parse_object(head: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
     if !comment.starts_with(OBJECT.as_bytes()) {
         return Err(ParseError::Damaged("comment"));
     }
-    let meta = ObjectMeta::decode(attribute).map_err(damaged)?;
+    let attribute = text::decode(attribute).ok_or(ParseError::Damaged("text"))?;
+    let meta = ObjectMeta::decode(&attribute).map_err(damaged)?;
     must_equal(head, |out| object_head(out, bucket, &meta))?;
     // The encoder has bounded the size.
     let data = usize::try_from(meta.size).map_err(|_| ParseError::Damaged("size"))?;
@@ -59,27 +63,31 @@ fn parse_object(head: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
     Ok(Parsed { record: Record::Object { meta, head_len: head.len() }, len })
 }
 
-fn parse_global(bytes: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
+/// Extended header, the comment, and a directory's header.
+fn parse_internal(bytes: &[u8], comment: &[u8]) -> Result<Parsed, ParseError> {
     let parsed = |record| Ok(Parsed { record, len: bytes.len() });
-    let comment = if facts.is_empty() { global::FILLER.as_bytes() } else { fact(facts, COMMENT)?.0 };
-    if let Some(digits) = comment.strip_prefix(global::FILE.as_bytes()) {
-        let meta = global::read_file(digits).map_err(damaged)?;
+    if let Some(text) = comment.strip_prefix(internal::FILE.as_bytes()) {
+        let meta = internal::read_file(text).map_err(damaged)?;
         must_equal(bytes, |out| file_record(out, &meta))?;
         return parsed(Record::File(meta));
     }
-    if let Some(digits) = comment.strip_prefix(global::DELETIONS.as_bytes()) {
-        let deletions = global::read_deletions(digits).map_err(damaged)?;
+    if let Some(text) = comment.strip_prefix(internal::DELETIONS.as_bytes()) {
+        let deletions = internal::read_deletions(text).map_err(damaged)?;
         must_equal(bytes, |out| delete_records(out, &deletions))?;
         return parsed(Record::Deletions(deletions));
     }
-    if comment.starts_with(global::FILLER.as_bytes()) {
-        must_equal(bytes, |out| {
-            global::put_padding(out, facts.len());
-            Ok(())
-        })?;
-        return parsed(Record::Padding);
+    if comment.starts_with(internal::FILLER.as_bytes()) {
+        return parse_padding(bytes);
     }
     Err(ParseError::Damaged("comment"))
+}
+
+fn parse_padding(bytes: &[u8]) -> Result<Parsed, ParseError> {
+    must_equal(bytes, |out| {
+        padding(out, bytes.len());
+        Ok(())
+    })?;
+    Ok(Parsed { record: Record::Padding, len: bytes.len() })
 }
 
 /// The value of the first fact, which must be of this key, and the facts behind it.

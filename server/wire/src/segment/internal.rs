@@ -1,22 +1,29 @@
-//! The records that are no member of the archive: metadata of plain files, deletions, padding.
+//! The records that are no object: metadata of plain files, deletions, padding.
 //!
-//! Their comment is `straightline 2 <word> <digits>`: bytes in hexadecimal, the last four the CRC-32C of all before.
+//! As TAR sees them, each is the directory [`LOG_DIR`] with a comment before it: readers take directories and comments
+//! in any number and order, at an archive's end too. The comment is `straightline 3 <word> <text>`: bytes in base64, the
+//! last four the CRC-32C of all before. One or two blocks of padding, too few for a comment, are the directory alone.
 
 use super::object::COMMENT;
 use super::ustar::{self, Kind};
-use super::{BLOCK_BYTES, Deletion, MAX_GLOBAL, fill_block, hex, pax, whole_or_nothing};
+use super::{BLOCK_BYTES, Deletion, MAX_INTERNAL, fill_block, pax, whole_or_nothing};
 use crate::cksum::crc32c;
 use crate::lom::reader::Reader;
 use crate::lom::{LomError, MAX_NAME, ObjectMeta};
+use crate::text;
 
-pub(super) const FILE: &str = "straightline 2 file ";
-pub(super) const DELETIONS: &str = "straightline 2 deletions ";
-pub(super) const FILLER: &str = "straightline 2 padding ";
-const NAME: &[u8] = b"pax_global_header";
+pub(super) const FILE: &str = "straightline 3 file ";
+pub(super) const DELETIONS: &str = "straightline 3 deletions ";
+pub(super) const FILLER: &str = "straightline 3 padding ";
+/// No bucket has this name.
+const LOG_DIR: &[u8] = b"%log/";
 const CRC: usize = 4;
-/// The most bytes that a comment carries with its CRC: without header, at most five digits, blank, key, equals sign,
-/// words and newline, and two digits a byte.
-const MAX_PAYLOAD: usize = (MAX_GLOBAL - BLOCK_BYTES - 5 - 1 - COMMENT.len() - 1 - DELETIONS.len() - 1) / 2;
+/// The two headers of a record.
+const HEADERS: usize = 2 * BLOCK_BYTES;
+/// The most bytes that a comment carries with its CRC: without headers, at most five digits, blank, key, equals sign,
+/// words and newline.
+const MAX_PAYLOAD: usize =
+    text::bytes_in(MAX_INTERNAL - HEADERS - 5 - 1 - COMMENT.len() - 1 - DELETIONS.len() - 1);
 
 /// Appends the record of an object whose data is a plain file.
 ///
@@ -53,19 +60,22 @@ pub fn delete_records(out: &mut Vec<u8>, deletions: &[Deletion]) -> Result<(), L
 }
 
 /// Appends padding of exactly `len` bytes, a multiple of [`BLOCK_BYTES`] (else it is rounded up); more than one
-/// record beyond [`MAX_GLOBAL`].
+/// record beyond [`MAX_INTERNAL`], and for two blocks.
 pub fn padding(out: &mut Vec<u8>, len: usize) {
     let mut left = len.next_multiple_of(BLOCK_BYTES);
     while left > 0 {
-        let record = left.min(MAX_GLOBAL);
-        put_padding(out, record - BLOCK_BYTES);
+        let record = if left > HEADERS { left.min(MAX_INTERNAL) } else { BLOCK_BYTES };
+        if let Some(facts_len) = record.checked_sub(HEADERS) {
+            put_filler(out, facts_len);
+        }
+        out.extend_from_slice(&directory());
         left -= record;
     }
 }
 
-/// One record with `len` bytes behind the header.
-pub(super) fn put_padding(out: &mut Vec<u8>, len: usize) {
-    out.extend_from_slice(&header(len));
+/// A header and `len` bytes of facts, in whole blocks, that say nothing.
+fn put_filler(out: &mut Vec<u8>, len: usize) {
+    out.extend_from_slice(&ustar::extended(len as u64, 0));
     if let Some(value_len) = pax::value_len(COMMENT, len) {
         let end = out.len() + len;
         pax::begin(out, COMMENT, value_len);
@@ -81,19 +91,20 @@ fn put_payload(out: &mut Vec<u8>, word: &str, payload: &mut Vec<u8>) {
     payload.extend_from_slice(&crc.to_le_bytes());
     let start = out.len();
     out.extend_from_slice(&[0; BLOCK_BYTES]);
-    pax::begin(out, COMMENT, word.len() + payload.len() * 2);
+    pax::begin(out, COMMENT, word.len() + text::text_len(payload.len()));
     out.extend_from_slice(word.as_bytes());
-    out.extend(hex::encode(payload));
+    text::put(out, payload);
     pax::end(out);
-    let header = header(out.len() - start - BLOCK_BYTES);
+    let header = ustar::extended((out.len() - start - BLOCK_BYTES) as u64, 0);
     if let Some(place) = out.get_mut(start..start + BLOCK_BYTES) {
         place.copy_from_slice(&header);
     }
     fill_block(out, start);
+    out.extend_from_slice(&directory());
 }
 
-fn header(len: usize) -> [u8; BLOCK_BYTES] {
-    ustar::header(Kind::Global, len as u64, 0, NAME)
+fn directory() -> [u8; BLOCK_BYTES] {
+    ustar::header(Kind::Directory, 0, 0, [b"", LOG_DIR])
 }
 
 /// Bucket and generation (u64 each), and the name with its length (u16) before it.
@@ -108,14 +119,14 @@ fn put_deletion(out: &mut Vec<u8>, deletion: &Deletion) -> Result<(), LomError> 
     Ok(())
 }
 
-/// Undoes [`file_record`] from the payload's digits on.
-pub(super) fn read_file(digits: &[u8]) -> Result<ObjectMeta, LomError> {
-    ObjectMeta::decode(&verified(digits)?)
+/// Undoes [`file_record`] from the payload's text on.
+pub(super) fn read_file(text: &[u8]) -> Result<ObjectMeta, LomError> {
+    ObjectMeta::decode(&verified(text)?)
 }
 
-/// Undoes one record of [`delete_records`] from the payload's digits on.
-pub(super) fn read_deletions(digits: &[u8]) -> Result<Vec<Deletion>, LomError> {
-    let payload = verified(digits)?;
+/// Undoes one record of [`delete_records`] from the payload's text on.
+pub(super) fn read_deletions(text: &[u8]) -> Result<Vec<Deletion>, LomError> {
+    let payload = verified(text)?;
     let mut reader = Reader::new(&payload);
     let mut deletions = Vec::new();
     while !reader.rest().is_empty() {
@@ -127,8 +138,8 @@ pub(super) fn read_deletions(digits: &[u8]) -> Result<Vec<Deletion>, LomError> {
 }
 
 /// The payload without its CRC, which has been compared.
-fn verified(digits: &[u8]) -> Result<Vec<u8>, LomError> {
-    let mut payload = hex::decode(digits).ok_or(LomError::Malformed("digits"))?;
+fn verified(text: &[u8]) -> Result<Vec<u8>, LomError> {
+    let mut payload = text::decode(text).ok_or(LomError::Malformed("text"))?;
     let (covered, crc) = payload.split_last_chunk::<CRC>().ok_or(LomError::Truncated)?;
     if crc32c(covered) != u32::from_le_bytes(*crc) {
         return Err(LomError::Crc);

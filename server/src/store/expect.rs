@@ -1,0 +1,38 @@
+//! What must hold of a name for a change of it to be made. It is judged where the name is held, so nothing can come in
+//! between the judgement and the change.
+
+use super::entry::Entry;
+use crate::error::{Error, Kind, Result};
+use wire::http1::{Conditions, Method, Precondition, Validators};
+
+/// What a change expects to find.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum Expect {
+    #[default]
+    Anything,
+    /// What these conditions of a request ask for.
+    Conditions(Box<Conditions>),
+    /// What was seen before, still: the write of this generation, with these custom metadata.
+    Still { generation: u64, custom: Box<[(String, String)]> },
+}
+
+impl Expect {
+    /// # Errors
+    /// `PreconditionFailed` when the name stands for something else.
+    pub(crate) fn check(&self, now: Option<&Entry>) -> Result<()> {
+        let holds = match self {
+            Self::Anything => true,
+            Self::Still { generation, custom } => {
+                now.is_some_and(|now| now.generation == *generation && now.custom == *custom)
+            }
+            Self::Conditions(conditions) => {
+                let tag = now.map(Entry::etag);
+                let modified_unix_s = now.map(Entry::modified_s).unwrap_or_default();
+                let validators = Validators { etag: tag.as_deref(), modified_unix_s };
+                // Whoever changes only what is there has answered 404 before.
+                conditions.judge(Method::Put, &validators, now.is_some()) != Precondition::Failed
+            }
+        };
+        if holds { Ok(()) } else { Err(Error::client(Kind::PreconditionFailed, "precondition failed")) }
+    }
+}
