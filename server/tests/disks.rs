@@ -311,7 +311,8 @@ fn attributes_with_little_room_refuse_nothing() {
     let node = site.start();
     assert_there(&mut node.client(), "after a kill");
     node.stop();
-    assert_eq!(tool(&site, &["check"]), (0, tool(&site, &["check"]).1));
+    let (code, text) = tool(&site, &["check"]);
+    assert_eq!(code, 0, "{text}");
     site.remove_indexes();
     let node = site.start();
     assert!(node.banner().contains("unusable 0"), "{}", node.banner());

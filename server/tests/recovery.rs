@@ -317,10 +317,13 @@ fn a_node_refuses_what_is_not_its_own() {
     let said = stranger.try_start().err().expect("a mountpath of another node was taken over");
     assert!(said.contains("belongs to target"), "{said}");
 
-    // The mountpath in use by the node, asked for by one with a data directory of its own.
+    // The mountpath in use by the node, asked for by one that takes itself for the same node.
     let node = site.start();
+    fs::remove_dir_all(&stranger.data_dir).unwrap();
+    let copied = Command::new("cp").arg("-a").args([&site.data_dir, &stranger.data_dir]).status().unwrap();
+    assert!(copied.success());
     let said = stranger.try_start().err().expect("a mountpath in use was taken over");
-    assert!(said.contains("belongs to target"), "{said}");
+    assert!(said.contains("another process uses it"), "{said}");
     node.stop();
 }
 

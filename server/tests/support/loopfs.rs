@@ -73,7 +73,7 @@ impl LoopFs {
     pub(crate) fn copy_of_device(&self, has_journal: bool) -> Self {
         let image = self.image.with_extension("copy");
         run("cp", &["--sparse=always", "--reflink=never", &text(&self.image), &text(&image)]);
-        let mut copy = Self::over(self.kind, image, self.mount_point.with_extension("copy"));
+        let mut copy = Self::over(self.kind, image, self.mount_point.with_extension("copy-mnt"));
         if !has_journal {
             // It mends whatever it can, and says so by its exit code.
             let _ = Command::new("e2fsck").args(["-f", "-y"]).arg(copy.device.as_deref().unwrap()).output();
