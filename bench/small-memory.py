@@ -119,7 +119,7 @@ def main():
         result["node_exit"] = node.wait()
         shutil.rmtree(data, ignore_errors=True)
         banner.seek(0)
-        result["banner"] = banner.read().splitlines()
+        result["banner"] = banner.read().replace(data, "DATA").splitlines()
         result["group_bytes_max"] = int(peak.read_text()) if peak.exists() else None
         result["killed"] = killed(events)
         time.sleep(0.5)
