@@ -5,7 +5,7 @@ usage: versions.py OLD_NODE NEW_NODE LOADER [--rounds N] [--seconds S] [--only W
 
 Each round starts both nodes in turn (old new, new old, ...) on the same objects, one data directory for each build.
 """
-import argparse, json, os, platform, shutil, statistics, subprocess, sys, tempfile, time, urllib.request
+import argparse, json, os, platform, re, shutil, statistics, subprocess, sys, tempfile, time, urllib.request
 
 WAIVED = "not-steady,too-short,client-saturated,clock-step,steal,cache"
 # name: (bucket, arguments of the loader, settings of the node)
@@ -50,6 +50,12 @@ class Node:
                                          data=b'{"action":"destroy-bck"}')
         urllib.request.urlopen(request, timeout=60)
 
+    def durable_by(self):
+        """The flushes by which this build says that changes become durable; None for one that says nothing."""
+        text = urllib.request.urlopen(self.url + "/metrics").read().decode()
+        said = re.findall(r'^straightline_mountpath_durability\{.*by="([^"]*)".*\} 1$', text, re.M)
+        return said[0] if said else None
+
     def stop(self):
         self.running.remove(self)
         self.process.terminate()
@@ -87,9 +93,11 @@ def main():
     works = args.only.split(",")
     builds = {"old": args.old, "new": args.new}
     top = tempfile.mkdtemp(prefix="versions.", dir=args.dir)
+    durable_by = {}
     try:
         for build, program in builds.items():
             node = Node(program, f"{top}/{build}", args.port)
+            durable_by[build] = node.durable_by()
             for bucket in dict.fromkeys(WORKS[work][0] for work in works):
                 count, size, props = BUCKETS[bucket]
                 props = ["-bprops", json.dumps(props)] if props else []
@@ -106,7 +114,7 @@ def main():
                     started = time.monotonic()
                     lines, cpu_s = load(args.loader, node, bucket, [*arguments, "-duration", f"{args.seconds}s"])
                     if BUCKETS[bucket][0] == 0:
-                        # What was written would fill the disk after a few rounds.
+                        # The objects written would fill the disk after a few rounds.
                         node.destroy(bucket)
                     rate = operations_per_second(lines)
                     rates[work][build].append(round(rate, 1))
@@ -115,7 +123,7 @@ def main():
                 node.stop()
         report = {"command": " ".join(["versions.py", *[os.path.basename(p) for p in (args.old, args.new, args.loader)],
                                        *[a for a in sys.argv[4:] if "/" not in a]]),
-                  "host": {"cpus": os.cpu_count(), "kernel": platform.release()},
+                  "host": {"cpus": os.cpu_count(), "kernel": platform.release(), "durable_by": durable_by},
                   "works": {work: summary(rates[work], cpu[work]) for work in works}}
         print(json.dumps({work: row["ratio"] for work, row in report["works"].items()}))
         if args.out:

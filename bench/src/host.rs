@@ -14,7 +14,8 @@ pub(crate) fn facts(work: &Path) -> Value {
         "cpu": value_of("/proc/cpuinfo", "model name"),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),
         "memory": value_of("/proc/meminfo", "MemTotal"),
-        "file_system": file_system(work),
+        "file_system": file_system(work).map(|(_, kind)| kind),
+        "has_ordered_journal": has_ordered_journal(work),
         "load_average_at_end": read("/proc/loadavg"),
         "versions": {"fio": version("fio"), "nginx": version("nginx"), "wrk": version("wrk")},
     })
@@ -53,13 +54,29 @@ fn value_of(path: &str, key: &str) -> Option<String> {
     line.split_once(':').map(|(_, value)| value.trim().to_owned())
 }
 
-/// The type of the file system with the longest mount point above the directory.
-fn file_system(dir: &Path) -> Option<String> {
+/// Device and type of the file system with the longest mount point above the directory.
+fn file_system(dir: &Path) -> Option<(String, String)> {
     let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
     let rows = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        Some((words.next()?, words.next()?))
+        let mut words = line.split(' ');
+        Some((words.next()?, words.next()?, words.next()?))
     });
-    let above = rows.filter(|(point, _)| dir.starts_with(point));
-    above.max_by_key(|(point, _)| point.len()).map(|(_, kind)| kind.to_owned())
+    let above = rows.filter(|(_, point, _)| dir.starts_with(point));
+    above
+        .max_by_key(|(_, point, _)| point.len())
+        .map(|(device, _, kind)| (device.to_owned(), kind.to_owned()))
+}
+
+/// Without one a durable write costs a flush of each file: figures of such a machine are others.
+fn has_ordered_journal(dir: &Path) -> Option<bool> {
+    let (device, kind) = file_system(dir)?;
+    match kind.as_str() {
+        "xfs" => Some(true),
+        "ext3" | "ext4" => {
+            let device = fs::canonicalize(device).ok()?;
+            let task = Path::new("/sys/fs/ext4").join(device.file_name()?).join("journal_task");
+            Some(read(task.to_str()?)? != "<none>")
+        }
+        _ => Some(false),
+    }
 }

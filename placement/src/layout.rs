@@ -11,7 +11,7 @@ use crate::lane::{LaneId, lane_of, lane_owner};
 /// One mountpath of a target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mountpath {
-    /// What is written on it. It stays the same wherever the disk is mounted, so names are placed by it.
+    /// The identity that is written on it. It stays the same wherever the disk is mounted, so names are placed by it.
     #[serde(default)]
     pub id: String,
     /// The cleaned absolute path (no trailing slash).

@@ -73,6 +73,10 @@ fn promise(mountpath: &Mountpath) -> Vec<String> {
     let ground = &mountpath.ground;
     let mut lines = vec![match ground.reach {
         Reach::OrderedJournal => "              durable by one flush for all (ordered journal)".to_owned(),
+        Reach::WholeFileSystem => {
+            "              durable by a flush for each file, then of the whole file system (no journal)"
+                .to_owned()
+        }
         Reach::EachFile => "              durable by a flush for each file (order not known)".to_owned(),
         Reach::Nothing => format!(
             "  WARNING     {} promises nothing: group and always are as none there",

@@ -1,4 +1,4 @@
-//! Which disk is which: the mountpaths that this node has, by what is written on them, and where they were last.
+//! The mountpaths that this node has, known by the identity that is written on them, and where they were last.
 //!
 //! Names are placed by the identity of a mountpath, so it does not matter at which path it is found or in which order the
 //! paths are given. `mountpaths.json` in the data directory says which identities there are: it is written when they have
@@ -75,7 +75,7 @@ pub(crate) fn remember(data_dir: &Path, mountpaths: Vec<Known>) -> io::Result<()
     write_json(&data_dir.join(FILE), &Saved { mountpaths })
 }
 
-/// What lies at a path.
+/// The state in which a path is found.
 #[derive(Debug)]
 pub(crate) struct Found {
     /// Without links, as far as it exists.
@@ -89,7 +89,7 @@ impl Found {
     /// Looks, and changes nothing.
     ///
     /// # Errors
-    /// What is there and cannot be a mountpath; the text names the path.
+    /// Something that cannot be a mountpath is there; the text names the path.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
         let refuse = |e: io::Error| io::Error::new(e.kind(), format!("mountpath {}: {e}", path.display()));
         let path = resolve(path).map_err(refuse)?;

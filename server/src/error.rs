@@ -121,6 +121,11 @@ impl Error {
         Self::client(Kind::AccessDenied, format!("bucket \"ais://{bucket}\" does not allow {what}"))
     }
 
+    /// The conditions of a request do not hold.
+    pub(crate) fn precondition_failed() -> Self {
+        Self::client(Kind::PreconditionFailed, "precondition failed")
+    }
+
     pub(crate) fn object_missing(bucket: &str, name: &str) -> Self {
         Self::client(Kind::ObjectMissing, format!("ais://{bucket}/{name} does not exist"))
     }

@@ -3,7 +3,7 @@
 use crate::cluster::View;
 use placement::Route;
 
-/// What is to be done, as far as its place depends on it.
+/// Something to be done, as far as its place depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// Something with the object of this placement digest.

@@ -1,4 +1,4 @@
-//! What a node leaves on its disk and what it exports, in the hands of TAR programs: every member is read, by its name and
+//! A node's segments and exports in the hands of TAR programs: every member is read, by its name and
 //! byte by byte. With `TAR_ARCHIVES` set to a directory the archives stay there, with lists of what is in them, for
 //! `make tar-readers`.
 
@@ -71,7 +71,7 @@ fn url(name: &str) -> String {
     B.object(&escaped)
 }
 
-/// What was written, and what is there.
+/// A history of writes, and the objects that are left of it.
 #[derive(Default)]
 struct Written {
     versions: HashMap<String, Vec<Vec<u8>>>,
@@ -116,7 +116,7 @@ impl Written {
         }
     }
 
-    /// What an export must have, in its order, and how many objects are not under their own name in it.
+    /// The members that an export must have, in their order, and how many objects are not under their own name in it.
     fn exported(&self) -> (Vec<Member>, usize) {
         let mut renamed = 0;
         let mut members = Vec::new();

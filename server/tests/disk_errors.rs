@@ -266,7 +266,7 @@ fn check_churned(client: &mut Client, known: &[(u64, u64)], what: &str) {
     }
 }
 
-/// What each name may hold: after a refusal in the running node what it held before.
+/// After a refusal each name holds in the running node what it held before.
 fn check_cases(client: &mut Client, done: &[bool], may_have_happened: bool, what: &str) {
     for (case, done) in CASES.iter().zip(done) {
         let (after, renamed_after) = case.held_after();

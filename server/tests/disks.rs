@@ -1,4 +1,4 @@
-//! Which disk is which: mountpaths that are exchanged, moved, missing or empty; lanes that were emptied; and file systems
+//! Disks that are taken for one another: mountpaths that are exchanged, moved, missing or empty; lanes that were emptied; and file systems
 //! that cannot do all that is needed. Those with loop devices run as root.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -87,7 +87,7 @@ fn mountpaths_may_change_places() {
     let told = told["straightline"].as_object().unwrap();
     assert!(told.contains_key(moved.to_str().unwrap()) && told.len() == 2, "{told:?}");
     node.stop();
-    assert_eq!(tool(&site, &["check"]).0, 0, "the tools know the new places");
+    assert_eq!(site.tool(&["check"]).0, 0, "the tools know the new places");
 }
 
 #[test]
@@ -138,43 +138,30 @@ fn a_mountpath_that_is_missing_is_named_and_nothing_is_formatted() {
     node.stop();
 }
 
-fn tool(site: &Site, args: &[&str]) -> (i32, String) {
-    let ran = Command::new(env!("CARGO_BIN_EXE_aisnode"))
-        .arg("store")
-        .args(args)
-        .arg("--data-dir")
-        .arg(&site.data_dir)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
-    assert!(!text.contains("panicked"), "{args:?}: {text}");
-    (ran.status.code().unwrap(), text)
-}
-
 #[test]
 fn half_a_store_is_never_called_clean() {
     let site = populated("half");
     let first = site.mountpath.to_str().unwrap();
-    let (code, text) = tool(&site, &["check", "--mountpath", first]);
+    let (code, text) = site.tool(&["check", "--mountpath", first]);
     assert!(code == 2 && text.contains("not all mountpaths of the node are there"), "{code}: {text}");
-    let (code, text) = tool(&site, &["check", "--partial", "--mountpath", first]);
+    let (code, text) = site.tool(&["check", "--partial", "--mountpath", first]);
     assert!(code == 1 && text.contains("LEFT OUT: mountpath "), "{code}: {text}");
     let away = site.root().join("away");
     fs::rename(site.other_mountpath.as_ref().unwrap(), &away).unwrap();
     for args in [&["check"][..], &["rebuild-index"], &["export", "--bucket", B.0]] {
-        let (code, text) = tool(&site, args);
+        let (code, text) = site.tool(args);
         assert!(code == 2 && text.contains("mp2"), "{args:?}: {code}: {text}");
     }
-    let (code, text) = tool(&site, &["check", "--mountpath", first, "--mountpath", away.to_str().unwrap()]);
+    let (code, text) = site.tool(&["check", "--mountpath", first, "--mountpath", away.to_str().unwrap()]);
     assert_eq!(code, 0, "{text}");
 
-    // What is written on them is exchanged, and nothing else: then each name lies on the wrong one.
+    // Only the identities on them are exchanged: then each name lies on the wrong one.
     let identity = ".straightline/mountpath.json";
     let (one, other) = (site.mountpath.join(identity), away.join(identity));
     let texts = [fs::read(&one).unwrap(), fs::read(&other).unwrap()];
     fs::write(&one, &texts[1]).unwrap();
     fs::write(&other, &texts[0]).unwrap();
-    let (code, text) = tool(&site, &["check", "--mountpath", first, "--mountpath", away.to_str().unwrap()]);
+    let (code, text) = site.tool(&["check", "--mountpath", first, "--mountpath", away.to_str().unwrap()]);
     assert!(code == 1 && text.contains("it belongs to mountpath"), "{code}: {text}");
 }
 
@@ -193,10 +180,10 @@ fn an_emptied_lane_is_not_an_empty_one() {
     let said = refused(&site, "a lane is emptied");
     assert!(said.contains(lane.to_str().unwrap()) && said.contains("rebuild-index"), "{said}");
     assert!(files_beneath(&lane).is_empty());
-    let (code, text) = tool(&site, &["check"]);
+    let (code, text) = site.tool(&["check"]);
     assert!(code == 1 && text.contains("segments (*.tar) and index are gone"), "{code}: {text}");
     // Given up by order.
-    assert_eq!(tool(&site, &["rebuild-index"]).0, 0);
+    assert_eq!(site.tool(&["rebuild-index"]).0, 0);
     let node = site.start();
     assert!((B.list(&mut node.client()).len() as u64) < OBJECTS);
     put_all(&mut node.client(), 2);
@@ -311,7 +298,7 @@ fn attributes_with_little_room_refuse_nothing() {
     let node = site.start();
     assert_there(&mut node.client(), "after a kill");
     node.stop();
-    let (code, text) = tool(&site, &["check"]);
+    let (code, text) = site.tool(&["check"]);
     assert_eq!(code, 0, "{text}");
     site.remove_indexes();
     let node = site.start();
@@ -322,5 +309,5 @@ fn attributes_with_little_room_refuse_nothing() {
     }
     node.stop();
     assert!(files_beneath(&site.mountpath.join(".straightline/crc")).is_empty(), "files beside nothing");
-    assert_eq!(tool(&site, &["check"]).0, 0);
+    assert_eq!(site.tool(&["check"]).0, 0);
 }

@@ -8,10 +8,9 @@ mod support;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use support::{Client, Node, Site, files_beneath};
+use support::{Client, Node, Site, files_beneath, write_report};
 
 const CLIENTS: usize = 16;
 const QUICK: usize = 2000;
@@ -78,27 +77,14 @@ fn names(client: &mut Client) -> usize {
     reply.json().as_array().unwrap().len()
 }
 
-/// Runs a tool: its exit code and what it wrote.
-fn tool(site: &Site, args: &[&str]) -> (i32, String) {
-    let ran = Command::new(env!("CARGO_BIN_EXE_aisnode"))
-        .arg("store")
-        .args(args)
-        .arg("--data-dir")
-        .arg(&site.data_dir)
-        .output()
-        .unwrap();
-    let text = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    (ran.status.code().unwrap(), text)
-}
-
 fn assert_clean(site: &Site, objects: usize) {
-    let (code, said) = tool(site, &["check"]);
+    let (code, said) = site.tool(&["check"]);
     assert!(code == 0 && said.contains(&format!("checked {objects} objects")), "{code}: {said}");
 }
 
 /// After a kill there may be files of what was under way; the next start removes them.
 fn assert_undamaged(site: &Site, objects: usize) {
-    let (_, said) = tool(site, &["check"]);
+    let (_, said) = site.tool(&["check"]);
     let sound = said.contains(": clean") || said.contains(": 0 damaged");
     assert!(sound && said.contains(&format!("checked {objects} objects")), "{said}");
 }
@@ -165,14 +151,14 @@ fn live_with(site: &Site, buckets: usize) -> Value {
     let objects = 2 * buckets + buckets / 2;
     note("check_s", seconds(|| assert_clean(site, objects)));
     let (file, good) = damage_a_checkpoint(site);
-    let (code, said) = tool(site, &["check"]);
+    let (code, said) = site.tool(&["check"]);
     let name = file.file_name().unwrap().to_str().unwrap();
     assert!(code != 0 && said.contains(name), "{code}: {said}");
     fs::write(&file, good).unwrap();
     note(
         "rebuild_index_s",
         seconds(|| {
-            let (code, said) = tool(site, &["rebuild-index"]);
+            let (code, said) = site.tool(&["rebuild-index"]);
             assert!(code == 0 && said.contains(&format!("{objects} objects")), "{code}: {said}");
         }),
     );
@@ -211,33 +197,15 @@ fn campaign() {
     }
     let Ok(out) = std::env::var("BUCKETS_OUT") else { return };
     let report = json!({
-        "command": format!("BUCKETS={buckets} make campaign-buckets"),
-        "git_commit": said(Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"])),
-        "date": said(&mut Command::new("date")),
-        "host": {
-            "kernel": fs::read_to_string("/proc/sys/kernel/osrelease").unwrap().trim(),
-            "cores": std::thread::available_parallelism().unwrap(),
-            "memory": line_of("/proc/meminfo", "MemTotal"),
-            "cpu": line_of("/proc/cpuinfo", "model name"),
-            "file_system": said(Command::new("stat").args(["-f", "-c", "%T"]).arg(site.root())),
-            "load_average_at_end": fs::read_to_string("/proc/loadavg").unwrap().trim(),
-        },
         "buckets": buckets,
         "objects": "2 in each, then one more in every other one; all of about 20 bytes",
         "clients": CLIENTS,
         "figures": figures,
     });
-    fs::write(out, format!("{report:#}\n")).unwrap();
-}
-
-fn said(command: &mut Command) -> String {
-    String::from_utf8_lossy(&command.output().unwrap().stdout).trim().to_owned()
-}
-
-fn line_of(file: &str, name: &str) -> String {
-    let text = fs::read_to_string(file).unwrap();
-    let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-    line.split_once(':').map_or(String::new(), |(_, value)| value.trim().to_owned())
+    let node = site.start();
+    let command = format!("BUCKETS={buckets} make campaign-buckets");
+    write_report(Path::new(&out), &command, &node.banner(), report);
+    node.stop();
 }
 
 fn journal(site: &Site) -> PathBuf {
@@ -279,7 +247,7 @@ fn the_journal_of_the_state_is_cut_or_refused() {
     let name = file.file_name().unwrap().to_str().unwrap();
     let refused = site.try_start().err().expect("a damaged journal was accepted");
     assert!(refused.contains(name) && refused.contains("damaged"), "{refused}");
-    let (code, told) = tool(&site, &["check"]);
+    let (code, told) = site.tool(&["check"]);
     assert!(code != 0 && told.contains(name), "{told}");
     fs::remove_file(&file).unwrap();
     let refused = site.try_start().err().expect("a lost journal was accepted");

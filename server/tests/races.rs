@@ -135,7 +135,7 @@ fn a_rename_takes_no_acknowledged_write_away() {
     let node = node(&site);
     for size in [SMALL, LARGE] {
         let ended = AtomicBool::new(false);
-        let acknowledged = AtomicU64::new(0);
+        let (acknowledged, renamed) = (AtomicU64::new(0), AtomicU64::new(0));
         let (old, new) = (B.object("old"), B.object("new"));
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -154,6 +154,7 @@ fn a_rename_takes_no_acknowledged_write_away() {
                     assert!(matches!(reply.status, 200 | 404), "{}", reply.text());
                     // The new name holds what was there before or something later.
                     if reply.status == 200 {
+                        renamed.fetch_add(1, Ordering::SeqCst);
                         let body = client.get(&new).body;
                         let later = (before..=150).any(|number| body == numbered(7, number, size));
                         assert!(later, "an older version than {before} was renamed");
@@ -164,6 +165,7 @@ fn a_rename_takes_no_acknowledged_write_away() {
         let mut client = node.client();
         let bodies = [client.get(&old), client.get(&new)].map(|reply| reply.body);
         assert!(bodies.contains(&numbered(7, 150, size)), "the last acknowledged write is gone");
+        assert!(renamed.load(Ordering::SeqCst) > 0, "nothing was renamed beside the writes");
         client.delete(&old);
         client.delete(&new);
     }
@@ -177,7 +179,7 @@ fn a_copy_of_what_is_overwritten_is_one_of_its_versions() {
     for size in [SMALL, LARGE] {
         let (from, to) = (B.object("from"), B.object("to"));
         node.client().put(&from, &numbered(3, 0, size));
-        let ended = AtomicBool::new(false);
+        let (ended, copied) = (AtomicBool::new(false), AtomicU64::new(0));
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let mut client = node.client();
@@ -192,11 +194,13 @@ fn a_copy_of_what_is_overwritten_is_one_of_its_versions() {
                     let copy = format!("{from}?object_to=ais/@%23/{}/to", B.0);
                     let reply = client.put(&copy, b"");
                     assert_eq!(reply.status, 200, "{}", reply.text());
+                    copied.fetch_add(1, Ordering::SeqCst);
                     let body = client.get(&to).body;
                     assert!((0..=200).any(|number| body == numbered(3, number, size)), "a mixed copy");
                 }
             });
         });
+        assert!(copied.load(Ordering::SeqCst) > 0, "nothing was copied beside the writes");
     }
     node.stop();
 }

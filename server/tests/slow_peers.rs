@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use support::{Bucket, Node, Site, content, metric};
+use support::{Bucket, Node, Site, content, metric, write_report};
 
 const B: Bucket = Bucket("slow");
 const MIB: u64 = 1 << 20;
@@ -134,7 +134,7 @@ fn a_client_beside_slow_uploads_and_readers() {
     });
     eprintln!("{all:#}");
     if let Ok(path) = std::env::var("SLOW_PEERS_OUT") {
-        std::fs::write(path, format!("{all:#}\n")).unwrap();
+        write_report(path.as_ref(), "make slow-peers", &node.banner(), all);
     }
     assert_eq!(cut, 0, "slow peers were cut");
     assert!(resident <= MEMORY_MIB + 64, "{resident} MiB resident");

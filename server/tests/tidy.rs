@@ -24,7 +24,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
         &["crate::object", "crate::native", "crate::front", "crate::jobs", "crate::cluster", "crate::shard"],
     ),
     ("server/src/shard/", &["crate::object", "crate::native", "crate::front", "crate::plan"]),
-    ("server/src/object/", &["crate::native", "crate::s3", "crate::front", "crate::wire::api::lso"]),
+    ("server/src/object/", &["crate::native", "crate::s3", "crate::front", "wire::api::lso"]),
     ("server/src/native/", &["crate::front", "crate::s3"]),
     ("server/src/reply.rs", &["crate::shard", "crate::object", "crate::native", "crate::front"]),
     ("server/src/cluster/", &["crate::object", "crate::native", "crate::shard"]),

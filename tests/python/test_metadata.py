@@ -217,7 +217,7 @@ def test_disks_and_mountpaths_of_a_target(node, ids):
     mountpaths = ask(node, ids["target"], "mountpaths").json()
     (told,) = mountpaths.pop("straightline").values()
     assert mountpaths == {"available": paths, "waiting_dd": [], "disabled": []}
-    assert told["id"] and told["durability"].startswith(("ordered journal", "each file", "none"))
+    assert told["id"] and told["durability"].startswith(("ordered journal", "each file", "whole file system", "none"))
     assert int(ask(node, ids["target"], "sysinfo").json()["fs_capacity"]) > 0
 
 

@@ -39,7 +39,7 @@ fn is_numbered(name: &str) -> bool {
     })
 }
 
-/// What an index works with.
+/// The things that an index works with.
 #[derive(Clone)]
 pub struct Home {
     /// The ring of its core.

@@ -15,7 +15,7 @@ use wire::api::timefmt::{HTTP_DATE, RFC822, format_nanos};
 const TEXTS_BYTES_PLAIN: usize = 192;
 const TEXTS_BYTES: usize = 704;
 
-/// What a message asks to be told of each object.
+/// The fields that a message asks for of each object.
 #[derive(Clone)]
 pub(super) struct LsoLines {
     bucket: Arc<BucketView>,

@@ -95,7 +95,7 @@ async fn put(request: &Request<'_, '_>, object: &ObjectRef, body: &mut Body<'_>)
     Ok(Reply::empty(200).with_object(&entry, object.bucket.props.versioning.enabled).with_atime(&entry))
 }
 
-/// What a change expects to find, from the conditional headers.
+/// Makes the expectation of a change from the conditional headers.
 fn expect(request: &Request<'_, '_>) -> Expect {
     let headers = &request.head.headers;
     if is_conditional(headers) {

@@ -9,7 +9,7 @@ use super::locate::ObjectRef;
 use super::rights::{Caller, Operation, allow};
 use crate::error::{Error, Result};
 use crate::shard::Shard;
-use crate::store::{ByteSource, Entry, Expect, NewObject, Writer};
+use crate::store::{ByteSource, Entry, Writer};
 use std::rc::Rc;
 use wire::cksum::CksumType;
 
@@ -79,15 +79,8 @@ pub(crate) async fn flush(
 async fn begin(shard: &Rc<Shard>, object: &ObjectRef) -> Result<Writer> {
     shard.appends.require_room()?;
     let old = shard.store.find(&object.key).await?;
-    let new = NewObject {
-        size_hint: None,
-        cksum_type: object.bucket.cksum_type,
-        expected: None,
-        custom: old.as_ref().map(|entry| entry.custom.to_vec()).unwrap_or_default(),
-        expect: Expect::Anything,
-        durability: object.bucket.durability,
-        segment_bytes_max: object.bucket.segment_bytes_max,
-    };
+    let custom = old.as_ref().map(|entry| entry.custom.to_vec()).unwrap_or_default();
+    let new = object.new_object(None, custom);
     let mut writer = shard.store.writer(&object.key, new).await?;
     if let Some(entry) = old.filter(|entry| entry.size_bytes > 0) {
         writer.feed(&mut ObjectSource::open(shard, &object.key, &entry).await?).await?;

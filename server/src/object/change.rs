@@ -17,7 +17,7 @@ pub(crate) struct Put<'r> {
     pub(crate) expect: Expect,
     /// Length of the body, if it is known.
     pub(crate) size_hint: Option<u64>,
-    /// What the client says of the body.
+    /// The checksum that the client says the body has.
     pub(crate) checksum: Option<(CksumType, String)>,
     pub(crate) custom: Vec<(String, String)>,
 }
@@ -30,15 +30,8 @@ impl Put<'_> {
         if !matches!(self.expect, Expect::Anything) {
             self.expect.check(shard.store.find(&object.key).await?.as_deref())?;
         }
-        let new = NewObject {
-            size_hint: self.size_hint,
-            cksum_type: object.bucket.cksum_type,
-            expected: self.checksum,
-            custom: self.custom,
-            expect: self.expect,
-            durability: object.bucket.durability,
-            segment_bytes_max: object.bucket.segment_bytes_max,
-        };
+        let mut new = object.new_object(self.size_hint, self.custom);
+        (new.expected, new.expect) = (self.checksum, self.expect);
         let entry = put(shard, object, new, source).await?;
         shard.counters.put.add(1);
         shard.counters.put_bytes.add(entry.size_bytes);

@@ -10,7 +10,7 @@ use super::rights::{Caller, Operation, allow};
 use crate::error::{Error, Kind, Result};
 use crate::message_budget::Held;
 use crate::shard::Shard;
-use crate::store::{Arrival, ByteSource, Caching, Entry, Expect, Fill, Key, NewObject, OpenObject, Reader};
+use crate::store::{Arrival, ByteSource, Caching, Entry, Expect, Fill, Key, OpenObject, Reader};
 use std::ops::Range;
 use std::rc::Rc;
 use uring::Buf;
@@ -146,7 +146,7 @@ async fn remove(shard: &Rc<Shard>, object: &ObjectRef, expect: Expect) -> Result
     removed.await?
 }
 
-/// What there is to copy; `None` when it went while it was looked at.
+/// Finds the version to copy; `None` when it went while it was looked at.
 async fn origin(shard: &Shard, object: ObjectRef) -> Result<Option<Origin>> {
     let (entry, key) = (entry(shard, &object).await?, object.key);
     let source = if entry.place.is_file() {
@@ -165,15 +165,7 @@ async fn origin(shard: &Shard, object: ObjectRef) -> Result<Option<Origin>> {
 
 /// Writes the copy; returns what it is.
 async fn write_copy(shard: &Rc<Shard>, origin: Origin, to: ObjectRef) -> Result<Expect> {
-    let new = NewObject {
-        size_hint: Some(origin.size_bytes),
-        cksum_type: to.bucket.cksum_type,
-        expected: None,
-        custom: origin.custom.into_vec(),
-        expect: Expect::Anything,
-        durability: to.bucket.durability,
-        segment_bytes_max: to.bucket.segment_bytes_max,
-    };
+    let new = to.new_object(Some(origin.size_bytes), origin.custom.into_vec());
     let mut source = match origin.source {
         OriginSource::Bytes(bytes) => ObjectSource::Bytes(bytes, 0),
         OriginSource::File { key, mountpath } => {

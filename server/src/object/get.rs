@@ -2,7 +2,7 @@
 
 use super::locate::ObjectRef;
 use super::rights::{Caller, Operation, allow};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::reply::Payload;
 use crate::shard::Shard;
 use crate::store::{Caching, Entry, Key, Piece};
@@ -19,7 +19,7 @@ pub(crate) struct Get<'r> {
     pub(crate) range: Option<&'r str>,
 }
 
-/// What a client gets.
+/// The outcome of a [`Get`].
 pub(crate) enum Got {
     NotModified(Rc<Entry>),
     /// The object has so many bytes, and none of those that were asked for.
@@ -50,9 +50,7 @@ impl Get<'_> {
     async fn entry(&self, shard: &Shard, entry: Rc<Entry>) -> Result<Option<Got>> {
         let range = match self.judge(&entry) {
             Precondition::NotModified => return Ok(Some(Got::NotModified(entry))),
-            Precondition::Failed => {
-                return Err(Error::client(Kind::PreconditionFailed, "precondition failed"));
-            }
+            Precondition::Failed => return Err(Error::precondition_failed()),
             Precondition::IgnoreRange => None,
             Precondition::Proceed => self.range,
         };

@@ -56,7 +56,7 @@ pub(crate) struct Page<T> {
     pub(crate) held: Held,
 }
 
-/// What a core needs to make its lines.
+/// The order by which a core makes its lines.
 #[derive(Clone)]
 struct PageQuery<L> {
     scan: ScanQuery,

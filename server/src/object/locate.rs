@@ -3,7 +3,7 @@
 use crate::cluster::{BucketView, View};
 use crate::error::{Error, Kind, Result};
 use crate::plan::{Operation, Place, plan};
-use crate::store::Key;
+use crate::store::{Expect, Key, NewObject};
 use placement::{BckRef, uname_digest};
 use std::sync::Arc;
 use wire::api::bck::{validate_bucket_name, validate_object_name};
@@ -14,6 +14,21 @@ pub(crate) struct ObjectRef {
     pub(crate) bucket: Arc<BucketView>,
     pub(crate) key: Key,
     pub(crate) core: usize,
+}
+
+impl ObjectRef {
+    /// An object that is to be written here, as its bucket wants it.
+    pub(super) fn new_object(&self, size_hint: Option<u64>, custom: Vec<(String, String)>) -> NewObject {
+        NewObject {
+            size_hint,
+            cksum_type: self.bucket.cksum_type,
+            expected: None,
+            custom,
+            expect: Expect::Anything,
+            durability: self.bucket.durability,
+            segment_bytes_max: self.bucket.segment_bytes_max,
+        }
+    }
 }
 
 /// Finds a bucket by name.

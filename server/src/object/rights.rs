@@ -12,7 +12,7 @@ pub(crate) enum Caller {
     Node,
 }
 
-/// What is asked for.
+/// An operation that somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Get,

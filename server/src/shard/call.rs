@@ -42,7 +42,7 @@ pub(crate) enum Letter {
     Stop,
 }
 
-/// What a letter orders the core to do.
+/// An order to the core, out of a letter.
 pub(super) enum Order {
     Serve(Box<Parcel>),
     Stop,

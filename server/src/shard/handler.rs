@@ -1,4 +1,4 @@
-//! What a core hands its requests to. A core knows no protocol beyond HTTP.
+//! A core hands its requests to a handler: it knows no protocol beyond HTTP itself.
 
 use super::body::Body;
 use super::context::Shard;
@@ -10,7 +10,7 @@ use wire::http1::RequestHead;
 
 /// Makes answers of requests.
 pub(crate) trait Handler: 'static {
-    /// What a head says, read once.
+    /// A head that has been read once.
     type Routed<'h>;
 
     fn route<'h>(head: &RequestHead<'h>) -> Self::Routed<'h>;

@@ -1,4 +1,4 @@
-//! How an answer leaves.
+//! An answer leaves by one call where it fits, and piece by piece otherwise.
 
 use super::context::Shard;
 use super::stream::Stream;

@@ -20,6 +20,7 @@
 use super::META_XATTR;
 use super::after::{After, Deed, Pending, Took, Unlink};
 use super::disk::Disk;
+use super::ground::Reach;
 use super::lane::Lane;
 use super::mountpath::Mountpath;
 use super::undo::Undo;
@@ -308,18 +309,25 @@ impl Committer {
             return Ok(());
         }
         self.commits.set(self.commits.get() + group.len() as u64);
-        // Elsewhere the log has been flushed, and each file with its name.
-        if self.mountpath.flushes_each() { Ok(()) } else { self.flush_marker().await }
+        match self.mountpath.ground.reach {
+            Reach::OrderedJournal | Reach::Nothing => self.flush_marker().await,
+            // The log has been flushed, and each file with its name.
+            Reach::EachFile => Ok(()),
+            Reach::WholeFileSystem => self.flush_file_system().await,
+        }
     }
 
-    /// Flushes the logs on which a group rests, where that is not left to the marker.
+    /// Flushes the logs on which a group rests, where that is not left to the end of the round.
     async fn flush_logs(&self, group: &[Change]) -> Result<()> {
-        if !self.mountpath.flushes_each() {
-            return Ok(());
-        }
-        let rests_on_it = |change: &&Change| {
-            change.durability != Durability::None || !matches!(change.after, Some(After::Nothing) | None)
+        let ends_with_all = match self.mountpath.ground.reach {
+            Reach::OrderedJournal | Reach::Nothing => return Ok(()),
+            Reach::EachFile => false,
+            Reach::WholeFileSystem => true,
         };
+        // A file must not come before its record.
+        let has_file = |change: &Change| !matches!(change.after, Some(After::Nothing) | None);
+        let rests_on_it =
+            |change: &&Change| has_file(change) || (change.durability != Durability::None && !ends_with_all);
         let mut lanes: Vec<&Rc<Lane>> = Vec::new();
         for change in group.iter().filter(rests_on_it) {
             if !lanes.iter().any(|lane| Rc::ptr_eq(lane, &change.lane)) {
@@ -339,11 +347,17 @@ impl Committer {
         if !self.mountpath.flushes_each() {
             return self.flush_marker().await;
         }
-        let sync = |mountpath: &Arc<Mountpath>| {
-            rustix::fs::syncfs(mountpath.dir())
-                .map_err(|e| mountpath.lost("flush the file system", &e.into()))
+        self.flush_file_system().await
+    }
+
+    async fn flush_file_system(&self) -> Result<()> {
+        self.flushes.set(self.flushes.get() + 1);
+        let flush = |mountpath: &Arc<Mountpath>| {
+            let flushed = rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from);
+            let flushed = flushed.and_then(|()| uring::fault::step("round-flush"));
+            flushed.map_err(|e| mountpath.lost("flush the file system", &e))
         };
-        self.disk.change(sync).await
+        self.disk.change(flush).await
     }
 
     /// Makes everything durable that was changed on the file system before.

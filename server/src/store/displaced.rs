@@ -8,7 +8,6 @@ use super::entry::{BucketRef, Entry, Key, index_key};
 use super::lane::{Buckets, Lane};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::open::read_meta;
-use super::place::Place;
 use super::{BLOCK_BYTES, names, sidecar};
 use crate::error::{Error, Result};
 use std::cmp::Reverse;
@@ -72,7 +71,7 @@ impl Displaced {
 /// Decides about the displaced files of a lane whose index is up to date with its log. Returns how many were removed.
 ///
 /// # Errors
-/// What the disk says.
+/// An error of the disk.
 pub(crate) async fn settle(lane: &Rc<Lane>, mut files: Vec<Displaced>, buckets: &Buckets) -> Result<usize> {
     // Of several versions of one name the latest that is right counts.
     files.sort_by_key(|file| Reverse(file.meta.generation));
@@ -100,7 +99,7 @@ pub(crate) async fn settle(lane: &Rc<Lane>, mut files: Vec<Displaced>, buckets: 
     Ok(removed)
 }
 
-/// Whether a displaced file is what its name stands for.
+/// True if a displaced file is what its name stands for.
 async fn counts(lane: &Rc<Lane>, file: &Displaced, bucket: &Arc<BucketRef>) -> Result<bool> {
     let key = index_key(file.meta.bucket_id, &file.meta.name);
     let known = lane.lookup(&key).await?.filter(|known| known.place.is_file());
@@ -122,8 +121,7 @@ async fn restore(lane: &Rc<Lane>, file: &Displaced, bucket: &Arc<BucketRef>) -> 
     sys::rename_beneath(lane.mountpath.dir(), &file.path, &path).map_err(fail)?;
     let key = index_key(file.meta.bucket_id, &file.meta.name);
     let old = lane.lookup(&key).await?;
-    let has_sidecar = matches!(file.meta.block_crcs, BlockCrcs::Sidecar { .. });
-    let entry = Entry::from_meta(&file.meta, lane.mountpath_index, Place::File { has_sidecar });
+    let entry = Entry::of_file(&file.meta, lane.mountpath_index);
     lane.publish(file.meta.bucket_id, &key, &entry, old.as_ref());
     tracing::warn!(
         bucket = bucket.name,
@@ -139,7 +137,7 @@ fn key_of(lane: &Lane, file: &Displaced, bucket: &Arc<BucketRef>) -> Key {
     Key { bucket: Arc::clone(bucket), name, mountpath: lane.mountpath_index, lane: lane.number }
 }
 
-/// Whether the bytes of a file are those that were written. What cannot be read is not whole.
+/// True if the bytes of a file are those that were written. One that cannot be read is not whole.
 fn is_whole(mountpath: &Mountpath, file: &Displaced) -> bool {
     let look = || -> Result<()> {
         let crcs = sidecar::load(mountpath, file.meta.block_crcs.clone())?;

@@ -104,6 +104,12 @@ impl Entry {
         }
     }
 
+    /// The entry of an object that is a plain file, from the metadata on it.
+    pub(crate) fn of_file(meta: &ObjectMeta, mountpath: usize) -> Self {
+        let has_sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. });
+        Self::from_meta(meta, mountpath, Place::File { has_sidecar })
+    }
+
     /// The durable form.
     pub(crate) fn to_meta(&self, key: &Key, block_crcs: BlockCrcs) -> ObjectMeta {
         ObjectMeta {

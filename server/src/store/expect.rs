@@ -1,18 +1,18 @@
-//! What must hold of a name for a change of it to be made. It is judged where the name is held, so nothing can come in
+//! A change may expect to find something under its name, or it is not made. That is judged where the name is held, so nothing can come in
 //! between the judgement and the change.
 
 use super::entry::Entry;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use wire::http1::{Conditions, Method, Precondition, Validators};
 
-/// What a change expects to find.
+/// The expectation of a change.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Expect {
     #[default]
     Anything,
-    /// What these conditions of a request ask for.
+    /// These conditions of a request hold.
     Conditions(Box<Conditions>),
-    /// What was seen before, still: the write of this generation, with these custom metadata.
+    /// The object is still the one that was seen: the write of this generation, with these custom metadata.
     Still { generation: u64, custom: Box<[(String, String)]> },
 }
 
@@ -33,6 +33,6 @@ impl Expect {
                 conditions.judge(Method::Put, &validators, now.is_some()) != Precondition::Failed
             }
         };
-        if holds { Ok(()) } else { Err(Error::client(Kind::PreconditionFailed, "precondition failed")) }
+        if holds { Ok(()) } else { Err(Error::precondition_failed()) }
     }
 }

@@ -16,7 +16,7 @@ pub(super) const IDENTITY: &str = ".straightline/mountpath.json";
 /// 1 and 2 had other records in segments.
 pub(super) const FORMAT: u32 = 3;
 
-/// Which mountpath this is, and whom it belongs to.
+/// A mountpath is marked with its own name and with those whom it belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(super) format: u32,
@@ -41,7 +41,7 @@ impl Identity {
     }
 }
 
-/// What a new mountpath is marked with.
+/// The marks that a new mountpath gets.
 #[derive(Clone, Debug)]
 pub(crate) struct FormatRequest<'a> {
     pub(crate) mountpath_id: String,
@@ -66,7 +66,7 @@ pub(super) fn parse_identity(bytes: &[u8]) -> io::Result<Identity> {
     Ok(identity)
 }
 
-/// What is written on the mountpath at a path; `None` where nothing of a node is. Nothing is changed.
+/// Reads the identity of the mountpath at a path; `None` where nothing of a node is. Nothing is changed.
 ///
 /// # Errors
 /// When it is damaged, of another format, or gone while objects are there.
@@ -87,7 +87,7 @@ pub(super) fn refuse_held(path: &Path) -> io::Result<()> {
     )))
 }
 
-/// Whether there is anything on a mountpath that was acknowledged once.
+/// True if there is anything on a mountpath that was acknowledged once.
 pub(crate) fn holds_objects(path: &Path) -> bool {
     let files = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");

@@ -1,4 +1,4 @@
-//! What a mountpath stands on: its file system, and by which flushes a change becomes durable there.
+//! A mountpath stands on a file system, which decides by which flushes a change becomes durable there.
 //!
 //! The magic number of a file system does not tell: ext4 may have no journal, an overlay may be told to flush nothing. So
 //! the mount table is asked, and for ext4 the kernel's directory of the file system. Where nothing is known, nothing is
@@ -8,13 +8,16 @@ use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// How a change becomes durable.
+/// The way in which a change becomes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     /// One ordered journal: the flush of what was changed last makes all that was changed before durable too.
     OrderedJournal,
     /// Each file and each directory that a change rests on has to be flushed, in order.
     EachFile,
+    /// The same, and then the file system as a whole: it has no journal, so a check has to mend it after a power cut, and
+    /// that must know which blocks and inodes are in use.
+    WholeFileSystem,
     /// No flush reaches a disk.
     Nothing,
 }
@@ -24,12 +27,13 @@ impl Reach {
         match self {
             Self::OrderedJournal => "ordered journal",
             Self::EachFile => "each file",
+            Self::WholeFileSystem => "whole file system",
             Self::Nothing => "none",
         }
     }
 }
 
-/// What is known of the file system under a mountpath.
+/// The facts that are known of the file system under a mountpath.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ground {
     /// As the mount table has it: `ext2`, `fuse.bindfs`.
@@ -43,7 +47,7 @@ pub(crate) struct Ground {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Mount {
     fs_type: String,
-    /// Those of the mount and those of the file system.
+    /// Options of the mount and of the file system.
     options: Vec<String>,
 }
 
@@ -90,7 +94,7 @@ impl Ground {
     }
 }
 
-/// Whether an ext4 has a journal; `None` when the kernel does not say.
+/// True if an ext4 has a journal; `None` when the kernel does not say.
 fn has_journal(device: u64) -> Option<bool> {
     let numbers = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
     let link = fs::read_link(format!("/sys/dev/block/{numbers}")).ok()?;
@@ -100,17 +104,17 @@ fn has_journal(device: u64) -> Option<bool> {
 }
 
 fn judge(mount: Mount, has_journal: Option<bool>) -> Ground {
-    use Reach::{EachFile, Nothing, OrderedJournal};
+    use Reach::{EachFile, Nothing, OrderedJournal, WholeFileSystem};
     let (reach, remarks) = match mount.fs_type.as_str() {
         "ext2" | "ext3" | "ext4" if mount.has(&["nobarrier", "barrier=0"]) => {
             (Nothing, vec!["it is mounted without barriers: a power cut may take what was acknowledged"])
         }
         "ext3" | "ext4" if has_journal == Some(true) => (OrderedJournal, vec![]),
         "ext2" | "ext3" | "ext4" if has_journal.is_none() && mount.fs_type != "ext2" => {
-            (EachFile, vec!["it cannot be told whether it has a journal"])
+            (WholeFileSystem, vec!["it cannot be told whether it has a journal"])
         }
         "ext2" | "ext3" | "ext4" => {
-            (EachFile, vec!["it has no journal: after a power cut run e2fsck before it is mounted"])
+            (WholeFileSystem, vec!["it has no journal: after a power cut run e2fsck before it is mounted"])
         }
         "xfs" => (OrderedJournal, vec![]),
         "tmpfs" | "ramfs" => (Nothing, vec!["it lies in memory: nothing outlives a restart of the machine"]),
@@ -154,10 +158,10 @@ mod tests {
     #[test]
     fn only_what_is_known_to_be_ordered_is_ordered() {
         assert_eq!(reach("ext4", "rw", Some(true)), Reach::OrderedJournal);
-        assert_eq!(reach("ext4", "rw", Some(false)), Reach::EachFile);
-        assert_eq!(reach("ext4", "rw", None), Reach::EachFile);
+        assert_eq!(reach("ext4", "rw", Some(false)), Reach::WholeFileSystem);
+        assert_eq!(reach("ext4", "rw", None), Reach::WholeFileSystem);
         assert_eq!(reach("ext4", "rw,nobarrier", Some(true)), Reach::Nothing);
-        assert_eq!(reach("ext2", "rw", Some(false)), Reach::EachFile);
+        assert_eq!(reach("ext2", "rw", Some(false)), Reach::WholeFileSystem);
         assert_eq!(reach("xfs", "rw", None), Reach::OrderedJournal);
         assert_eq!(reach("overlay", "rw", None), Reach::EachFile);
         assert_eq!(reach("overlay", "rw,volatile", None), Reach::Nothing);

@@ -40,7 +40,7 @@ const HELPERS_SPARE: usize = 4;
 /// An open mountpath. Shared by all cores: nothing in it changes but what is known of its health.
 #[derive(Debug)]
 pub(crate) struct Mountpath {
-    /// What is written on it: names are placed by that.
+    /// The identity that is written on it: names are placed by that.
     pub(crate) id: String,
     /// AIStore's, from the settings.
     pub(crate) label: String,
@@ -122,9 +122,9 @@ impl Mountpath {
         self
     }
 
-    /// Whether each file and directory that a change rests on has to be flushed, because their order is not known.
+    /// True if each file and directory that a change rests on has to be flushed, because their order is not known.
     pub(crate) fn flushes_each(&self) -> bool {
-        self.ground.reach == Reach::EachFile
+        matches!(self.ground.reach, Reach::EachFile | Reach::WholeFileSystem)
     }
 
     /// Makes the names in a directory durable, where that takes a flush of their own.

@@ -155,7 +155,7 @@ fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Res
     Ok(Loaded { file, size_bytes: meta.size, crcs })
 }
 
-/// How often an attribute is read again whose file has been replaced meanwhile.
+/// An attribute is read again so often whose file has been replaced meanwhile.
 const TRIES: usize = 8;
 
 /// The metadata of a file beneath a mountpath; `None` when it carries none.
@@ -203,7 +203,7 @@ pub(crate) struct PreparedMeta {
     pub(crate) moved_out: bool,
 }
 
-/// What a helper does before the custom metadata of a file are replaced: opens it, and has written beside it what does not
+/// Prepares the replacement of a file's custom metadata: opens it, and has written beside it what does not
 /// fit into its attribute.
 pub(crate) fn prepare_meta(
     mountpath: &Mountpath,
@@ -215,7 +215,7 @@ pub(crate) fn prepare_meta(
     let stored = read_stored(&mountpath.path, &file)?;
     let (meta, apart) = stored.ok_or_else(|| Error::corrupt("the object has lost its metadata"))?;
     if apart.is_some() {
-        // What the attribute said before the last change may be what a power cut leaves: its file is free only now.
+        // A power cut may leave the attribute as it was before the last change: the file that it named is free only now.
         sys::flush(file.as_fd()).map_err(|e| mountpath.lost("flush a file", &e))?;
     }
     let mut meta = ObjectMeta { custom, ..meta };

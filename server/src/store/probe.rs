@@ -1,6 +1,6 @@
-//! Whether a file system can do what a mountpath needs, tried once at the start on files of its own.
+//! A file system must be able to do what a mountpath needs. That is tried once at the start on files of its own.
 //!
-//! What is missing is told here, with a text that says what it is, and not by the first request that needs it.
+//! So it is the start that says what is missing, and not the first request that needs it.
 
 use super::META_XATTR;
 use super::mountpath::WORK_DIR;
@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use uring::{LEAF_BYTES, OpenMode, Opened, sys};
 use wire::lom::MAX_ENCODED;
 
-/// What a file system was found to be able to do.
+/// The abilities that a file system was found to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Abilities {
     /// Bytes that fit into an object's attribute.
@@ -32,7 +32,7 @@ const ROOM_BYTES_MIN: u64 = 1 << 20;
 /// for want of room is taken for granted.
 ///
 /// # Errors
-/// What it cannot do.
+/// The ability that is missing.
 pub(super) fn probe(dir: BorrowedFd<'_>, available_bytes: u64) -> io::Result<Abilities> {
     let names = ["probe", "probe-2"].map(|name| format!("{WORK_DIR}/{name}"));
     let remove = || names.iter().for_each(|name| drop(sys::unlink_beneath(dir, name)));

@@ -138,7 +138,7 @@ impl Reader {
         (verified.map(|()| len), buf)
     }
 
-    /// What a read of the next piece has come to.
+    /// Makes an outcome of a read of the next piece.
     async fn finish(&self, done: ReadResult) -> (Result<usize>, Buf) {
         let (result, buf) = match done {
             (Err(e), buf) if e.kind() == io::ErrorKind::ReadOnlyFilesystem => self.read_cached(buf).await,

@@ -1,4 +1,4 @@
-//! What does not fit into an object's extended attribute: a file of its own, named by the generation.
+//! A sidecar holds what does not fit into an object's extended attribute: a file of its own, named by the generation.
 //!
 //! The block checksums go first, which objects of some size need everywhere. Where attributes have so little room that the
 //! other metadata do not fit either (ext4 with blocks of 1 KiB), those go into one more file, and the attribute only says

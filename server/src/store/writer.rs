@@ -45,7 +45,7 @@ pub(crate) struct NewObject {
     /// A checksum that the client has computed, verified before anything becomes visible.
     pub(crate) expected: Option<(CksumType, String)>,
     pub(crate) custom: Vec<(String, String)>,
-    /// What it expects to replace, judged when everything is there.
+    /// It expects to replace this, which is judged when everything is there.
     pub(crate) expect: Expect,
     pub(crate) durability: Durability,
     /// Smaller objects go into segments; at most what a record can hold.

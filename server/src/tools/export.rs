@@ -122,7 +122,7 @@ impl<W: Write> Export<'_, W> {
         Ok(written)
     }
 
-    /// How to write a name; `next` is the name behind it, if that is known.
+    /// Tells the spelling of a name; `next` is the name behind it, if that is known.
     async fn spelling(&self, name: &str, next: Option<&String>) -> Result<Spelling> {
         if !segment::is_readable(name) {
             return Ok(Spelling::Readable);

@@ -29,7 +29,7 @@ pub(super) struct Site {
 /// The mountpaths of a store that nobody else uses.
 pub(super) struct OpenSite {
     pub(super) mountpaths: Arc<[Arc<Mountpath>]>,
-    /// Those of the node that are not among them.
+    /// Mountpaths of the node that are not among them.
     pub(super) left_out: Vec<Known>,
 }
 
@@ -95,7 +95,7 @@ impl Site {
             }
         }
         let strange = |found: &&Found| !mountpaths.iter().any(|known| known.path == found.path);
-        // What is missing has been said; what was given by hand must be what it was taken for.
+        // The missing ones have been named; those given by hand must be what they were taken for.
         if let Some(strange) = found.iter().find(strange).filter(|found| found.identity.is_some()) {
             let why = "it is not one that this node has";
             return Err(io::Error::other(format!("mountpath {}: {why}", strange.path.display())));

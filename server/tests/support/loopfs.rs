@@ -13,6 +13,8 @@ pub(crate) struct LoopFs {
     kind: &'static str,
     image: PathBuf,
     mount_options: &'static str,
+    /// The report of the check that mended a copy.
+    pub(crate) mended: String,
     device: Option<String>,
     mounted: bool,
     pub(crate) mount_point: PathBuf,
@@ -63,12 +65,20 @@ impl LoopFs {
     fn over(kind: &'static str, image: PathBuf, mount_point: PathBuf) -> Self {
         std::fs::create_dir_all(&mount_point).unwrap();
         let device = run("losetup", &["--find", "--show", &text(&image)]).trim().to_owned();
-        // What has failed in its journal must not be mended behind a test's back.
+        // A journal that has failed must not be mended behind a test's back.
         let mount_options = if kind == "ext4" { "errors=remount-ro" } else { "defaults" };
-        Self { kind, image, mount_options, device: Some(device), mounted: false, mount_point }
+        Self {
+            kind,
+            image,
+            mount_options,
+            mended: String::new(),
+            device: Some(device),
+            mounted: false,
+            mount_point,
+        }
     }
 
-    /// What a power cut at this moment leaves: all that has reached the device, and nothing that only the file system
+    /// Makes what a power cut at this moment leaves: all that has reached the device, and nothing that only the file system
     /// knows. Mounted beside the original, after the check of the file system where it has no journal.
     pub(crate) fn copy_of_device(&self, has_journal: bool) -> Self {
         let image = self.image.with_extension("copy");
@@ -76,7 +86,9 @@ impl LoopFs {
         let mut copy = Self::over(self.kind, image, self.mount_point.with_extension("copy-mnt"));
         if !has_journal {
             // It mends whatever it can, and says so by its exit code.
-            let _ = Command::new("e2fsck").args(["-f", "-y"]).arg(copy.device.as_deref().unwrap()).output();
+            let device = copy.device.as_deref().unwrap();
+            let checked = Command::new("e2fsck").args(["-f", "-y", device]).output().unwrap();
+            copy.mended = String::from_utf8_lossy(&checked.stdout).into_owned();
         }
         copy.mount_options = if self.kind == "xfs" { "nouuid" } else { "defaults" };
         copy.mount();

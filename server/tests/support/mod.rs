@@ -7,6 +7,7 @@ mod data;
 mod http;
 mod loopfs;
 mod process;
+mod report;
 mod writes;
 
 pub(crate) use cgroup::Cgroup;
@@ -14,4 +15,5 @@ pub(crate) use data::{Bucket, content, files_beneath, numbered};
 pub(crate) use http::{Client, Reply};
 pub(crate) use loopfs::{Frozen, LoopFs, require_root};
 pub(crate) use process::{Node, Site, metric};
+pub(crate) use report::write_report;
 pub(crate) use writes::{Known, Writes};

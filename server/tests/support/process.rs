@@ -123,6 +123,16 @@ impl Site {
         }
     }
 
+    /// Runs a tool on the data directory: its exit code, and all that it wrote.
+    pub(crate) fn tool(&self, args: &[&str]) -> (i32, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_aisnode"));
+        let ran = command.arg("store").args(args).arg("--data-dir").arg(&self.data_dir).output().unwrap();
+        let text =
+            [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+        assert!(!text.contains("panicked"), "{args:?}: {text}");
+        (ran.status.code().unwrap(), text)
+    }
+
     pub(crate) fn start(&self) -> Node {
         self.try_start().unwrap_or_else(|why| panic!("the node does not start: {why}"))
     }

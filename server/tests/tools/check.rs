@@ -133,7 +133,7 @@ fn what_is_missing_or_too_much_is_found() {
         || fs::write(&segments[0], &whole).unwrap(),
     );
     for (file, class) in [
-        (".straightline/work/0000000000000001", "leftover"),
+        ([".straightline", "work", "0000000000000001"].join("/").as_str(), "leftover"),
         (".straightline/crc/0000000000000001", "leftover"),
         (".straightline/lanes/03/run-00000000000000ff", "leftover"),
         (".straightline/lanes/03/checkpoint-00000000000000fe", "leftover"),

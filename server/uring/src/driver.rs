@@ -3,13 +3,12 @@
 use crate::pool::{Pool, PoolConfig};
 use crate::probe::{Features, KernelTooOld};
 use crate::slots::{Aftermath, Completion, Polled, PolledStream, Slots};
-use io_uring::squeue::{Entry, Flags};
-use io_uring::types::{Fd, SubmitArgs, Timespec};
+use io_uring::squeue::Entry;
+use io_uring::types::{SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
@@ -176,16 +175,6 @@ impl Driver {
         key
     }
 
-    pub(crate) fn push_close(&self, fd: OwnedFd) {
-        // ASYNC: else the submitting thread itself would free the blocks of a file that has no link left.
-        let entry = opcode::Close::new(Fd(fd.as_raw_fd())).build().flags(Flags::ASYNC);
-        let key = self.inner.slots.borrow_mut().insert_closing(fd);
-        if self.push(&entry.user_data(key as u64)).is_err() {
-            let never_ran = io::Error::from_raw_os_error(libc::ECANCELED);
-            self.fail(key, &never_ran);
-        }
-    }
-
     pub(crate) fn push_unwatched(&self, entry: Entry) {
         // What cannot be cancelled is awaited; a broken ring shows at the next turn.
         let _ = self.push(&entry.user_data(NOBODY));
@@ -284,7 +273,7 @@ impl Drop for Inner {
     /// Nothing is freed under the kernel: everything in flight is cancelled and awaited first.
     fn drop(&mut self) {
         let (ring, slots) = (self.ring.get_mut(), self.slots.get_mut());
-        // First what is queued (it may be a close, and it may fill the queue), then the cancellation.
+        // First what is queued (it may fill the queue), then the cancellation.
         let _ = ring.submit();
         if slots.in_flight() == 0 {
             return;

@@ -4,7 +4,7 @@ use io_uring::cqueue;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::task::Waker;
 
 /// One completion: the result (negative errno) and the kernel's flags.
@@ -69,8 +69,6 @@ enum Slot {
     },
     /// A stream that nobody reads any more: connections that still arrive are closed.
     StreamDraining(Box<dyn Any>),
-    /// The kernel closes this descriptor; only if it was kept from doing so, we do.
-    Closing(OwnedFd),
 }
 
 /// What became of a poll. Replaced wakers come back to be dropped outside of every borrow: a waker may own a task, and
@@ -144,10 +142,6 @@ impl Slots {
         self.insert(Slot::Stream { ready: VecDeque::new(), waker: None, ended: false })
     }
 
-    pub(crate) fn insert_closing(&mut self, fd: OwnedFd) -> usize {
-        self.insert(Slot::Closing(fd))
-    }
-
     fn insert(&mut self, slot: Slot) -> usize {
         self.in_flight += 1;
         if self.free_head == NONE {
@@ -193,24 +187,18 @@ impl Slots {
             }
             Slot::Notify { memory, on_copied } if completion.copied => on_copied(memory.as_ref()),
             Slot::StreamDraining(_) => drop(accepted(completion)),
-            Slot::Notify { .. } | Slot::Draining(_) | Slot::Closing(_) => {}
+            Slot::Notify { .. } | Slot::Draining(_) => {}
             Slot::Free { .. } => return,
         }
         if !completion.more {
-            self.end(key, completion, after);
+            self.end(key, after);
         }
     }
 
-    fn end(&mut self, key: usize, completion: Completion, after: &mut Aftermath) {
+    fn end(&mut self, key: usize, after: &mut Aftermath) {
         match self.release(key) {
             Slot::Draining(memory) | Slot::StreamDraining(memory) | Slot::Notify { memory, .. } => {
                 after.memory.push(memory);
-            }
-            // Cancelled before it ran: closed here and now.
-            Slot::Closing(fd) if completion.result == -libc::ECANCELED => drop(fd),
-            Slot::Closing(fd) => {
-                // The kernel has closed it; the number may already be somebody else's.
-                let _ = fd.into_raw_fd();
             }
             Slot::Free { .. } | Slot::Waiting(_) | Slot::Done { .. } | Slot::Stream { .. } => {}
         }
@@ -285,6 +273,7 @@ fn unreachable_state() -> ! {
 mod tests {
     use super::*;
     use std::cell::Cell;
+    use std::os::fd::IntoRawFd;
     use std::rc::Rc;
 
     fn completion(result: i32, more: bool) -> Completion {
@@ -387,18 +376,5 @@ mod tests {
         complete(&mut slots, key, completion(-libc::EMFILE, false));
         assert!(!slots.abandon(key, Box::new(())).cancel);
         assert!(closed());
-    }
-
-    #[test]
-    fn a_cancelled_close_is_made_up_for_and_a_done_one_is_not_repeated() {
-        let mut slots = Slots::new();
-        let (cancelled, is_closed) = watched_fd();
-        let key = slots.insert_closing(cancelled);
-        complete(&mut slots, key, completion(-libc::ECANCELED, false));
-        assert!(is_closed());
-        let (done, is_closed) = watched_fd();
-        let key = slots.insert_closing(done);
-        complete(&mut slots, key, completion(0, false));
-        assert!(!is_closed(), "the kernel did it, as far as this test is concerned");
     }
 }

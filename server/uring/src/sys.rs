@@ -61,7 +61,7 @@ pub fn make_file_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
 /// Renames beneath one directory; an existing target is replaced in one step.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn rename_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<()> {
     rename_with(dir, from, to, RenameFlags::empty())
 }
@@ -70,7 +70,7 @@ pub fn rename_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<(
 /// whether there was one.
 ///
 /// # Errors
-/// What the kernel says; `Unsupported` where the file system cannot do it.
+/// The kernel's error; `Unsupported` where the file system cannot do it.
 pub fn exchange_beneath(dir: BorrowedFd<'_>, from: &str, to: &str) -> io::Result<bool> {
     let unsupported = |e: io::Error| match e.raw_os_error().map(rustix::io::Errno::from_raw_os_error) {
         Some(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => io::ErrorKind::Unsupported.into(),

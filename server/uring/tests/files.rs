@@ -172,13 +172,3 @@ fn a_driver_that_goes_away_waits_for_its_operations() {
         assert_eq!(Rc::strong_count(&socket), 1);
     }
 }
-
-#[test]
-fn a_close_is_done_in_the_background_and_counts_as_in_flight() {
-    let driver = driver();
-    let (reader, writer) = rustix::pipe::pipe().unwrap();
-    driver.close(writer);
-    assert_eq!(driver.stats().in_flight, 1);
-    settle(&driver);
-    assert_eq!(rustix::io::read(&reader, &mut [0u8; 1]), Ok(0));
-}

@@ -189,7 +189,7 @@ impl ObjectMeta {
         bound(total, MAX_ENCODED, "record")
     }
 
-    /// Whether the checksums of `blocks` blocks fit into a record of `bytes_max` besides all else, so that no sidecar is
+    /// True if the checksums of `blocks` blocks fit into a record of `bytes_max` besides all else, so that no sidecar is
     /// needed.
     #[must_use]
     pub fn fits_inline(&self, blocks: usize, bytes_max: usize) -> bool {

@@ -7,8 +7,8 @@ mod http1_support;
 use http1_support::{cases, nearly_a_request, nearly_a_response};
 use proptest::prelude::*;
 use wire::http1::{
-    Framing, HeadError, HeadLimits, HeadWriter, Method, Precondition, Validators, evaluate_conditions,
-    parse_range, parse_request, parse_response,
+    Conditions, Framing, HeadError, HeadLimits, HeadWriter, Method, Precondition, Validators, parse_range,
+    parse_request, parse_response,
 };
 
 /// Limits that generated messages do reach.
@@ -83,7 +83,7 @@ proptest! {
             prop_assert!(head.framing != Framing::UntilClose);
             prop_assert!(head.headers.iter().all(|(name, value)| !name.is_empty() && !value.contains(&b'\n')));
             let validators = Validators { etag: Some("x"), modified_unix_s: 0 };
-            let judged = evaluate_conditions(&head.headers, head.method, &validators, true);
+            let judged = Conditions::parse(&head.headers).judge(head.method, &validators, true);
             prop_assert_eq!(judged, Precondition::Proceed);
         }
     }

@@ -262,7 +262,7 @@ fn headers_alone_tell_objects_apart() {
     }
 }
 
-/// What happens to a lane.
+/// An event in the life of a lane.
 #[derive(Clone, Debug)]
 enum Event {
     Object(String, usize),

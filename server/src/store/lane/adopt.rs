@@ -5,10 +5,9 @@ use crate::error::Result;
 use crate::store::entry::{BucketRef, Entry, index_key};
 use crate::store::names;
 use crate::store::open::read_meta;
-use crate::store::place::Place;
 use std::fs;
 use std::path::Path;
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::ObjectMeta;
 
 /// The name of the object that a file beneath its bucket's directory is of, as the path says it, or where that is only a
 /// digest, the metadata; `None` for a path that no object has.
@@ -46,8 +45,7 @@ pub(crate) async fn adopt_file(lane: &Lane, meta: &ObjectMeta) -> Result<()> {
     let key = index_key(meta.bucket_id, &meta.name);
     let old = lane.lookup(&key).await?;
     if old.as_ref().is_none_or(|old| old.generation <= meta.generation) {
-        let has_sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. });
-        let entry = Entry::from_meta(meta, lane.mountpath_index, Place::File { has_sidecar });
+        let entry = Entry::of_file(meta, lane.mountpath_index);
         lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
     }
     Ok(())

@@ -107,7 +107,7 @@ impl LaneSetup {
         Ok(self.assemble(dir, segments, opened, checkpoint))
     }
 
-    /// What is wrong with a lane that has had segments and has neither a segment nor an index any more: it would start as
+    /// Names the fault of a lane that has had segments and has neither a segment nor an index any more: it would start as
     /// an empty one.
     pub(super) fn emptied(&self, segments: &[u64]) -> Result<Option<String>> {
         let path = self.path();
@@ -195,7 +195,7 @@ impl LaneSetup {
         Ok((fresh, None))
     }
 
-    /// What the index of this lane works with.
+    /// The things that the index of this lane works with.
     pub(super) fn home(&self, dir: &Rc<OwnedFd>) -> Home {
         home(&self.disk, &self.driver, dir, &self.cache)
     }

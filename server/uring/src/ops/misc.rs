@@ -1,4 +1,4 @@
-//! Close, cancel, timeouts and waiting for a descriptor.
+//! Cancel, timeouts and waiting for a descriptor.
 
 use crate::driver::Driver;
 use crate::op::{Op, Operation};
@@ -19,11 +19,6 @@ pub struct Readable {
 }
 
 impl Driver {
-    /// Closes a descriptor in the background. For files whose last link is gone: freeing their blocks can take long.
-    pub fn close(&self, fd: OwnedFd) {
-        self.push_close(fd);
-    }
-
     /// Cancels every operation of this ring on the descriptor; they complete with `ECANCELED`.
     pub fn cancel_fd(&self, fd: &OwnedFd) {
         let what = types::CancelBuilder::fd(types::Fd(fd.as_raw_fd())).all();

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use wire::http1::{
-    HeadLimits, Method, Validators, evaluate_conditions, parse_range, parse_request, parse_response,
+    Conditions, HeadLimits, Method, Validators, parse_range, parse_request, parse_response,
     query_pairs,
 };
 
@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
             let _ = query_pairs(head.query()).count();
             let _ = parse_range(head.headers.get_str("range"), 1000);
             let validators = Validators { etag: Some("x"), modified_unix_s: 784_111_777 };
-            let _ = evaluate_conditions(&head.headers, head.method, &validators, true);
+            let _ = Conditions::parse(&head.headers).judge(head.method, &validators, true);
         }
         let _ = parse_response(bytes, &limits, Method::Get);
     }

@@ -157,13 +157,13 @@ pub struct MountpathList {
     pub straightline: BTreeMap<String, MountpathPromise>,
 }
 
-/// Which mountpath it is, and how durable what it takes is.
+/// The identity of a mountpath, and its promise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MountpathPromise {
-    /// What is written on it.
+    /// The identity that is written on it.
     pub id: String,
-    /// How a change becomes durable there: `ordered journal`, `each file` or `none`, and what is to be known of it.
+    /// The way in which a change becomes durable there: `ordered journal`, `each file`, `whole file system` or `none`, and what is to be known of it.
     pub durability: String,
 }
 

@@ -27,19 +27,9 @@ pub enum Precondition {
     IgnoreRange,
 }
 
-/// Whether there is any header that [`evaluate_conditions`] would judge.
+/// True if there is any header that [`Conditions`] would be read from.
 pub fn is_conditional(headers: &Headers<'_>) -> bool {
     headers.iter().any(|(name, _)| name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("if-")))
-}
-
-/// Judges the conditional headers of a request at once; see [`Conditions::judge`].
-pub fn evaluate_conditions(
-    headers: &Headers<'_>,
-    method: Method,
-    v: &Validators<'_>,
-    exists: bool,
-) -> Precondition {
-    Conditions::parse(headers).judge(method, v, exists)
 }
 
 /// The conditions of a request. They outlive its head: a change is judged where its name is held, after its body has come.
@@ -209,7 +199,7 @@ mod tests {
         let text = format!("{method} / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
         let head = parse_request(text.as_bytes(), &HeadLimits::default()).unwrap().unwrap();
         let validators = Validators { etag, modified_unix_s: 784_111_777 };
-        evaluate_conditions(&head.headers, head.method, &validators, exists)
+        Conditions::parse(&head.headers).judge(head.method, &validators, exists)
     }
 
     #[test]

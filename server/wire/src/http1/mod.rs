@@ -21,7 +21,7 @@ mod uri;
 mod writer;
 
 pub use chunked::{ChunkStep, ChunkedDecoder, LAST_CHUNK, write_chunk_head};
-pub use conditions::{Conditions, Precondition, Validators, evaluate_conditions, is_conditional};
+pub use conditions::{Conditions, Precondition, Validators, is_conditional};
 pub use date::{format_http_date, parse_http_date};
 pub use error::{HeadError, HeadLimits};
 pub use facts::Framing;

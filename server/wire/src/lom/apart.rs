@@ -20,7 +20,7 @@ pub struct Apart {
     pub crc: u32,
 }
 
-/// What an attribute holds.
+/// The content of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// The metadata.

@@ -24,7 +24,7 @@ const PIECE_BYTES_MAX: usize = 240;
 const PATH_BYTES_MAX: usize = 2048;
 const BUCKET_BYTES_MAX: usize = 64;
 
-/// How the name of a member is written.
+/// The spelling of a member's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// As the object's, where that is possible.
@@ -64,7 +64,7 @@ pub(super) fn short_name(object: &str) -> String {
     [ESCAPED, DIGEST, &digest.finish()].concat()
 }
 
-/// Whether a member may have the object's own name.
+/// True if a member may have the object's own name.
 #[must_use]
 pub fn is_readable(object: &str) -> bool {
     let part_is_plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= PART_BYTES_MAX;

@@ -270,7 +270,7 @@ fn records_of_another_format_are_refused() {
     assert_eq!(parse(&framed(&facts, &record[record.len() - BLOCK_BYTES..])), refused);
 }
 
-/// What the second format had for deletions, and what git begins an archive with.
+/// The second format's records of deletions, and the header that git begins an archive with.
 #[test]
 fn global_headers_are_refused() {
     let mut global = internal_record(&comment("straightline 2 padding ..."));
