@@ -2,15 +2,18 @@
 
 use criterion::Criterion;
 use std::hint::black_box;
+use wire::api::bck::Bck;
 use wire::cksum::CksumType;
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, ObjectKind, ObjectMeta};
 
 /// 1 MiB in 16 blocks, with two pairs of custom metadata.
 fn meta() -> ObjectMeta {
     ObjectMeta {
         size: 1 << 20,
         version: 3,
-        generation: 3,
+        generation: Generation { clock: 3, node: 4 },
+        kind: ObjectKind::Whole,
+        bucket: Bck::ais("bench"),
         atime_ns: 1_795_264_107_481_217_881,
         mtime_ns: 1_795_264_107_481_217_881,
         cksum_type: CksumType::Xxhash2,

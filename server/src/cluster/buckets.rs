@@ -6,6 +6,7 @@ use rpds::RedBlackTreeMapSync;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
+use wire::api::bck::Bck;
 use wire::api::bmd::Bmd;
 use wire::api::bprops::{Bprops, Durability};
 use wire::cksum::CksumType;
@@ -29,7 +30,7 @@ pub(crate) struct BucketView {
 impl BucketView {
     pub(crate) fn new(name: &str, props: Bprops) -> Self {
         Self {
-            bucket: Arc::new(BucketRef { id: props.bid, name: name.to_owned() }),
+            bucket: Arc::new(BucketRef::new(props.bid, Bck::ais(name))),
             cksum_type: CksumType::parse(&props.checksum.kind).unwrap_or(CksumType::Xxhash2),
             durability: props.durability,
             // An empty object is a record in any case.

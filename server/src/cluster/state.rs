@@ -7,7 +7,7 @@ use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
-use wire::api::bck::Provider;
+use wire::api::bck::{Bck, Provider};
 use wire::api::bmd::Bmd;
 use wire::api::bprops::{Bprops, BpropsToSet};
 use wire::api::config::ClusterConfig;
@@ -59,7 +59,7 @@ pub(crate) struct Doomed {
 
 impl Doomed {
     pub(crate) fn bucket(&self) -> BucketRef {
-        BucketRef { id: self.id, name: self.name.clone() }
+        BucketRef::new(self.id, Bck::ais(&self.name))
     }
 }
 

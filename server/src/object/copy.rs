@@ -14,6 +14,7 @@ use crate::store::{Arrival, ByteSource, Caching, Entry, Expect, Fill, Key, OpenO
 use std::ops::Range;
 use std::rc::Rc;
 use uring::Buf;
+use wire::lom::Generation;
 
 /// A name that is overwritten faster than it is copied is given up after so many tries.
 const TRIES_MAX: usize = 200;
@@ -23,7 +24,7 @@ const TRIES_MAX: usize = 200;
 struct Origin {
     source: OriginSource,
     size_bytes: u64,
-    generation: u64,
+    generation: Generation,
     custom: Box<[(String, String)]>,
 }
 

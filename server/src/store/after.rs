@@ -13,6 +13,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use uring::sys;
 use wire::api::bprops::Durability;
+use wire::lom::Generation;
 
 /// The part of a change that follows its record.
 pub(crate) enum After {
@@ -41,9 +42,9 @@ pub(crate) struct Naming {
     /// A file that has this name already stays, under the name of the work file, until the change is durable.
     pub(crate) keeps_old: bool,
     /// Sidecar of the file that was there before.
-    pub(crate) old_sidecar: Option<u64>,
+    pub(crate) old_sidecar: Option<Generation>,
     /// Sidecar of this one, to be removed with it if it cannot get its name.
-    pub(crate) sidecar: Option<u64>,
+    pub(crate) sidecar: Option<Generation>,
 }
 
 /// What makes a file that holds all its bytes an object's.
@@ -58,7 +59,7 @@ pub(crate) struct Finish {
 /// A file that is no longer wanted.
 pub(crate) struct Unlink {
     pub(crate) path: String,
-    pub(crate) sidecar: Option<u64>,
+    pub(crate) sidecar: Option<Generation>,
 }
 
 /// What a helper does for a change.

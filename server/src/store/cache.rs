@@ -13,9 +13,10 @@ use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use uring::{Buf, LEAF_BYTES, Pool};
+use wire::lom::Generation;
 
 /// The generation of an object, and which of its pieces; small objects are one.
-type PieceKey = (u64, u64);
+type PieceKey = (Generation, u64);
 
 /// The form that header fields are written in. Two that differ in anything must not be equal: an answer takes the fields of its
 /// form as they are kept.
@@ -72,7 +73,7 @@ impl ReadCache {
     }
 
     /// Piece `number` of an object, if it is there. Pieces start at multiples of [`CHUNK_BYTES`].
-    pub(crate) fn piece(&self, generation: u64, number: u64) -> Option<Piece> {
+    pub(crate) fn piece(&self, generation: Generation, number: u64) -> Option<Piece> {
         let cache = self.cache.borrow();
         let found = cache.get(&(generation, number)).and_then(|kept| kept.piece.as_ref());
         let count = if found.is_some() { &self.hits } else { &self.misses };
@@ -81,8 +82,8 @@ impl ReadCache {
     }
 
     /// Memory for a piece that was asked for before; `None` for another one, and when there is no room at the moment.
-    pub(crate) fn room(&self, generation: u64, number: u64, size_bytes: usize) -> Option<Buf> {
-        let hash = generation ^ number.rotate_left(u64::BITS / 2);
+    pub(crate) fn room(&self, generation: Generation, number: u64, size_bytes: usize) -> Option<Buf> {
+        let hash = generation.mixed() ^ number.rotate_left(u64::BITS / 2);
         if !self.door.borrow_mut().has_seen(hash, size_bytes as u64) {
             return None;
         }
@@ -94,7 +95,7 @@ impl ReadCache {
     }
 
     /// Keeps what was read into memory from here. What lies elsewhere passes.
-    pub(crate) fn keep(&self, generation: u64, number: u64, piece: &Piece) {
+    pub(crate) fn keep(&self, generation: Generation, number: u64, piece: &Piece) {
         if !self.pool.owns(&piece.chunk) {
             return;
         }
@@ -114,7 +115,7 @@ impl ReadCache {
     }
 
     /// Its metadata has changed: the fields must be written anew.
-    pub(crate) fn forget_fields(&self, generation: u64) {
+    pub(crate) fn forget_fields(&self, generation: Generation) {
         if let Some(mut kept) = self.cache.borrow_mut().get_mut(&(generation, 0)) {
             kept.fields = None;
         }
@@ -123,7 +124,7 @@ impl ReadCache {
     /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
     pub(crate) fn kept_fields(
         &self,
-        generation: u64,
+        generation: Generation,
         form: FieldsForm,
         write: impl FnOnce() -> Vec<u8>,
     ) -> Option<Rc<[u8]>> {
@@ -170,7 +171,8 @@ mod tests {
         (driver, cache)
     }
 
-    fn read_piece(cache: &ReadCache, generation: u64) -> bool {
+    fn read_piece(cache: &ReadCache, clock: u64) -> bool {
+        let generation = Generation { clock, node: 1 };
         if cache.piece(generation, 0).is_some() {
             return true;
         }
@@ -208,7 +210,8 @@ mod tests {
     #[test]
     fn a_cache_full_of_small_objects_gives_way_to_large_ones() {
         let (_driver, cache) = cache(2);
-        for generation in (0..10_000).flat_map(|generation| [generation; 2]) {
+        for clock in (0..10_000).flat_map(|clock| [clock; 2]) {
+            let generation = Generation { clock, node: 1 };
             if let Some(buf) = cache.room(generation, 0, 4096) {
                 cache.keep(generation, 0, &Piece { chunk: buf.freeze(), range: 0..4096 });
             }

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::time::Duration;
 use uring::DirectFile;
 use wire::api::bprops::Durability;
-use wire::lom::BlockCrcs;
+use wire::lom::{BlockCrcs, Generation, Slot};
 use wire::segment::{self, Deletion};
 
 /// A name that is being changed, and what it stands for.
@@ -37,7 +37,7 @@ pub(super) struct Held<'s> {
 /// A work file that is to become an object.
 pub(super) struct WorkFile {
     pub(super) work_path: String,
-    pub(super) sidecar: Option<u64>,
+    pub(super) sidecar: Option<Generation>,
     /// What it still lacks to be an object's file.
     pub(super) finish: Option<Finish>,
 }
@@ -67,7 +67,7 @@ impl Store {
             return Ok(false);
         }
         held.require(expect)?;
-        let generation = self.next_generation();
+        let generation = self.clock.next();
         let done = held.delete(generation, durability).await?;
         done.await.map(|()| true)
     }
@@ -199,11 +199,16 @@ impl Held<'_> {
         Ok((entry, self.join(After::Rename(Box::new(rename)), undo, durability)?))
     }
 
-    async fn delete(mut self, generation: u64, durability: Durability) -> Result<Done> {
+    async fn delete(mut self, generation: Generation, durability: Durability) -> Result<Done> {
         self.lane.log.reserve(DELETION_BYTES_MAX).await?;
         self.check_current()?;
         let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
-        let deletion = Deletion { bucket_id: self.key.bucket.id, name: self.key.name.clone(), generation };
+        let deletion = Deletion {
+            bucket_id: self.key.bucket.id,
+            generation,
+            slot: Slot::Current,
+            name: self.key.name.clone(),
+        };
         self.lane.log.append_deletion(deletion)?;
         self.lane.ledger.borrow_mut().note_generation(generation);
         fault::point("deletion-appended");
@@ -235,7 +240,7 @@ impl Held<'_> {
         let PreparedMeta { file, meta, value, moved_out } = prepared;
         let file = DirectFile::from(file);
         let has_sidecar = old.sidecar().is_some() || moved_out;
-        let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar });
+        let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar })?;
         entry.atime_ns.set(old.atime_ns.get());
         self.append_file(&entry).await?;
         let (_, undo) = self.publish(entry, Some(old));
@@ -265,8 +270,7 @@ impl Held<'_> {
     async fn append_object(&self, entry: &Entry, crcs: Vec<u32>, data: &[u8]) -> Result<Extent> {
         let meta = entry.to_meta(self.key, BlockCrcs::Inline(crcs));
         let mut head = Vec::with_capacity(2048);
-        segment::object_head(&mut head, &self.key.bucket.name, &meta)
-            .map_err(|e| Error::bad(format!("metadata: {e}")))?;
+        segment::object_head(&mut head, &meta).map_err(|e| Error::bad(format!("metadata: {e}")))?;
         let padding = segment::object_padding(meta.size);
         self.lane.log.reserve(head.len() + data.len() + padding).await?;
         self.check_current()?;

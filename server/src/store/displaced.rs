@@ -4,7 +4,8 @@
 //! until the flush. When that fails, or a crash comes first, the next start finds it there and looks which of the two
 //! counts: the one whose generation the log and the index name, if its bytes are right.
 
-use super::entry::{BucketRef, Entry, Key, index_key};
+use super::entry::{BucketRef, Entry, Key};
+use super::index_key::index_key;
 use super::lane::{Buckets, Lane};
 use super::mountpath::{Mountpath, WORK_DIR};
 use super::open::read_meta;
@@ -18,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use uring::{OpenMode, Opened, sys};
 use wire::cksum::crc32c;
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, ObjectMeta};
 
 /// Blocks of a file that are read to tell whether its bytes are right: 256 MiB at most, spread over it. More would hold up a start.
 const BLOCKS_LOOKED_AT: usize = 4096;
@@ -40,7 +41,7 @@ impl Displaced {
     }
 
     /// The displaced file of one generation, on a mountpath that fails: no start has given it its name again.
-    pub(crate) fn find(mountpath: &Mountpath, generation: u64) -> Option<String> {
+    pub(crate) fn find(mountpath: &Mountpath, generation: Generation) -> Option<String> {
         let work = fs::read_dir(mountpath.path.join(WORK_DIR)).ok()?;
         let names = work.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut files = names.filter_map(|name| Self::at(mountpath, format!("{WORK_DIR}/{name}")));
@@ -121,7 +122,7 @@ async fn restore(lane: &Rc<Lane>, file: &Displaced, bucket: &Arc<BucketRef>) -> 
     sys::rename_beneath(lane.mountpath.dir(), &file.path, &path).map_err(fail)?;
     let key = index_key(file.meta.bucket_id, &file.meta.name);
     let old = lane.lookup(&key).await?;
-    let entry = Entry::of_file(&file.meta, lane.mountpath_index);
+    let entry = Entry::of_file(&file.meta, lane.mountpath_index)?;
     lane.publish(file.meta.bucket_id, &key, &entry, old.as_ref());
     tracing::warn!(
         bucket = bucket.name,
@@ -140,7 +141,7 @@ fn key_of(lane: &Lane, file: &Displaced, bucket: &Arc<BucketRef>) -> Key {
 /// True if the bytes of a file are those that were written. One that cannot be read is not whole.
 fn is_whole(mountpath: &Mountpath, file: &Displaced) -> bool {
     let look = || -> Result<()> {
-        let crcs = sidecar::load(mountpath, file.meta.block_crcs.clone())?;
+        let crcs = sidecar::load(mountpath, file.meta.generation, file.meta.block_crcs.clone())?;
         let disk = |e: io::Error| Error::disk("read a file", &e);
         let opened = fs::File::open(mountpath.path.join(&file.path)).map_err(disk)?;
         let size_bytes = opened.metadata().map_err(disk)?.len();

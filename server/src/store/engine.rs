@@ -5,6 +5,7 @@ use super::commit::Committer;
 use super::disk::Disk;
 use super::doorkeeper::Doorkeeper;
 use super::entry::{BucketRef, Entry, Key};
+use super::hybrid_clock::HybridClock;
 use super::lane::{Lane, UpkeepLimits};
 use super::lock::NameLocks;
 use super::mountpath::Mountpath;
@@ -104,7 +105,6 @@ pub(crate) struct Store {
     pub(super) locks: NameLocks,
     pub(super) index_cache: Rc<IndexCache>,
     pub(super) limits: UpkeepLimits,
-    pub(super) core: u64,
     pub(super) mountpaths: Arc<[Arc<Mountpath>]>,
     /// By mountpath.
     pub(super) disks: Vec<Disk>,
@@ -118,7 +118,7 @@ pub(crate) struct Store {
     pub(super) destroyed: RefCell<HashSet<u64>>,
     /// Buckets that are being moved elsewhere: what is changed in them now would be lost.
     pub(super) frozen: RefCell<HashSet<u64>>,
-    pub(super) last_generation: Cell<u64>,
+    pub(super) clock: HybridClock,
     pub(super) counters: Cell<StoreStats>,
     pub(super) closing: Cell<bool>,
     /// Upkeep tasks that have not ended, and how many of them have found something to do.
@@ -139,7 +139,7 @@ impl Store {
         let Some(entry) = lane.lookup(&index_key).await? else { return Ok(None) };
         let entry = Rc::new(entry);
         // No wait since the look-up: nobody can have changed it.
-        if self.entries_door.borrow_mut().has_seen(entry.generation, 1) {
+        if self.entries_door.borrow_mut().has_seen(entry.generation.mixed(), 1) {
             self.entries.borrow_mut().insert(index_key.into_boxed_slice(), Rc::clone(&entry));
         }
         Ok(Some(entry))
@@ -342,15 +342,6 @@ impl Store {
 
     pub(super) fn committer(&self, mountpath: usize) -> Result<&Rc<Committer>> {
         self.committers.get(mountpath).ok_or_else(|| Error::internal("a mountpath without a commit group"))
-    }
-
-    /// Unique on this node, and later ones are larger: wall time, made distinct by the core's number.
-    pub(super) fn next_generation(&self) -> u64 {
-        let now = crate::clock::unix_ns() as u64 & !0xff | self.core & 0xff;
-        let last = self.last_generation.get();
-        let generation = if now > last { now } else { (last & !0xff | self.core & 0xff) + 0x100 };
-        self.last_generation.set(generation);
-        generation
     }
 
     /// Whether a bucket still exists.

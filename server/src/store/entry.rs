@@ -1,13 +1,16 @@
 //! An object as the index knows it.
 
+use super::index_key::index_key;
 use super::lane::segment_path;
 use super::names;
 use super::place::Place;
+use crate::error::{Error, Result};
 use std::cell::Cell;
 use std::sync::Arc;
+use wire::api::bck::{Bck, Ns, Provider};
 use wire::api::custom;
 use wire::cksum::CksumType;
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, ObjectKind, ObjectMeta};
 
 /// A bucket as the store sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,12 +18,30 @@ pub(crate) struct BucketRef {
     /// Never reused, so that a bucket made anew under an old name does not see old objects.
     pub(crate) id: u64,
     pub(crate) name: String,
+    pub(crate) provider: Provider,
+    pub(crate) namespace: Ns,
 }
 
 impl BucketRef {
+    pub(crate) fn new(id: u64, bck: Bck) -> Self {
+        Self { id, name: bck.name, provider: bck.provider, namespace: bck.namespace }
+    }
+
+    /// Its full name.
+    pub(crate) fn bck(&self) -> Bck {
+        Bck { name: self.name.clone(), provider: self.provider, namespace: self.namespace.clone() }
+    }
+
     /// Its directory beneath a mountpath.
     pub(crate) fn dir(&self) -> String {
-        format!("@ais/{}", self.name)
+        self.bck().full_path()
+    }
+
+    /// The placement digest of one of its objects.
+    pub(crate) fn digest(&self, name: &str) -> u64 {
+        let ns = placement::NsRef { uuid: &self.namespace.uuid, name: &self.namespace.name };
+        let bucket = placement::BckRef { provider: self.provider.as_str(), ns, name: &self.name };
+        placement::uname_digest(bucket, name)
     }
 }
 
@@ -32,20 +53,6 @@ pub(crate) struct Key {
     pub(crate) mountpath: usize,
     /// The lane of that mountpath.
     pub(crate) lane: u16,
-}
-
-/// What an object is called in an index: ordered by bucket, then by name.
-pub(crate) fn index_key(bucket_id: u64, name: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(size_of::<u64>() + name.len());
-    key.extend_from_slice(&bucket_id.to_be_bytes());
-    key.extend_from_slice(name.as_bytes());
-    key
-}
-
-/// The bucket and the name that an index key stands for.
-pub(crate) fn parse_index_key(key: &[u8]) -> Option<(u64, &str)> {
-    let (bucket, name) = key.split_first_chunk()?;
-    Some((u64::from_be_bytes(*bucket), str::from_utf8(name).ok()?))
 }
 
 impl Key {
@@ -71,11 +78,12 @@ impl Key {
 /// An object's metadata in memory.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
+    pub(crate) kind: ObjectKind,
     pub(crate) size_bytes: u64,
     /// Counts the writes of this name; what clients see as the version.
     pub(crate) version: u64,
-    /// Unique for each written object on this node; keys the caches.
-    pub(crate) generation: u64,
+    /// Unique for each written object; keys the caches.
+    pub(crate) generation: Generation,
     pub(crate) mtime_ns: i64,
     /// Kept in memory only: a read must not cost a write.
     pub(crate) atime_ns: Cell<i64>,
@@ -89,8 +97,13 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn from_meta(meta: &ObjectMeta, mountpath: usize, place: Place) -> Self {
-        Self {
+    /// # Errors
+    /// `NotImplemented` for what is no whole object: a later version wrote it.
+    pub(crate) fn from_meta(meta: &ObjectMeta, mountpath: usize, place: Place) -> Result<Self> {
+        let whose = || format!("{}/{}", meta.bucket, meta.name);
+        require_served(meta.kind, whose)?;
+        Ok(Self {
+            kind: meta.kind,
             size_bytes: meta.size,
             version: meta.version,
             generation: meta.generation,
@@ -101,11 +114,14 @@ impl Entry {
             custom: meta.custom.clone().into_boxed_slice(),
             mountpath,
             place,
-        }
+        })
     }
 
     /// The entry of an object that is a plain file, from the metadata on it.
-    pub(crate) fn of_file(meta: &ObjectMeta, mountpath: usize) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`Entry::from_meta`].
+    pub(crate) fn of_file(meta: &ObjectMeta, mountpath: usize) -> Result<Self> {
         let has_sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. });
         Self::from_meta(meta, mountpath, Place::File { has_sidecar })
     }
@@ -113,6 +129,8 @@ impl Entry {
     /// The durable form.
     pub(crate) fn to_meta(&self, key: &Key, block_crcs: BlockCrcs) -> ObjectMeta {
         ObjectMeta {
+            kind: self.kind,
+            bucket: key.bucket.bck(),
             size: self.size_bytes,
             version: self.version,
             generation: self.generation,
@@ -130,7 +148,7 @@ impl Entry {
     /// The entity tag without quotes: the one a client has stored, else what is unique for each write.
     pub(crate) fn etag(&self) -> String {
         let own = custom::get(&self.custom, "ETag").map(|tag| tag.trim_matches('"').to_owned());
-        own.unwrap_or_else(|| format!("{:016x}", self.generation))
+        own.unwrap_or_else(|| self.generation.to_string())
     }
 
     /// Seconds since 1970 of the last write.
@@ -139,7 +157,18 @@ impl Entry {
     }
 
     /// The generation that names its sidecar, if it has one.
-    pub(crate) fn sidecar(&self) -> Option<u64> {
+    pub(crate) fn sidecar(&self) -> Option<Generation> {
         matches!(self.place, Place::File { has_sidecar: true }).then_some(self.generation)
     }
+}
+
+/// Refuses what this version knows of and cannot give out: a part or a slice is not the object.
+pub(crate) fn require_served(kind: ObjectKind, whose: impl FnOnce() -> String) -> Result<()> {
+    if kind == ObjectKind::Whole {
+        return Ok(());
+    }
+    Err(Error::not_implemented(format!(
+        "{}: it is a {kind}, and this version serves whole objects only",
+        whose()
+    )))
 }

@@ -4,6 +4,7 @@
 use super::entry::Entry;
 use crate::error::{Error, Result};
 use wire::http1::{Conditions, Method, Precondition, Validators};
+use wire::lom::Generation;
 
 /// The expectation of a change.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +14,7 @@ pub(crate) enum Expect {
     /// These conditions of a request hold.
     Conditions(Box<Conditions>),
     /// The object is still the one that was seen: the write of this generation, with these custom metadata.
-    Still { generation: u64, custom: Box<[(String, String)]> },
+    Still { generation: Generation, custom: Box<[(String, String)]> },
 }
 
 impl Expect {

@@ -9,12 +9,46 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use wire::api::bck::Provider;
 
-/// A directory for each bucket, with the objects that are plain files.
-pub(super) const BUCKETS_DIR: &str = "@ais";
 pub(super) const IDENTITY: &str = ".straightline/mountpath.json";
-/// 1 and 2 had other records in segments.
-pub(super) const FORMAT: u32 = 3;
+/// 1 to 3 had other metadata and other records in segments.
+pub(super) const FORMAT: u32 = 4;
+
+/// A directory for each provider, with one for each of its buckets, perhaps beneath that of its namespace: the objects that
+/// are plain files.
+pub(super) fn provider_dirs() -> impl Iterator<Item = String> {
+    Provider::ALL.into_iter().map(|provider| format!("@{}", provider.as_str()))
+}
+
+/// Paths beneath the mountpath of all buckets' directories, and of what else lies among them.
+pub(super) fn bucket_dirs(mountpath: &Path) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for dir in provider_dirs() {
+        for name in names_in(&mountpath.join(&dir))? {
+            let path = format!("{dir}/{name}");
+            if name.starts_with('@') && mountpath.join(&path).is_dir() {
+                let inside = names_in(&mountpath.join(&path))?;
+                found.extend(inside.into_iter().map(|name| format!("{path}/{name}")));
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What is in a directory, none if it is not there. Names that are no text are shown as far as they are: no bucket has one.
+fn names_in(dir: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(e) => return Err(e),
+    };
+    entries.map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned())).collect()
+}
 
 /// A mountpath is marked with its own name and with those whom it belongs to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,7 +125,7 @@ pub(super) fn refuse_held(path: &Path) -> io::Result<()> {
 pub(crate) fn holds_objects(path: &Path) -> bool {
     let files = |dir: PathBuf| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_segment = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "tar");
-    files(path.join(BUCKETS_DIR)).next().is_some()
+    bucket_dirs(path).is_ok_and(|dirs| !dirs.is_empty())
         || files(path.join(LANES_DIR)).flat_map(files).any(|file| is_segment(&file))
 }
 
@@ -102,8 +136,8 @@ pub(super) fn first_held(path: &Path) -> io::Result<Option<PathBuf>> {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
     };
-    if let Some(bucket) = first(&path.join(BUCKETS_DIR))? {
-        return Ok(Some(bucket));
+    if let Some(bucket) = bucket_dirs(path)?.first() {
+        return Ok(Some(path.join(bucket)));
     }
     let lanes = match fs::read_dir(path.join(LANES_DIR)) {
         Ok(lanes) => lanes,
@@ -120,7 +154,8 @@ pub(super) fn first_held(path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// The directories that hold objects were made before the identity: one that is not there has been lost.
 pub(super) fn require_dirs(path: &Path) -> io::Result<()> {
-    [BUCKETS_DIR, LANES_DIR, SIDECAR_DIR, BEGUN_DIR].into_iter().try_for_each(|dir| require_dir(path, dir))
+    provider_dirs().try_for_each(|dir| require_dir(path, &dir))?;
+    [LANES_DIR, SIDECAR_DIR, BEGUN_DIR].into_iter().try_for_each(|dir| require_dir(path, dir))
 }
 
 pub(super) fn require_lanes(path: &Path, lanes: u16) -> io::Result<()> {

@@ -23,6 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use uring::{Buf, Driver, DriverConfig, PoolConfig};
+use wire::api::bck::Bck;
 use wire::api::bprops::Durability;
 use wire::cksum::CksumType;
 
@@ -390,11 +391,11 @@ async fn names(store: &Rc<Store>, query: &ScanQuery) -> Vec<String> {
 }
 
 pub(super) fn bucket(id: u64) -> Arc<BucketRef> {
-    Arc::new(BucketRef { id, name: format!("b{id}") })
+    Arc::new(BucketRef::new(id, Bck::ais(&format!("b{id}"))))
 }
 
 fn key(bucket: &Arc<BucketRef>, name: &str) -> Key {
-    let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
+    let digest = bucket.digest(name);
     let lane = placement::lane_of(digest, LANES).get();
     Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: 0, lane }
 }

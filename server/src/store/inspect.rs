@@ -80,8 +80,7 @@ impl Store {
     /// The key of an object that a scan has found.
     pub(crate) fn key(&self, bucket: &Arc<BucketRef>, name: &str, entry: &Entry) -> Result<Key> {
         let lanes = self.mountpath(entry.mountpath)?.lanes;
-        let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
-        let lane = placement::lane_of(digest, lanes).get();
+        let lane = placement::lane_of(bucket.digest(name), lanes).get();
         Ok(Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: entry.mountpath, lane })
     }
 

@@ -30,6 +30,8 @@ mod entry;
 mod expect;
 mod formatting;
 mod ground;
+mod hybrid_clock;
+mod index_key;
 mod inspect;
 mod lane;
 mod lock;

@@ -3,11 +3,12 @@
 use super::displaced::Displaced;
 use super::entry::BucketRef;
 use super::formatting::{
-    BUCKETS_DIR, FormatRequest, IDENTITY, Identity, is_there, parse_identity, read_or_format, refuse_held,
+    FormatRequest, IDENTITY, Identity, is_there, parse_identity, provider_dirs, read_or_format, refuse_held,
     require_dirs, require_lanes,
 };
 use super::ground::{Ground, Reach};
 use super::lane::lane_dir;
+use super::names;
 use super::probe::{Abilities, probe};
 use crate::error::{Error, Kind};
 use std::collections::BTreeMap;
@@ -42,6 +43,8 @@ const HELPERS_SPARE: usize = 4;
 pub(crate) struct Mountpath {
     /// The identity that is written on it: names are placed by that.
     pub(crate) id: String,
+    /// A digest of its target's id, as generations name the node.
+    pub(crate) node: u64,
     /// AIStore's, from the settings.
     pub(crate) label: String,
     pub(crate) path: PathBuf,
@@ -98,6 +101,7 @@ impl Mountpath {
         let cpus = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             id: identity.mountpath_id.clone(),
+            node: placement::digest(identity.target_id.as_bytes()),
             label: String::new(),
             suspect: OnceLock::new(),
             errors: AtomicU64::new(0),
@@ -333,7 +337,7 @@ impl Mountpath {
         let moved = uring::fault::step("bucket-trash")
             .and_then(|()| sys::rename_beneath(self.dir(), &bucket.dir(), &trash))
             .and_then(|()| self.flush_dir(TRASH_DIR))
-            .and_then(|()| self.flush_dir(BUCKETS_DIR));
+            .and_then(|()| self.flush_dir(names::parent(&bucket.dir())));
         match moved {
             Ok(()) => Ok(Some(self.path.join(trash))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -384,7 +388,8 @@ fn make_ready(path: &Path) -> io::Result<fs::File> {
     } else {
         refuse_held(path)?;
     }
-    for dir in [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, BEGUN_DIR, TRASH_DIR, LANES_DIR, BUCKETS_DIR] {
+    let own = [PRIVATE_DIR, WORK_DIR, SIDECAR_DIR, BEGUN_DIR, TRASH_DIR, LANES_DIR].map(str::to_owned);
+    for dir in own.into_iter().chain(provider_dirs()) {
         fs::create_dir_all(path.join(dir)).map_err(|e| tried("make a directory", e))?;
     }
     let lock = fs::File::create(path.join(PRIVATE_DIR).join("lock")).map_err(|e| tried("make a file", e))?;

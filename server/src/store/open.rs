@@ -16,7 +16,7 @@ use std::path::Path;
 use std::rc::Rc;
 use uring::{ClosedAside, OpenMode, Opened, sys};
 use wire::cksum::crc32c;
-use wire::lom::{Apart, LomError, ObjectMeta, Stored};
+use wire::lom::{Apart, Generation, LomError, ObjectMeta, Stored};
 
 /// An open object. Immutable: an overwrite is another file.
 #[derive(Debug)]
@@ -24,12 +24,12 @@ pub(crate) struct OpenObject {
     pub(crate) file: ClosedAside,
     pub(crate) size_bytes: u64,
     /// The write that made it.
-    pub(crate) generation: u64,
+    pub(crate) generation: Generation,
     crcs: Box<[u32]>,
 }
 
 /// Files that are kept open, by generation. One with a long table of checksums counts for as many as would hold the same memory.
-pub(crate) type OpenFiles = Cache<u64, Rc<OpenObject>, MemoryWeight>;
+pub(crate) type OpenFiles = Cache<Generation, Rc<OpenObject>, MemoryWeight>;
 
 /// Memory that an open file is counted with.
 const OPEN_FILE_BYTES: usize = 4 << 10;
@@ -43,8 +43,8 @@ pub(crate) fn open_files(count: usize) -> OpenFiles {
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryWeight;
 
-impl Weighter<u64, Rc<OpenObject>> for MemoryWeight {
-    fn weight(&self, _: &u64, open: &Rc<OpenObject>) -> u64 {
+impl Weighter<Generation, Rc<OpenObject>> for MemoryWeight {
+    fn weight(&self, _: &Generation, open: &Rc<OpenObject>) -> u64 {
         (size_of_val(&*open.crcs).div_ceil(OPEN_FILE_BYTES) as u64).max(1)
     }
 }
@@ -54,7 +54,7 @@ impl Weighter<u64, Rc<OpenObject>> for MemoryWeight {
 pub(crate) struct Opening {
     under_way: Cell<usize>,
     /// Generations that have gone since the first of those under way began.
-    gone: RefCell<HashSet<u64>>,
+    gone: RefCell<HashSet<Generation>>,
 }
 
 impl Opening {
@@ -63,12 +63,12 @@ impl Opening {
         OneOpening(self)
     }
 
-    fn is_gone(&self, generation: u64) -> bool {
+    fn is_gone(&self, generation: Generation) -> bool {
         self.gone.borrow().contains(&generation)
     }
 
     /// Notes a generation that nobody wants any more.
-    pub(crate) fn forget(&self, generation: u64) {
+    pub(crate) fn forget(&self, generation: Generation) {
         if self.under_way.get() > 0 {
             self.gone.borrow_mut().insert(generation);
         }
@@ -101,7 +101,7 @@ impl OpenObject {
     }
 
     /// Opens the file at a key's path, expecting a certain generation.
-    pub(crate) async fn load(disk: &Disk, key: &Key, generation: u64) -> Result<Self> {
+    pub(crate) async fn load(disk: &Disk, key: &Key, generation: Generation) -> Result<Self> {
         let key = key.clone();
         let loaded = disk.look(move |mountpath| load(mountpath, &key, generation)).await?;
         let file = ClosedAside::new(loaded.file.into(), disk.mountpath().changers());
@@ -127,7 +127,7 @@ struct Loaded {
 }
 
 /// What a helper does to open an object.
-fn load(mountpath: &Mountpath, key: &Key, generation: u64) -> Result<Loaded> {
+fn load(mountpath: &Mountpath, key: &Key, generation: Generation) -> Result<Loaded> {
     let in_place = load_at(mountpath, key, &key.path(), generation);
     if in_place.is_ok() || !mountpath.is_suspect() {
         return in_place;
@@ -139,7 +139,7 @@ fn load(mountpath: &Mountpath, key: &Key, generation: u64) -> Result<Loaded> {
     }
 }
 
-fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Result<Loaded> {
+fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: Generation) -> Result<Loaded> {
     let whose = || format!("ais://{}/{}", key.bucket.name, key.name);
     let file = Opened::open(mountpath.dir(), path, OpenMode::Read)
         .map_err(|e| Error::disk(&format!("open {}", whose()), &e))?;
@@ -148,7 +148,7 @@ fn load_at(mountpath: &Mountpath, key: &Key, path: &str, generation: u64) -> Res
     if meta.generation != generation || meta.name != key.name {
         return Err(Error::corrupt(format!("{}: the file is not the one that was written", whose())));
     }
-    let crcs = sidecar::load(mountpath, meta.block_crcs)?;
+    let crcs = sidecar::load(mountpath, generation, meta.block_crcs)?;
     if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
         return Err(Error::corrupt(format!("{} has {} block checksums", whose(), crcs.len())));
     }

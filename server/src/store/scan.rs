@@ -1,9 +1,10 @@
 //! Listing: one core's share of a page, merged from its lanes in byte order.
 
 use super::engine::Store;
-use super::entry::{Entry, index_key, parse_index_key};
+use super::entry::Entry;
+use super::index_key::{bucket_of, index_prefix, parse_index_key};
 use super::lane::{Lane, LaneCursor};
-use super::value;
+use super::value::{self, Whence};
 use crate::error::{Error, Kind, Result};
 use std::rc::Rc;
 
@@ -31,7 +32,7 @@ pub(crate) enum ScanLine<'l> {
 #[derive(Clone, Copy)]
 pub(crate) struct EncodedEntry<'l> {
     bytes: &'l [u8],
-    mountpath: usize,
+    whence: Whence,
 }
 
 impl EncodedEntry<'_> {
@@ -40,7 +41,7 @@ impl EncodedEntry<'_> {
     }
 
     pub(crate) fn decode(&self) -> Result<Entry> {
-        value::decode(self.bytes, self.mountpath)
+        value::decode(self.bytes, self.whence)
     }
 }
 
@@ -108,12 +109,16 @@ impl Store {
     /// Counts and sizes beneath a prefix.
     pub(crate) async fn summarize(&self, bucket_id: u64, prefix: &str) -> Result<Summary> {
         let mut sum = Summary::default();
-        let from = index_key(bucket_id, prefix);
+        let from = index_prefix(bucket_id, prefix);
         for lane in self.lanes() {
             let mut cursor = lane.cursor(&from)?;
             while cursor.next().await? {
                 if !cursor.key().starts_with(&from) {
                     break;
+                }
+                // Older versions and parts are no objects.
+                if parse_index_key(cursor.key()).is_none() {
+                    continue;
                 }
                 sum.add(value::size_bytes(cursor.value()).map_err(|e| cursor.heard(e))?);
             }
@@ -170,7 +175,7 @@ struct LaneMerge {
 
 impl LaneMerge {
     async fn new<'l>(lanes: impl Iterator<Item = &'l Rc<Lane>>, bucket_id: u64, from: &str) -> Result<Self> {
-        let from = index_key(bucket_id, from);
+        let from = index_prefix(bucket_id, from);
         let cursors = lanes.map(|lane| lane.cursor(&from)).collect::<Result<Vec<_>>>()?;
         let mut merge = Self { bucket_id, lanes: cursors, order: Vec::new() };
         for at in 0..merge.lanes.len() {
@@ -183,7 +188,7 @@ impl LaneMerge {
     fn current(&self) -> Option<(&str, EncodedEntry<'_>)> {
         let cursor = self.lanes.get(*self.order.last()?)?;
         let (_, name) = parse_index_key(cursor.key())?;
-        Some((name, EncodedEntry { bytes: cursor.value(), mountpath: cursor.lane().mountpath_index }))
+        Some((name, EncodedEntry { bytes: cursor.value(), whence: cursor.lane().whence() }))
     }
 
     /// What to answer when the entry makes no sense.
@@ -204,8 +209,14 @@ impl LaneMerge {
     /// Takes a lane to its next entry and into its place in the order, unless the bucket ends there.
     async fn step(&mut self, at: usize) -> Result<()> {
         let Some(cursor) = self.lanes.get_mut(at) else { return Ok(()) };
-        if !cursor.next().await? || !cursor.key().starts_with(&self.bucket_id.to_be_bytes()) {
-            return Ok(());
+        loop {
+            if !cursor.next().await? || bucket_of(cursor.key()) != Some(self.bucket_id) {
+                return Ok(());
+            }
+            // Older versions and parts are no objects.
+            if parse_index_key(cursor.key()).is_some() {
+                break;
+            }
         }
         let key = self.key(at);
         let place = self.order.partition_point(|&other| self.key(other) > key);

@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use uring::sys;
 use wire::cksum::crc32c;
-use wire::lom::{Apart, BlockCrcs, MAX_ENCODED, ObjectMeta};
+use wire::lom::{Apart, BlockCrcs, Generation, MAX_ENCODED, ObjectMeta};
 
 /// Whether block checksums do not fit beside the other metadata.
 pub(crate) fn is_needed(mountpath: &Mountpath, meta: &ObjectMeta) -> bool {
@@ -62,7 +62,7 @@ fn move_out(mountpath: &Mountpath, meta: &mut ObjectMeta) -> Result<bool> {
 }
 
 /// Writes and flushes the sidecar of a generation.
-fn write(mountpath: &Mountpath, generation: u64, crcs: &[u32]) -> Result<BlockCrcs> {
+fn write(mountpath: &Mountpath, generation: Generation, crcs: &[u32]) -> Result<BlockCrcs> {
     let table: Vec<u8> = crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
     let path = mountpath.path.join(path_of(generation));
     let fail = |e: std::io::Error| mountpath.failed("write block checksums", &e);
@@ -73,44 +73,44 @@ fn write(mountpath: &Mountpath, generation: u64, crcs: &[u32]) -> Result<BlockCr
         remove(mountpath, generation);
         return Err(fail(e));
     }
-    Ok(BlockCrcs::Sidecar { id: generation, count: crcs.len() as u32, crc_of_table: crc32c(&table) })
+    Ok(BlockCrcs::Sidecar { count: crcs.len() as u32, crc_of_table: crc32c(&table) })
 }
 
 /// The checksums themselves.
-pub(crate) fn load(mountpath: &Mountpath, crcs: BlockCrcs) -> Result<Box<[u32]>> {
-    let (id, count, crc_of_table) = match crcs {
+pub(crate) fn load(mountpath: &Mountpath, generation: Generation, crcs: BlockCrcs) -> Result<Box<[u32]>> {
+    let (count, crc_of_table) = match crcs {
         BlockCrcs::Inline(crcs) => return Ok(crcs.into_boxed_slice()),
-        BlockCrcs::Sidecar { id, count, crc_of_table } => (id, count, crc_of_table),
+        BlockCrcs::Sidecar { count, crc_of_table } => (count, crc_of_table),
     };
     let expected_bytes = count as usize * size_of::<u32>();
     let mut table = Vec::new();
-    let file = fs::File::open(mountpath.path.join(path_of(id)))
+    let file = fs::File::open(mountpath.path.join(path_of(generation)))
         .map_err(|e| Error::disk("open block checksums", &e))?;
     // One byte more than expected shows a file that is too long.
     let mut limited = file.take(expected_bytes as u64 + 1);
     limited.read_to_end(&mut table).map_err(|e| Error::disk("read block checksums", &e))?;
     if table.len() != expected_bytes || crc32c(&table) != crc_of_table {
-        return Err(Error::corrupt(format!("the block checksums {} are damaged", path_of(id))));
+        return Err(Error::corrupt(format!("the block checksums {} are damaged", path_of(generation))));
     }
     let words = table.chunks_exact(4).filter_map(|word| word.try_into().ok());
     Ok(words.map(u32::from_le_bytes).collect())
 }
 
 /// Removes a sidecar whose object is gone.
-pub(crate) fn remove(mountpath: &Mountpath, generation: u64) {
+pub(crate) fn remove(mountpath: &Mountpath, generation: Generation) {
     // Most objects have none; what a failure leaves behind does no harm.
     files_of(generation).iter().for_each(|path| drop(sys::unlink_beneath(mountpath.dir(), path)));
 }
 
 /// All files that a generation may have beside its object.
-pub(crate) fn files_of(generation: u64) -> [String; 3] {
+pub(crate) fn files_of(generation: Generation) -> [String; 3] {
     [path_of(generation), apart_path(generation, 0), apart_path(generation, 1)]
 }
 
-fn apart_path(generation: u64, slot: u8) -> String {
+fn apart_path(generation: Generation, slot: u8) -> String {
     format!("{}.{slot}", path_of(generation))
 }
 
-fn path_of(generation: u64) -> String {
-    format!("{SIDECAR_DIR}/{generation:016x}")
+fn path_of(generation: Generation) -> String {
+    format!("{SIDECAR_DIR}/{generation}")
 }

@@ -7,6 +7,7 @@ use super::displaced::{self, Displaced};
 use super::doorkeeper::Doorkeeper;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
+use super::hybrid_clock::HybridClock;
 use super::lane::{
     BatchBuffers, Buckets, Lane, LaneSetup, OpenedLane, Pace, ReplayReport, UpkeepLimits, adopt_files, replay,
 };
@@ -24,6 +25,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use uring::Driver;
 
 /// What a core opens its share with.
@@ -90,6 +92,8 @@ const MEMTABLE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=4 << 20;
 /// What a start may have to read again, for each lane; segments behind the checkpoint cannot be reclaimed either.
 const REPLAY_BYTES_MAX: u64 = 128 << 20;
 const REPLAY_SEGMENTS: u64 = 2;
+/// A clock that is further ahead of wall time than this is told of.
+const CLOCK_AHEAD: Duration = Duration::from_secs(60);
 /// Bytes of an entry that is kept decoded.
 const ENTRY_BYTES: usize = 400;
 
@@ -246,8 +250,7 @@ impl StoreSetup {
         for lane in lanes {
             let is_of_lane = |file: &Displaced| match buckets.get(&file.meta.bucket_id) {
                 Some(bucket) => {
-                    let digest =
-                        placement::uname_digest(placement::BckRef::ais(&bucket.name), &file.meta.name);
+                    let digest = bucket.digest(&file.meta.name);
                     placement::lane_of(digest, mountpath.lanes).get() == lane.number
                 }
                 None => false,
@@ -268,8 +271,22 @@ impl StoreSetup {
     ) -> Result<u64> {
         let Some(mountpath) = self.mountpaths.get(at) else { return Ok(0) };
         let lost = lost.iter().map(|opened| (opened.lane.number, Rc::clone(&opened.lane))).collect();
-        let by_name = with.buckets.values().map(|b| (b.name.clone(), Arc::clone(b))).collect();
-        adopt_files(mountpath, &lost, &by_name, with.memtable_bytes, pace).await
+        adopt_files(mountpath, &lost, with.buckets, with.memtable_bytes, pace).await
+    }
+
+    /// A clock that is above all that these lanes have seen.
+    fn clock<'l>(&self, lanes: impl Iterator<Item = &'l Rc<Lane>>) -> HybridClock {
+        let node = self.mountpaths.first().map_or(0, |mountpath| mountpath.node);
+        let clock = HybridClock::new(node, self.core);
+        lanes.for_each(|lane| clock.observe(lane.ledger.borrow().last_generation));
+        let ahead = Duration::from_nanos(clock.ahead_ns());
+        if ahead > CLOCK_AHEAD {
+            tracing::warn!(
+                seconds = ahead.as_secs(),
+                "objects were written in what is the future by this machine's clock: generations go on from there"
+            );
+        }
+        clock
     }
 
     pub(super) fn assemble(
@@ -285,8 +302,7 @@ impl StoreSetup {
         let mut entries = Cache::new(entries_max);
         // Tables that double as they fill would stop the core while they are copied; see the read cache.
         entries.reserve(entries_max.saturating_mul(2));
-        let last_generation =
-            lanes.iter().flatten().flatten().map(|lane| lane.ledger.borrow().last_generation).max();
+        let clock = self.clock(lanes.iter().flatten().flatten());
         Store {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
             slow: SlowMemory::new(self.config.slow_bytes),
@@ -300,14 +316,13 @@ impl StoreSetup {
             index_cache,
             locks: NameLocks::default(),
             limits,
-            core: self.core as u64,
             mountpaths: self.mountpaths,
             committers,
             lanes,
             buckets: BucketIds { at_start, first_new: self.first_new_bucket },
             destroyed: RefCell::default(),
             frozen: RefCell::default(),
-            last_generation: Cell::new(last_generation.unwrap_or_default()),
+            clock,
             counters: Cell::new(StoreStats::default()),
             closing: Cell::new(false),
             keeping_up: Cell::new(0),

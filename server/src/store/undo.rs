@@ -10,6 +10,7 @@ use super::entry::Entry;
 use super::lane::Lane;
 use futures_channel::oneshot;
 use std::rc::Rc;
+use wire::lom::Generation;
 
 /// What must be known of a change to take it back.
 pub(crate) struct Undo {
@@ -51,12 +52,12 @@ pub(crate) type Readers = Vec<oneshot::Sender<bool>>;
 /// A file that does not have its name yet. Whoever waits to read it is woken when this goes, whatever happens.
 pub(crate) struct Unsettled {
     lane: Rc<Lane>,
-    generation: u64,
+    generation: Generation,
     named: bool,
 }
 
 impl Unsettled {
-    pub(crate) fn new(lane: &Rc<Lane>, generation: u64) -> Self {
+    pub(crate) fn new(lane: &Rc<Lane>, generation: Generation) -> Self {
         lane.unsettle(generation);
         Self { lane: Rc::clone(lane), generation, named: false }
     }

@@ -32,7 +32,7 @@ use std::sync::Arc;
 use uring::{Buf, DirectFile, LEAF_BYTES};
 use wire::api::bprops::Durability;
 use wire::cksum::{CksumType, Hasher};
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, ObjectKind, ObjectMeta};
 
 mod trickle;
 
@@ -62,7 +62,7 @@ pub(crate) struct Writer {
     store: Rc<Store>,
     key: Key,
     new: NewObject,
-    generation: u64,
+    generation: Generation,
     /// Made when the object turns out to be too large for a segment.
     file: Option<DirectFile>,
     work: Option<WorkFile>,
@@ -84,7 +84,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) async fn create(store: Rc<Store>, key: Key, new: NewObject) -> Result<Self> {
-        let generation = store.next_generation();
+        let generation = store.clock.next();
         store.writable(key.mountpath)?;
         let hasher = Hasher::new(new.cksum_type);
         let other = new.expected.as_ref().filter(|(kind, _)| *kind != new.cksum_type);
@@ -120,7 +120,7 @@ impl Writer {
         // Of unknown length it takes room as it grows.
         let files = Files::of_object(&self.key.name);
         self.store.take_room(self.key.mountpath, self.new.size_hint.unwrap_or(0), files).await?;
-        let work_path = format!("{WORK_DIR}/{:016x}", self.generation);
+        let work_path = format!("{WORK_DIR}/{}", self.generation);
         let blocks = self.new.size_hint.filter(|size| ALLOCATED_BYTES.contains(size));
         let blocks = blocks.map(|size_bytes| size_bytes.next_multiple_of(LEAF_BYTES as u64));
         self.store.writable(self.key.mountpath)?;
@@ -301,7 +301,7 @@ impl Writer {
         let held = store.hold(&key).await?;
         held.require(&self.new.expect)?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
-        self.generation = store.next_generation();
+        self.generation = store.clock.next();
         let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
         let crcs = std::mem::take(&mut self.sums).finish();
         let (entry, done) = held.put_small(entry, crcs, data, self.new.durability).await?;
@@ -328,7 +328,7 @@ impl Writer {
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
         held.require(&self.new.expect)?;
-        self.generation = store.next_generation();
+        self.generation = store.clock.next();
         let mut entry = self.entry(held.next_version(), self.written, cksum_value);
         let crcs = BlockCrcs::Inline(std::mem::take(&mut self.sums).finish());
         let meta = entry.to_meta(&self.key, crcs);
@@ -342,6 +342,7 @@ impl Writer {
     fn entry(&mut self, version: u64, size_bytes: u64, cksum_value: String) -> Entry {
         let now_ns = crate::clock::unix_ns();
         Entry {
+            kind: ObjectKind::Whole,
             size_bytes,
             version,
             generation: self.generation,

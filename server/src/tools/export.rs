@@ -187,7 +187,7 @@ impl<W: Write> Export<'_, W> {
 
     fn head(&mut self, meta: &ObjectMeta, spelling: Spelling) -> Result<()> {
         let mut head = Vec::with_capacity(4096);
-        segment::archive_head(&mut head, &self.bucket.name, meta, spelling)
+        segment::archive_head(&mut head, meta, spelling)
             .map_err(|e| Error::corrupt(format!("left out: {e}")))?;
         self.write(&head)
     }

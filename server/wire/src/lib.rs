@@ -9,6 +9,7 @@
 //! * [`api`]: the messages of AIStore's native REST API;
 //! * [`cksum`]: checksums of objects and blocks;
 //! * [`lom`]: an object's metadata on disk;
+//! * [`hex`], [`varint`]: short forms of checksums and numbers;
 //! * [`segment`]: files of many small objects, which are TAR archives.
 //!
 //! What comes from outside is bounded before it is believed: every length, count and nesting has a limit that is a
@@ -16,7 +17,9 @@
 
 pub mod api;
 pub mod cksum;
+pub mod hex;
 pub mod http1;
 pub mod lom;
 pub mod segment;
 mod text;
+pub mod varint;

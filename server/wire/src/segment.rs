@@ -21,12 +21,12 @@
 //! the metadata. Programs that extract `a` cannot make `a/b`: an archive that is made for them has one of the two
 //! [`Spelling::Escaped`].
 //!
-//! Every comment of ours names the format, 3: a record of another one is refused like one of another program.
+//! Every comment of ours names the format, 4: a record of another one is refused like one of another program.
 
 use std::fmt;
 
 use crate::cksum::crc32c;
-use crate::lom::{BlockCrcs, LomError, ObjectMeta};
+use crate::lom::{BlockCrcs, Generation, LomError, ObjectMeta, Slot};
 
 mod internal;
 mod member;
@@ -46,9 +46,9 @@ pub const BLOCK_BYTES: usize = 512;
 pub const MAX_DATA: u64 = 1 << 31;
 /// The most bytes of a record other than an object's.
 pub const MAX_INTERNAL: usize = 64 << 10;
-/// The most bytes that one more deletion adds to a record, or that it takes as one of its own: bucket, generation, length,
-/// name and CRC as text, what stands before them, what fills up the last block, and two headers.
-pub const MAX_DELETION: usize = (crate::text::text_len(18 + crate::lom::MAX_NAME + 4) + 64)
+/// The most bytes that one more deletion adds to a record, or that it takes as one of its own: bucket, generation, slot,
+/// length, name and CRC as text, what stands before them, what fills up the last block, and two headers.
+pub const MAX_DELETION: usize = (crate::text::text_len(10 + 18 + 29 + 2 + crate::lom::MAX_NAME + 4) + 64)
     .next_multiple_of(BLOCK_BYTES)
     + 2 * BLOCK_BYTES;
 /// The most bytes before an object's data: two headers, and a name and attribute of the greatest length between.
@@ -62,10 +62,12 @@ const CHECKED_BYTES: usize = 64 << 10;
 pub struct Deletion {
     /// The number of its bucket.
     pub bucket_id: u64,
+    /// When it was deleted: entries up to here are gone.
+    pub generation: Generation,
+    /// Which of the name's entries.
+    pub slot: Slot,
     /// Its name, at most [`crate::lom::MAX_NAME`] bytes.
     pub name: String,
-    /// The generation of the deletion: see [`ObjectMeta::generation`].
-    pub generation: u64,
 }
 
 /// One record.
@@ -104,6 +106,8 @@ pub enum ParseError {
     NeedMore(usize),
     /// We did not write this, or it is damaged: what was found first.
     Damaged(&'static str),
+    /// Sound metadata in which a field has a code that this program does not know: a later version wrote it.
+    Unknown(&'static str, u8),
 }
 
 impl fmt::Display for ParseError {
@@ -111,6 +115,9 @@ impl fmt::Display for ParseError {
         match self {
             ParseError::NeedMore(bytes) => write!(to, "segment record: {bytes} bytes are needed"),
             ParseError::Damaged(what) => write!(to, "segment record: bad {what}"),
+            ParseError::Unknown(field, code) => {
+                write!(to, "segment record: {field} {code} is not known to this version")
+            }
         }
     }
 }

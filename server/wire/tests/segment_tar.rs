@@ -18,8 +18,9 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use tar_readers::{LOG_DIR, Member, assert_read, run};
 use tempfile::TempDir;
+use wire::api::bck::{Bck, Ns, Provider};
 use wire::cksum::{CksumType, crc32c};
-use wire::lom::{BlockCrcs, MAX_CKSUM, MAX_NAME, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, MAX_CKSUM, MAX_NAME, ObjectKind, ObjectMeta, Slot};
 use wire::segment::{
     Deletion, MAX_INTERNAL, Spelling, archive_head, delete_records, file_record, member_name, object_head,
     object_padding, padding,
@@ -38,9 +39,11 @@ impl Object {
     fn new(name: &str, size: usize) -> Self {
         let data: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         let meta = ObjectMeta {
+            kind: ObjectKind::Whole,
+            bucket: Bck::ais(BUCKET),
             size: size as u64,
             version: 1,
-            generation: 0x000a_3d0a_0000_0000,
+            generation: Generation { clock: 0x000a_3d0a_0000_0000, node: 0x0a00_3d00_0000_000a },
             atime_ns: 1_700_000_001_000_000_000,
             mtime_ns: 1_700_000_000_000_000_000 + size as i64,
             cksum_type: CksumType::Xxhash2,
@@ -54,14 +57,18 @@ impl Object {
     }
 
     fn put(&self, out: &mut Vec<u8>) {
-        object_head(out, BUCKET, &self.meta).unwrap();
+        object_head(out, &self.meta).unwrap();
         out.extend_from_slice(&self.data);
         out.resize(out.len() + object_padding(self.meta.size), 0);
     }
 
     fn member(&self) -> Member {
-        (member_name(BUCKET, &self.meta.name, Spelling::Readable), self.data.clone())
+        (member_name(&self.meta.bucket.path(), &self.meta.name, Spelling::Readable), self.data.clone())
     }
+}
+
+fn deletion(name: String, clock: u64) -> Deletion {
+    Deletion { bucket_id: 9, generation: Generation { clock, node: 1 }, slot: Slot::Current, name }
 }
 
 /// Names and their members; sizes around the block.
@@ -93,8 +100,7 @@ fn objects() -> Vec<(Object, String)> {
 
 /// Every kind of record before, between and behind the objects.
 fn segment(objects: &[(Object, String)]) -> Vec<u8> {
-    let deletion =
-        |at: usize| Deletion { bucket_id: 9, name: format!("gone/ü/{at}"), generation: at as u64 };
+    let deletion = |at: usize| deletion(format!("gone/ü/{at}"), at as u64);
     let many: Vec<Deletion> = (0..2000).map(deletion).collect();
     let mut out = Vec::new();
     padding(&mut out, 512);
@@ -219,6 +225,33 @@ fn the_largest_metadata_are_read() {
     assert_read(&archive, &[object.member()]);
 }
 
+/// Buckets of other providers and namespaces lie beside those of the cluster, at the longest names too.
+#[test]
+fn buckets_of_other_owners_are_read() {
+    let namespace = Ns { uuid: "u".repeat(32), name: "n".repeat(32) };
+    let buckets = [
+        Bck::new(Provider::Aws, BUCKET),
+        Bck { namespace: Ns::parse("@U#n"), ..Bck::ais(BUCKET) },
+        Bck { namespace, ..Bck::new(Provider::Azure, &"b".repeat(64)) },
+    ];
+    let mut bytes = Vec::new();
+    let mut expected = Vec::new();
+    for bucket in buckets {
+        for name in ["dir/ü", &"L".repeat(MAX_NAME)] {
+            let mut object = Object::new(name, 700);
+            object.meta.bucket = bucket.clone();
+            object.put(&mut bytes);
+            expected.push(object.member());
+        }
+    }
+    assert_eq!(expected[0].0, "@aws/train/dir/ü");
+    assert_eq!(expected[2].0, "@ais/@U#n/train/dir/ü");
+    let scratch = scratch();
+    let archive = scratch.path().join("segment.tar");
+    fs::write(&archive, bytes).unwrap();
+    assert_read(&archive, &expected);
+}
+
 /// A log that nothing but deletions and padding was written to for a while.
 #[test]
 fn thousands_of_other_records_in_a_row_are_passed_over() {
@@ -227,7 +260,7 @@ fn thousands_of_other_records_in_a_row_are_passed_over() {
     for (object, ahead) in expected.iter().zip([0, 3000]) {
         for at in 0..ahead {
             let name = format!("gone/{at}");
-            delete_records(&mut bytes, &[Deletion { bucket_id: 9, name, generation: at }]).unwrap();
+            delete_records(&mut bytes, &[deletion(name, at)]).unwrap();
             file_record(&mut bytes, &object.meta).unwrap();
             padding(&mut bytes, 512 * (at as usize % 8));
         }
@@ -247,7 +280,7 @@ fn headers_alone_tell_objects_apart() {
     let mut seen = std::collections::HashSet::new();
     for name in &names {
         let mut head = Vec::new();
-        object_head(&mut head, BUCKET, &Object::new(name, 0).meta).unwrap();
+        object_head(&mut head, &Object::new(name, 0).meta).unwrap();
         let header = &head[head.len() - 512..];
         let text = |field: &[u8]| {
             let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
@@ -306,8 +339,7 @@ proptest! {
                 }
                 Event::File(name) => file_record(&mut bytes, &Object::new(&name, 0).meta).unwrap(),
                 Event::Deletions(names) => {
-                    let deletion = |name| Deletion { bucket_id: 9, name, generation: 5 };
-                    let deletions: Vec<Deletion> = names.into_iter().map(deletion).collect();
+                    let deletions: Vec<Deletion> = names.into_iter().map(|name| deletion(name, 5)).collect();
                     delete_records(&mut bytes, &deletions).unwrap();
                 }
                 Event::Batch => {
@@ -381,11 +413,11 @@ fn an_archive_takes_objects_of_any_size() {
             let object = Object::new(name, 0);
             let meta = ObjectMeta {
                 size,
-                block_crcs: BlockCrcs::Sidecar { id: 1, count: 2, crc_of_table: 3 },
+                block_crcs: BlockCrcs::Sidecar { count: 2, crc_of_table: 3 },
                 ..object.meta
             };
             let mut head = Vec::new();
-            archive_head(&mut head, BUCKET, &meta, Spelling::Readable).unwrap();
+            archive_head(&mut head, &meta, Spelling::Readable).unwrap();
             archive.write_all_at(&head, end).unwrap();
             // The data are a hole.
             end += head.len() as u64 + size + object_padding(size) as u64;
@@ -404,5 +436,5 @@ fn an_archive_takes_objects_of_any_size() {
         }
     }
     let refused = ObjectMeta { size: (1 << 31) + 1, ..Object::new("n", 0).meta };
-    assert!(object_head(&mut Vec::new(), BUCKET, &refused).is_err());
+    assert!(object_head(&mut Vec::new(), &refused).is_err());
 }

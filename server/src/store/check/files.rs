@@ -5,7 +5,8 @@ use super::{Check, Finding, digest_of};
 use crate::error::{Error, Kind, Result};
 use crate::store::BLOCK_BYTES;
 use crate::store::disk::Disk;
-use crate::store::entry::{BucketRef, Entry, Key, parse_index_key};
+use crate::store::entry::{BucketRef, Entry, Key};
+use crate::store::index_key::parse_index_key;
 use crate::store::lane::{Lane, Walk, name_of};
 use crate::store::mountpath::Mountpath;
 use crate::store::open::{OpenObject, read_meta};
@@ -18,14 +19,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::{OpenMode, Opened};
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, ObjectMeta};
 
 /// A file with good metadata that the index does not know, or knows otherwise.
 pub(super) struct Stray {
     pub(super) index_key: Vec<u8>,
     /// Beneath the mountpath.
     pub(super) path: String,
-    pub(super) generation: u64,
+    pub(super) generation: Generation,
     /// The log says that it was deleted.
     pub(super) deleted: bool,
 }
@@ -85,19 +86,20 @@ impl Check<'_> {
             Err(why) => return Ok(Some(why)),
         };
         let has_sidecar = match &meta.block_crcs {
-            BlockCrcs::Sidecar { id, .. } => {
-                self.sidecars.borrow_mut().push((key.mountpath, *id));
+            BlockCrcs::Sidecar { .. } => {
+                self.sidecars.borrow_mut().push((key.mountpath, meta.generation));
                 true
             }
             BlockCrcs::Inline(_) => false,
         };
-        let there = Entry::from_meta(&meta, key.mountpath, Place::File { has_sidecar });
+        let there = Entry::from_meta(&meta, key.mountpath, Place::File { has_sidecar })?;
         let index_key = key.index_key();
-        let same_name = (meta.bucket_id, &meta.name) == (key.bucket.id, &key.name);
+        let same_name =
+            (meta.bucket_id, &meta.bucket, &meta.name) == (key.bucket.id, &key.bucket.bck(), &key.name);
         if !same_name {
             return Ok(Some(format!(
-                "its metadata are those of {:?} in bucket {}",
-                meta.name, meta.bucket_id
+                "its metadata are those of {:?} in {} ({})",
+                meta.name, meta.bucket, meta.bucket_id
             )));
         }
         if expected.is_some_and(|entry| digest_of(&index_key, entry) != digest_of(&index_key, &there)) {
@@ -111,8 +113,8 @@ impl Check<'_> {
 
     /// Reads a file whole.
     async fn read_through(&self, disk: &Disk, key: &Key, meta: &ObjectMeta) -> Result<()> {
-        let crcs = meta.block_crcs.clone();
-        let crcs = disk.look(move |mountpath| sidecar::load(mountpath, crcs)).await?;
+        let (generation, crcs) = (meta.generation, meta.block_crcs.clone());
+        let crcs = disk.look(move |mountpath| sidecar::load(mountpath, generation, crcs)).await?;
         if crcs.len() as u64 != meta.size.div_ceil(BLOCK_BYTES as u64) {
             return Err(Error::corrupt(format!("it has {} block checksums", crcs.len())));
         }
@@ -176,7 +178,7 @@ impl Check<'_> {
             }
             return Ok(());
         };
-        let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), &name);
+        let digest = bucket.digest(&name);
         let Some(lane) = self.lane(at, placement::lane_of(digest, mountpath.lanes).get()) else {
             return Ok(());
         };

@@ -7,14 +7,16 @@ use super::files::Stray;
 use super::look::TRIES;
 use super::{Check, Class, digest_of, leftovers};
 use crate::error::{Kind, Result};
-use crate::store::entry::{Entry, index_key, parse_index_key};
+use crate::store::entry::Entry;
+use crate::store::index_key::{IndexKey, index_key, parse_index_key};
 use crate::store::lane::{Found, Lane, extent_of, file_name};
 use crate::store::mountpath::Mountpath;
 use crate::store::place::{Extent, Place};
-use crate::store::value;
+use crate::store::value::{self, Whence};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
+use wire::lom::{Generation, Slot};
 use wire::segment::Record;
 
 /// Segment and byte of an object's data.
@@ -22,7 +24,7 @@ pub(super) type At = (u64, u64);
 
 /// A record whose name no entry knows, until a deletion of it is found.
 pub(super) struct Unknown {
-    pub(super) generation: u64,
+    pub(super) generation: Generation,
     /// Where its data are.
     pub(super) at: At,
 }
@@ -48,6 +50,18 @@ pub(super) async fn bytes_of(lane: &Lane) -> Result<u64> {
         Ok(segments.into_iter().map(|(number, end)| end.unwrap_or_else(|| len(number))).sum::<u64>())
     };
     Ok(files + lane.disk.look(look).await?)
+}
+
+/// Bucket, name and entry of what a name stands for, or what is wrong with it.
+fn read_entry<'k>(key: &'k [u8], value: &[u8], whence: Whence) -> Result<(u64, &'k str, Entry), String> {
+    let malformed = || "the index has a malformed entry".to_owned();
+    let IndexKey { bucket_id, name, slot } = IndexKey::decode(key).ok_or_else(malformed)?;
+    if slot != Slot::Current {
+        return Err(format!("the index has {slot:?} of {name:?}, which this version does not serve"));
+    }
+    let entry = value::decode(value, whence)
+        .map_err(|e| format!("the index has an entry that cannot be used: {e}"))?;
+    Ok((bucket_id, name, entry))
 }
 
 fn files_bytes(lane: &Lane) -> u64 {
@@ -82,11 +96,12 @@ impl LaneCheck<'_> {
         let mut cursor = self.lane.cursor(&[])?;
         while cursor.next().await? {
             let key = cursor.key().to_vec();
-            let entry = value::decode(cursor.value(), self.lane.mountpath_index);
-            let (Some((bucket_id, name)), Ok(entry)) = (parse_index_key(&key), entry) else {
-                self.check
-                    .found(self.lane, |finding| finding.what = "the index has a malformed entry".to_owned());
-                continue;
+            let (bucket_id, name, entry) = match read_entry(&key, cursor.value(), self.lane.whence()) {
+                Ok(read) => read,
+                Err(what) => {
+                    self.check.found(self.lane, |finding| finding.what = what);
+                    continue;
+                }
             };
             // Segments count what a destroyed bucket has until it has been swept.
             if let Place::Segment(extent) = &entry.place
@@ -140,7 +155,7 @@ impl LaneCheck<'_> {
     /// A name must be on the mountpath and in the lane that look-ups of it go to.
     fn placed(&self, bucket_id: u64, name: &str) {
         let Some(bucket) = self.check.plan.buckets.get(&bucket_id) else { return };
-        let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), name);
+        let digest = bucket.digest(name);
         if let Some(right) = self.check.plan.elsewhere(digest, &self.lane.mountpath.id) {
             self.check.found(self.lane, |finding| {
                 finding.object = Some(self.check.object(bucket_id, name));
@@ -163,7 +178,7 @@ impl LaneCheck<'_> {
         }
         let mut cursor = self.lane.cursor(&[])?;
         while cursor.next().await? {
-            let Ok(entry) = value::decode(cursor.value(), self.lane.mountpath_index) else { continue };
+            let Ok(entry) = value::decode(cursor.value(), self.lane.whence()) else { continue };
             let Place::Segment(extent) = &entry.place else { continue };
             if self.expected.remove(&(extent.segment, extent.offset)).is_some() {
                 let key = cursor.key().to_vec();
@@ -212,7 +227,7 @@ impl LaneCheck<'_> {
                 if offset == begin =>
             {
                 let there = extent_of(extent.segment, offset, head_len, &meta);
-                let there = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(there));
+                let there = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(there))?;
                 let there_key = index_key(meta.bucket_id, &meta.name);
                 match (digest_of(&there_key, &there) == digest_of(key, entry), intact) {
                     (true, true) => None,

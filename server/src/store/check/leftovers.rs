@@ -4,6 +4,7 @@ use super::{Finding, Observer, SidecarId};
 use crate::error::{Error, Result};
 use crate::store::Store;
 use crate::store::entry::BucketRef;
+use crate::store::formatting::bucket_dirs;
 use crate::store::mountpath::{Mountpath, SIDECAR_DIR, TRASH_DIR, WORK_DIR};
 use crate::store::sidecar;
 use std::collections::HashSet;
@@ -68,12 +69,10 @@ fn look(
     let unknown = sidecars.into_iter().filter(|path| is_there(path, buckets.is_none()));
     let mut found: Vec<_> = unknown.map(|path| (path, "block checksums that no object names")).collect();
     let Some(buckets) = buckets else { return Ok(found) };
-    for dir in list(&mountpath.path.join("@ais"))? {
-        let name = dir.file_name().and_then(|name| name.to_str());
-        if !buckets.iter().any(|bucket| Some(bucket.name.as_str()) == name) {
-            found.push((dir, "there is no such bucket"));
-        }
-    }
+    let dirs = bucket_dirs(&mountpath.path).map_err(|e| Error::disk("list the buckets' directories", &e))?;
+    let known: HashSet<String> = buckets.iter().map(|bucket| bucket.dir()).collect();
+    let unknown = dirs.into_iter().filter(|dir| !known.contains(dir));
+    found.extend(unknown.map(|dir| (mountpath.path.join(dir), "there is no such bucket")));
     found.extend(
         list(&mountpath.path.join(WORK_DIR))?.into_iter().map(|path| (path, "an object half written")),
     );

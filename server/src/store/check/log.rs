@@ -4,7 +4,8 @@ use super::lane::{At, LaneCheck, Unknown};
 use super::look::readable;
 use super::{Class, Finding, digest_of};
 use crate::error::Result;
-use crate::store::entry::{Entry, index_key};
+use crate::store::entry::Entry;
+use crate::store::index_key::index_key;
 use crate::store::lane::{BATCH_BYTES_MAX, Found, Position, extent_of, file_name};
 use crate::store::place::Place;
 use wire::lom::ObjectMeta;
@@ -104,7 +105,7 @@ impl LaneCheck<'_> {
                     self.doubt(segment, offset, Some(&meta), what);
                 }
                 let extent = extent_of(segment.number, offset, head_len, &meta);
-                let entry = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(extent));
+                let entry = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(extent))?;
                 self.object(&meta, &entry, at, intact).await
             }
             Record::Deletions(deletions) => {

@@ -21,7 +21,7 @@ use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::inspect::LostIndex;
 use super::lane::{Lane, Share};
-use super::value;
+use super::value::{self, Whence};
 use crate::error::{Error, Kind, Result};
 use futures_util::stream::{StreamExt, iter};
 use placement::NodeLayout;
@@ -31,6 +31,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use wire::lom::Generation;
 use xxhash_rust::xxh64::xxh64;
 
 /// How long a lane whose index is being made anew is waited for, and between two looks at it.
@@ -62,7 +63,7 @@ impl CheckPlan {
 }
 
 /// A sidecar by the mountpath and the generation that names it.
-pub(crate) type SidecarId = (usize, u64);
+pub(crate) type SidecarId = (usize, Generation);
 
 /// A check that is going on.
 pub(super) struct Check<'c> {
@@ -222,7 +223,7 @@ impl Check<'_> {
     /// What an object is called.
     fn object(&self, bucket_id: u64, name: &str) -> String {
         match self.plan.buckets.get(&bucket_id) {
-            Some(bucket) => format!("ais://{}/{name}", bucket.name),
+            Some(bucket) => format!("{}/{name}", bucket.bck()),
             None => format!("bucket {bucket_id}, {name}"),
         }
     }
@@ -230,8 +231,10 @@ impl Check<'_> {
 
 /// Stands for a key and all that its entry says but the time of its last read, which no record knows.
 fn digest_of(key: &[u8], entry: &Entry) -> u64 {
+    // The node is said in any case.
+    const WHENCE: Whence = Whence { mountpath: 0, node: 0 };
     let entry = Entry { atime_ns: Cell::new(0), ..entry.clone() };
     let mut bytes = Vec::with_capacity(128);
-    value::encode(&entry, &mut bytes);
+    value::encode(&entry, WHENCE, &mut bytes);
     xxh64(&bytes, xxh64(key, 0))
 }

@@ -2,7 +2,8 @@
 
 use super::Lane;
 use crate::error::Result;
-use crate::store::entry::{BucketRef, Entry, index_key};
+use crate::store::entry::{BucketRef, Entry};
+use crate::store::index_key::index_key;
 use crate::store::names;
 use crate::store::open::read_meta;
 use std::fs;
@@ -30,8 +31,11 @@ pub(crate) fn read_object(
 ) -> Result<ObjectMeta, String> {
     let file = fs::File::open(path).map_err(|e| e.to_string())?;
     let meta = read_meta(mountpath, &file).map_err(|e| e.text)?.ok_or("it has no metadata")?;
-    if meta.bucket_id != bucket.id || meta.name != name {
-        return Err(format!("its metadata is that of {:?} in bucket {}", meta.name, meta.bucket_id));
+    if meta.bucket_id != bucket.id || meta.bucket != bucket.bck() || meta.name != name {
+        return Err(format!(
+            "its metadata is that of {:?} in {} ({})",
+            meta.name, meta.bucket, meta.bucket_id
+        ));
     }
     let size = file.metadata().map_err(|e| e.to_string())?.len();
     if size != meta.size {
@@ -45,7 +49,7 @@ pub(crate) async fn adopt_file(lane: &Lane, meta: &ObjectMeta) -> Result<()> {
     let key = index_key(meta.bucket_id, &meta.name);
     let old = lane.lookup(&key).await?;
     if old.as_ref().is_none_or(|old| old.generation <= meta.generation) {
-        let entry = Entry::of_file(meta, lane.mountpath_index);
+        let entry = Entry::of_file(meta, lane.mountpath_index)?;
         lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
     }
     Ok(())

@@ -12,6 +12,7 @@ use crate::store::place::Place;
 use crate::store::value::{number, put_number};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
+use wire::lom::Generation;
 
 /// The counts of buckets lie in so many parts, by number. A change copies its part if a checkpoint is just being written.
 const PARTS: usize = 128;
@@ -62,7 +63,7 @@ pub(crate) struct Ledger {
     doomed: BTreeMap<u64, bool>,
     segments: BTreeMap<u64, SegmentAccount>,
     /// The largest generation seen.
-    pub(crate) last_generation: u64,
+    pub(crate) last_generation: Generation,
 }
 
 impl Default for Ledger {
@@ -72,7 +73,7 @@ impl Default for Ledger {
             all: Totals::default(),
             doomed: BTreeMap::new(),
             segments: BTreeMap::new(),
-            last_generation: 0,
+            last_generation: Generation::default(),
         }
     }
 }
@@ -128,7 +129,7 @@ impl Ledger {
     }
 
     /// A change of this generation has been seen.
-    pub(crate) fn note_generation(&mut self, generation: u64) {
+    pub(crate) fn note_generation(&mut self, generation: Generation) {
         self.last_generation = self.last_generation.max(generation);
     }
 
@@ -211,7 +212,8 @@ impl Ledger {
 
     /// Appends the durable form, one part for each step.
     pub(crate) fn encode<'o>(&'o self, out: &'o mut Vec<u8>) -> impl Iterator<Item = ()> + 'o {
-        put_number(self.last_generation, out);
+        put_number(self.last_generation.clock, out);
+        put_number(self.last_generation.node, out);
         put_number(self.doomed.len() as u64, out);
         self.doomed.keys().for_each(|&id| put_number(id, out));
         put_number(self.segments.len() as u64, out);
@@ -228,7 +230,8 @@ impl Ledger {
 
     /// Takes the durable form off the front; `None` for bytes that are none.
     pub(crate) fn decode(rest: &mut &[u8]) -> Option<Self> {
-        let mut ledger = Self { last_generation: number(rest)?, ..Self::default() };
+        let last_generation = Generation { clock: number(rest)?, node: number(rest)? };
+        let mut ledger = Self { last_generation, ..Self::default() };
         for _ in 0..number(rest)? {
             // Whoever was about to change the index for it has gone.
             ledger.doomed.insert(number(rest)?, true);
@@ -256,13 +259,15 @@ mod tests {
     use proptest::prelude::*;
     use std::cell::Cell;
     use wire::cksum::CksumType;
+    use wire::lom::ObjectKind;
 
     fn entry(segment: Option<u64>, size_bytes: u64) -> Entry {
         let extent = |segment| Extent { segment, offset: 1536, head_bytes: 1536, crcs: [0; 2] };
         Entry {
+            kind: ObjectKind::Whole,
             size_bytes,
             version: 1,
-            generation: size_bytes,
+            generation: Generation { clock: size_bytes, node: 1 },
             mtime_ns: 0,
             atime_ns: Cell::new(0),
             cksum_type: CksumType::None,

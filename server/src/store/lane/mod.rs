@@ -45,7 +45,7 @@ use super::mountpath::Mountpath;
 use super::place::{Extent, Place};
 use super::reader::Piece;
 use super::undo::{Readers, Undo};
-use super::value;
+use super::value::{self, Whence};
 use crate::error::{Error, Kind, Result};
 use futures_channel::oneshot;
 use lsm::{LaneIndex, Peek};
@@ -55,6 +55,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::Driver;
+use wire::lom::Generation;
 
 /// Room that one more deletion takes at most.
 pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
@@ -85,7 +86,7 @@ pub(crate) struct Lane {
     pub(crate) ledger: RefCell<Ledger>,
     files: SegmentFiles,
     /// Generations whose files do not have their names yet, with those who wait to read them.
-    unsettled: RefCell<HashMap<u64, Readers>>,
+    unsettled: RefCell<HashMap<Generation, Readers>>,
     /// The log up to here is in the durable index.
     checkpoint: Cell<Position>,
     /// A checkpoint whose index is frozen and not durable yet.
@@ -128,9 +129,14 @@ impl Lane {
                     value.map_err(|e| self.heard(&index, e.into()))?
                 }
             };
-            let entry = value.map(|value| value::decode(&value, self.mountpath_index)).transpose();
+            let entry = value.map(|value| value::decode(&value, self.whence())).transpose();
             return entry.map_err(|e| self.heard(&self.index(), e));
         }
+    }
+
+    /// Whose index it is.
+    pub(crate) fn whence(&self) -> Whence {
+        Whence { mountpath: self.mountpath_index, node: self.mountpath.node }
     }
 
     /// The index as of now: it is another one once it has been made anew.
@@ -141,7 +147,7 @@ impl Lane {
     /// Makes an entry the one that its name stands for.
     pub(crate) fn publish(&self, bucket_id: u64, key: &[u8], entry: &Entry, old: Option<&Entry>) {
         let mut bytes = Vec::with_capacity(96);
-        value::encode(entry, &mut bytes);
+        value::encode(entry, self.whence(), &mut bytes);
         self.index.borrow().put(key, Some(&bytes));
         let mut ledger = self.ledger.borrow_mut();
         if let Some(old) = old {
@@ -185,7 +191,7 @@ impl Lane {
         }
         let value = undo.old.as_ref().map(|old| {
             let mut bytes = Vec::with_capacity(96);
-            value::encode(old, &mut bytes);
+            value::encode(old, self.whence(), &mut bytes);
             bytes
         });
         self.index().put_back(undo.freezes, is_latest, &undo.key, value.as_deref());
@@ -205,7 +211,7 @@ impl Lane {
         }
         let peeked = self.index.borrow().peek(key);
         let now = match peeked {
-            Peek::Found(value) => value::decode(&value, self.mountpath_index).ok(),
+            Peek::Found(value) => value::decode(&value, self.whence()).ok(),
             Peek::Absent => None,
             Peek::OnDisk => return false,
         };
@@ -248,12 +254,12 @@ impl Lane {
     }
 
     /// Notes a file that is not under its name yet.
-    pub(crate) fn unsettle(&self, generation: u64) {
+    pub(crate) fn unsettle(&self, generation: Generation) {
         self.unsettled.borrow_mut().insert(generation, Vec::new());
     }
 
     /// The file of this generation is under its name, or will never be.
-    pub(crate) fn unsettle_done(&self, generation: u64, named: bool) {
+    pub(crate) fn unsettle_done(&self, generation: Generation, named: bool) {
         for reader in self.unsettled.borrow_mut().remove(&generation).unwrap_or_default() {
             // Whoever has gone waits for nothing.
             let _ = reader.send(named);

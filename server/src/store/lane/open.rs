@@ -9,7 +9,7 @@ use super::standing::Standing;
 use super::upkeep::Failures;
 use crate::error::{Error, Kind, Result};
 use crate::store::disk::Disk;
-use crate::store::entry::parse_index_key;
+use crate::store::index_key::bucket_of;
 use crate::store::mountpath::{BEGUN_DIR, LANES_DIR, Mountpath};
 use crate::store::value::{self, number, put_number};
 use lsm::{Home, IndexCache, LaneIndex, Opened};
@@ -59,8 +59,8 @@ impl OpenedLane {
         }
         let mut cursor = self.lane.cursor(&[])?;
         while cursor.next().await? {
-            let is_wanted = parse_index_key(cursor.key()).is_some_and(|(bucket, _)| is_alive(bucket));
-            if is_wanted && !value::decode(cursor.value(), self.lane.mountpath_index)?.place.is_file() {
+            let is_wanted = bucket_of(cursor.key()).is_some_and(&is_alive);
+            if is_wanted && !value::decode(cursor.value(), self.lane.whence())?.place.is_file() {
                 return Err(Error::disk(
                     &format!(
                         "{}: all segments (*.tar) are gone, and the objects in them: restore them, or give them up with \

@@ -143,6 +143,10 @@ impl SegmentReader {
                     }
                 }
                 Err(ParseError::Damaged(what)) => return Ok(Err(what)),
+                // It is no damage, which a start may cut off.
+                Err(unknown @ ParseError::Unknown(..)) => {
+                    return Err(Error::not_implemented(unknown.to_string()));
+                }
                 Ok(parsed) => {
                     let whole = self.ensure(parsed.len).await?;
                     return Ok(if whole {

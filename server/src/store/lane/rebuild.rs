@@ -15,11 +15,9 @@ use crate::error::{Error, Result};
 use crate::fault;
 use crate::store::after::After;
 use crate::store::commit::Committer;
-use crate::store::entry::BucketRef;
 use crate::store::mountpath::Mountpath;
 use lsm::{IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,9 +95,7 @@ impl Rebuild<'_> {
 
     async fn adopt(&self, fresh: &[(Rc<Lane>, OpenedLane)], buckets: &Buckets) -> Result<()> {
         let lanes: Lanes = fresh.iter().map(|(lane, made)| (lane.number, Rc::clone(&made.lane))).collect();
-        let by_name: HashMap<String, Arc<BucketRef>> =
-            buckets.values().map(|bucket| (bucket.name.clone(), Arc::clone(bucket))).collect();
-        adopt_files(self.mountpath, &lanes, &by_name, self.memtable_bytes_max, self.pace).await.map(drop)
+        adopt_files(self.mountpath, &lanes, buckets, self.memtable_bytes_max, self.pace).await.map(drop)
     }
 
     /// Fills a lane's new index from the log and puts it into service; returns the number of records.

@@ -12,7 +12,8 @@ use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
 use crate::error::{Error, Result};
 use crate::store::after::Unlink;
-use crate::store::entry::{BucketRef, Entry, Key, index_key};
+use crate::store::entry::{BucketRef, Entry, Key, require_served};
+use crate::store::index_key::index_key;
 use crate::store::mountpath::Mountpath;
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 use std::sync::Arc;
 use uring::{OpenMode, Opened, sys};
-use wire::lom::{BlockCrcs, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation, ObjectMeta, Slot};
 use wire::segment::{Deletion, Record};
 
 /// The buckets that exist, by their number.
@@ -213,7 +214,7 @@ impl Replay<'_> {
         if old.as_ref().is_some_and(|old| old.generation > meta.generation) {
             return Ok(());
         }
-        let entry = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(extent));
+        let entry = Entry::from_meta(&meta, self.lane.mountpath_index, Place::Segment(extent))?;
         self.lane.publish(meta.bucket_id, &key, &entry, old.as_ref());
         if old.is_some_and(|old| old.place.is_file()) {
             self.remove_file(bucket, &meta.name, meta.generation).await?;
@@ -223,6 +224,7 @@ impl Replay<'_> {
 
     /// The file itself says whether the change came through.
     async fn file(&mut self, meta: ObjectMeta) -> Result<()> {
+        require_served(meta.kind, || format!("{}/{}", meta.bucket, meta.name))?;
         let Some(bucket) = self.buckets.get(&meta.bucket_id) else { return Ok(()) };
         match self.file_meta(bucket, &meta.name).await? {
             Ok(Some(actual)) if actual.generation == meta.generation => adopt_file(self.lane, &actual).await,
@@ -244,6 +246,11 @@ impl Replay<'_> {
     }
 
     async fn deletion(&mut self, deletion: Deletion) -> Result<()> {
+        if deletion.slot != Slot::Current {
+            return Err(Error::not_implemented(
+                "the log deletes a version or a part, and this version has none",
+            ));
+        }
         let Some(bucket) = self.buckets.get(&deletion.bucket_id) else { return Ok(()) };
         let key = index_key(deletion.bucket_id, &deletion.name);
         if let Some(old) = self.lane.lookup(&key).await? {
@@ -278,7 +285,7 @@ impl Replay<'_> {
     }
 
     /// Removes the file that an older version left, when a crash came before that was done.
-    async fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: u64) -> Result<()> {
+    async fn remove_file(&self, bucket: &Arc<BucketRef>, name: &str, generation: Generation) -> Result<()> {
         // One that cannot be read is left for a person to see.
         let Ok(Some(meta)) = self.file_meta(bucket, name).await? else { return Ok(()) };
         if meta.generation >= generation || self.in_memory {

@@ -7,7 +7,7 @@
 use super::Lane;
 use super::upkeep::Upkeep;
 use crate::error::Result;
-use crate::store::entry::index_key;
+use crate::store::index_key::index_prefix;
 use crate::store::place::Place;
 use crate::store::value;
 use std::collections::HashMap;
@@ -26,11 +26,10 @@ impl Lane {
         let mut found: HashMap<u64, u64> = HashMap::new();
         let (mut begun, mut steps) = (Instant::now(), 0);
         for &bucket_id in &doomed {
-            let from = index_key(bucket_id, "");
+            let from = index_prefix(bucket_id, "");
             let mut cursor = self.cursor(&from)?;
             while cursor.next().await? && cursor.key().starts_with(&from) {
-                let entry =
-                    value::decode(cursor.value(), self.mountpath_index).map_err(|e| cursor.heard(e))?;
+                let entry = value::decode(cursor.value(), self.whence()).map_err(|e| cursor.heard(e))?;
                 if let Place::Segment(extent) = &entry.place {
                     *found.entry(extent.segment).or_default() += extent.record_bytes(entry.size_bytes);
                 }

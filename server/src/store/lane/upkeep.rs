@@ -13,7 +13,8 @@ use crate::error::{Error, Kind, Result};
 use crate::fault;
 use crate::store::after::After;
 use crate::store::commit::Committer;
-use crate::store::entry::{Entry, index_key, parse_index_key};
+use crate::store::entry::Entry;
+use crate::store::index_key::{bucket_of, index_key};
 use crate::store::lock::NameLocks;
 use crate::store::place::Place;
 use crate::store::undo::Undo;
@@ -191,7 +192,7 @@ impl Lane {
             return Ok(true);
         }
         let keep = |key: &[u8]| {
-            let bucket = parse_index_key(key).map(|(bucket, _)| bucket);
+            let bucket = bucket_of(key);
             bucket.is_none_or(|bucket| (upkeep.is_alive)(bucket) || self.needs_entries_of(bucket))
         };
         let (index, stop) = (self.index(), || (upkeep.is_closing)() || self.is_lost());

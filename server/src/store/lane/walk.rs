@@ -4,9 +4,10 @@
 //! listing, for an operator to look at.
 
 use super::adopt::{adopt_file, name_of, read_object};
-use super::{Lane, Pace};
+use super::{Buckets, Lane, Pace};
 use crate::error::{Error, Result};
 use crate::store::entry::BucketRef;
+use crate::store::formatting::bucket_dirs;
 use crate::store::mountpath::Mountpath;
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -42,7 +43,7 @@ enum Met {
 pub(crate) async fn adopt_files(
     mountpath: &Mountpath,
     lanes: &Lanes,
-    buckets: &HashMap<String, Arc<BucketRef>>,
+    buckets: &Buckets,
     memtable_bytes_max: usize,
     pace: &Pace<'_>,
 ) -> Result<u64> {
@@ -52,7 +53,7 @@ pub(crate) async fn adopt_files(
         mountpath: mountpath.path.clone(),
         lanes: lanes.keys().copied().collect(),
         lanes_all: mountpath.lanes,
-        buckets: buckets.clone(),
+        buckets: buckets.values().map(|bucket| (bucket.dir(), Arc::clone(bucket))).collect(),
         met,
     };
     let walk = std::thread::Builder::new().name("walk".to_owned()).spawn(move || search.run());
@@ -99,6 +100,7 @@ struct Search {
     mountpath: PathBuf,
     lanes: HashSet<u16>,
     lanes_all: u16,
+    /// By their directories.
     buckets: HashMap<String, Arc<BucketRef>>,
     met: SyncSender<Met>,
 }
@@ -107,14 +109,13 @@ impl Search {
     fn run(&self) -> io::Result<()> {
         // It shares the processor of the core, which goes first. Without the right to that it is merely less polite.
         let _ = rustix::process::setpriority_process(None, NICENESS);
-        for entry in fs::read_dir(self.mountpath.join("@ais"))? {
-            let dir = entry?;
-            let name = dir.file_name();
-            let Some(bucket) = name.to_str().and_then(|name| self.buckets.get(name)) else {
-                tracing::warn!(path = %dir.path().display(), "no such bucket: the directory is left alone");
+        for dir in bucket_dirs(&self.mountpath)? {
+            let path = self.mountpath.join(&dir);
+            let Some(bucket) = self.buckets.get(&dir) else {
+                tracing::warn!(path = %path.display(), "no such bucket: the directory is left alone");
                 continue;
             };
-            let mut walk = Walk::new(dir.path().join("%ob"));
+            let mut walk = Walk::new(path.join("%ob"));
             while let Some(files) = walk.next_dir()? {
                 for file in files {
                     let Some(met) = self.look(&walk.root, file, bucket) else { continue };
@@ -135,8 +136,7 @@ impl Search {
             let speaks = self.lanes.contains(&0);
             return speaks.then(|| Met::Unusable(path, "the path is no encoded name".to_owned()));
         };
-        let digest = placement::uname_digest(placement::BckRef::ais(&bucket.name), &name);
-        let number = placement::lane_of(digest, self.lanes_all).get();
+        let number = placement::lane_of(bucket.digest(&name), self.lanes_all).get();
         if !self.lanes.contains(&number) {
             return None;
         }

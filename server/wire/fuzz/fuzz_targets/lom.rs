@@ -7,8 +7,8 @@ use wire::lom::ObjectMeta;
 fuzz_target!(|bytes: &[u8]| {
     check(bytes);
     // A fuzzer does not guess a CRC, so the same bytes once more as the fields of a sound frame.
-    let mut framed = b"SLM1\x01".to_vec();
-    framed.extend_from_slice(&((9 + bytes.len() + 4) as u32).to_le_bytes());
+    let mut framed = b"SLM2".to_vec();
+    framed.extend_from_slice(&((6 + bytes.len() + 4) as u16).to_le_bytes());
     framed.extend_from_slice(bytes);
     let crc = crc32fast::hash(&framed);
     framed.extend_from_slice(&crc.to_le_bytes());

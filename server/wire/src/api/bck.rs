@@ -30,6 +30,9 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Ais, Self::Aws, Self::Gcp, Self::Azure, Self::Oci];
+
     /// Reads a canonical name, an alias or a scheme (`s3`, `gs`, `az`, `oc`); empty is `ais`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -53,6 +56,24 @@ impl Provider {
             Provider::Azure => "azure",
             Provider::Oci => "oci",
         }
+    }
+
+    /// Its number in metadata on disk, which never changes.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Provider::Ais => 0,
+            Provider::Aws => 1,
+            Provider::Gcp => 2,
+            Provider::Azure => 3,
+            Provider::Oci => 4,
+        }
+    }
+
+    /// Undoes [`Provider::code`].
+    #[must_use]
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|provider| provider.code() == code)
     }
 
     /// The scheme, used in messages (`s3://b`).
@@ -133,6 +154,26 @@ impl Bck {
     #[must_use]
     pub fn digest(&self, object: &str) -> u64 {
         placement::uname_digest(self.as_bck_ref(), object)
+    }
+
+    /// A path of one to three parts that no other bucket has: `name` in the global namespace of `ais`, else
+    /// `@provider/name` or `@provider/@uuid#namespace/name`. No bucket's name begins with `@`.
+    #[must_use]
+    pub fn path(&self) -> String {
+        if self.provider == Provider::Ais && self.namespace.is_global() {
+            return self.name.clone();
+        }
+        self.full_path()
+    }
+
+    /// The same with the provider in any case.
+    #[must_use]
+    pub fn full_path(&self) -> String {
+        let (provider, Ns { uuid, name }) = (self.provider.as_str(), &self.namespace);
+        if self.namespace.is_global() {
+            return format!("@{provider}/{}", self.name);
+        }
+        format!("@{provider}/@{uuid}#{name}/{}", self.name)
     }
 
     /// Reads a bucket's or an object's uname (`bck_to`, `object_to`); the object is empty for a bucket.
@@ -268,6 +309,10 @@ mod tests {
         assert_eq!(Bck::ais("b").to_string(), "ais://b");
         assert_eq!(Bck::new(Provider::Azure, "b").to_string(), "az://b");
         let remote = Bck { namespace: Ns::parse("@U#n"), ..Bck::ais("b") };
+        assert_eq!((remote.path(), Bck::ais("b").path()), ("@ais/@U#n/b".to_owned(), "b".to_owned()));
+        assert_eq!(Bck::new(Provider::Aws, "b").path(), "@aws/b");
+        assert_eq!(Bck::ais("b").full_path(), "@ais/b");
+        assert!(Provider::ALL.into_iter().all(|p| Provider::from_code(p.code()) == Some(p)));
         assert_eq!(remote.to_string(), "ais://@U#n/b");
         assert_eq!(Bck::parse_uname("ais/@U#n/b/d/o"), Ok((remote, "d/o")));
         assert_eq!(Bck::parse_uname("ais/@#/dst/"), Ok((Bck::ais("dst"), "")));

@@ -1,10 +1,10 @@
 //! An attribute that only says where the metadata are, for file systems whose attributes have too little room.
 //!
-//! The bytes: `SLMx`, the generation that names the file (u64), which of its two files it is (u8), the CRC-32C of that file
+//! The bytes: `SLMx`, the generation that names the file (clock and node, u64 each), which of its two files it is (u8), the CRC-32C of that file
 //! (u32), and the CRC-32 (IEEE) of all before it. The file holds the record that would be the attribute.
 
 use super::reader::Reader;
-use super::{LomError, ObjectMeta};
+use super::{Generation, LomError, ObjectMeta};
 
 const MAGIC: [u8; 4] = *b"SLMx";
 const CRC: usize = 4;
@@ -13,7 +13,7 @@ const CRC: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Apart {
     /// Names the file.
-    pub generation: u64,
+    pub generation: Generation,
     /// A change of metadata goes to the file that is not in use, 0 or 1.
     pub slot: u8,
     /// CRC-32C of the file.
@@ -34,7 +34,8 @@ impl Apart {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        out.extend_from_slice(&self.generation.to_le_bytes());
+        out.extend_from_slice(&self.generation.clock.to_le_bytes());
+        out.extend_from_slice(&self.generation.node.to_le_bytes());
         out.push(self.slot);
         out.extend_from_slice(&self.crc.to_le_bytes());
         let crc = crc32fast::hash(&out);
@@ -49,7 +50,8 @@ impl Apart {
             return Err(LomError::Crc);
         }
         let mut fields = Reader::new(record.get(MAGIC.len()..).ok_or(LomError::Truncated)?);
-        let apart = Self { generation: fields.u64()?, slot: fields.u8()?, crc: fields.u32()? };
+        let generation = Generation { clock: fields.u64()?, node: fields.u64()? };
+        let apart = Self { generation, slot: fields.u8()?, crc: fields.u32()? };
         fields.finish()?;
         if apart.slot > 1 { Err(LomError::Malformed("slot")) } else { Ok(apart) }
     }
@@ -75,8 +77,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(generation: u64, slot in 0u8..2, crc: u32, at: prop::sample::Index, bit in 0u8..8) {
-            let apart = Apart { generation, slot, crc };
+        fn what_is_written_is_read(clock: u64, node: u64, slot in 0u8..2, crc: u32, at: prop::sample::Index, bit in 0u8..8) {
+            let apart = Apart { generation: Generation { clock, node }, slot, crc };
             let bytes = apart.encode();
             prop_assert_eq!(Stored::decode(&bytes), Ok(Stored::Apart(apart)));
             let mut damaged = bytes.clone();

@@ -1,6 +1,7 @@
 //! A cursor over bytes that never reads beyond them.
 
-use super::LomError;
+use super::{Generation, LomError, MAX_ENCODED};
+use crate::varint;
 
 /// The bytes not read yet.
 pub(crate) struct Reader<'a> {
@@ -41,29 +42,42 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(crate) fn i64(&mut self) -> Result<i64, LomError> {
-        self.array().map(i64::from_le_bytes)
+    /// A number of variable length.
+    pub(crate) fn number(&mut self) -> Result<u64, LomError> {
+        match varint::take(&mut self.rest) {
+            Some(number) => Ok(number),
+            None if self.rest.is_empty() => Err(LomError::Truncated),
+            None => Err(LomError::Malformed("number")),
+        }
+    }
+
+    /// One that fits into 32 bits.
+    pub(super) fn small(&mut self) -> Result<u32, LomError> {
+        u32::try_from(self.number()?).map_err(|_| LomError::Malformed("number"))
+    }
+
+    pub(crate) fn generation(&mut self) -> Result<Generation, LomError> {
+        Ok(Generation { clock: self.number()?, node: self.u64()? })
+    }
+
+    /// At most `most` bytes, prefixed with their number.
+    pub(crate) fn bytes(&mut self, most: usize, field: &'static str) -> Result<&'a [u8], LomError> {
+        let len = usize::try_from(self.number()?).ok().filter(|len| *len <= most);
+        self.take(len.ok_or(LomError::TooLarge(field))?)
     }
 
     /// A text of at most `most` bytes, prefixed with its length.
     pub(crate) fn text(&mut self, most: usize, field: &'static str) -> Result<String, LomError> {
-        let len = usize::from(self.u16()?);
-        if len > most {
-            return Err(LomError::TooLarge(field));
-        }
-        let bytes = self.take(len)?;
+        let bytes = self.bytes(most, field)?;
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| LomError::Malformed(field))
     }
 
-    /// A list of numbers, prefixed with their count.
-    pub(crate) fn numbers(&mut self) -> Result<Vec<u32>, LomError> {
-        let bytes = usize::from(self.u16()?) * 4;
-        let mut list = Reader::new(self.take(bytes)?);
-        let mut numbers = Vec::with_capacity(bytes / 4);
-        while !list.rest.is_empty() {
-            numbers.push(list.u32()?);
-        }
-        Ok(numbers)
+    /// A list of checksums, prefixed with their number.
+    pub(super) fn crcs(&mut self) -> Result<Vec<u32>, LomError> {
+        let count = usize::try_from(self.number()?).ok().filter(|count| *count <= MAX_ENCODED / 4);
+        let bytes = self.take(count.ok_or(LomError::TooLarge("block table"))? * 4)?;
+        let words = bytes.chunks_exact(4).filter_map(|word| word.try_into().ok());
+        Ok(words.map(u32::from_le_bytes).collect())
     }
 
     /// What has not been read.

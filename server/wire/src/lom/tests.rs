@@ -5,9 +5,11 @@ use proptest::prelude::*;
 
 fn sample() -> ObjectMeta {
     ObjectMeta {
+        kind: ObjectKind::Whole,
+        bucket: Bck::ais("train"),
         size: 300_000,
         version: 2,
-        generation: 7,
+        generation: Generation { clock: 7, node: 70 },
         atime_ns: -1,
         mtime_ns: 1_767_225_600_000_000_000,
         cksum_type: CksumType::Xxhash2,
@@ -36,35 +38,93 @@ fn resealed(mut bytes: Vec<u8>) -> Vec<u8> {
 #[test]
 fn the_format_does_not_change() {
     let meta = ObjectMeta {
-        size: 1,
+        kind: ObjectKind::Whole,
+        bucket: Bck::ais("b"),
+        bucket_id: 4,
+        name: "n".into(),
+        size: 300,
         version: 2,
-        generation: 3,
-        atime_ns: 5,
+        generation: Generation { clock: 3, node: 0x0102 },
         mtime_ns: 6,
+        atime_ns: 5,
         cksum_type: CksumType::Crc32c,
         cksum_value: "c".into(),
         custom: vec![("k".into(), "v".into())],
-        name: "n".into(),
-        bucket_id: 4,
         block_crcs: BlockCrcs::Inline(vec![0x0403_0201]),
     };
-    let mut want = b"SLM1\x01".to_vec();
-    want.extend_from_slice(&83u32.to_le_bytes());
-    for n in 1..=6u64 {
-        want.extend_from_slice(&n.to_le_bytes());
-    }
-    want.extend_from_slice(b"\x04\x01\0c\x01\0n\x01\0\x01\0k\x01\0v\0\x01\0\x01\x02\x03\x04");
+    let mut want = b"SLM2\x30\0".to_vec();
+    want.extend_from_slice(b"\0\0\x01b\x01n\x04\xac\x02\x02\x03\x02\x01\0\0\0\0\0\0\x0c\x01");
+    want.extend_from_slice(b"\x04\x01c\x01\x01k\x01v\0\x01\x01\x02\x03\x04");
     want.extend_from_slice(&[0; 4]);
+    want[4] = want.len() as u8;
     let want = resealed(want);
     assert_eq!(encoded(&meta), want);
+
+    // What else there may be.
+    let fields = |meta: ObjectMeta| encoded(&meta)[HEAD..].to_vec();
+    let upload = Generation { clock: 1, node: 2 };
+    for (kind, bytes) in [
+        (ObjectKind::Part { upload, number: 300 }, &b"\x01\x01\x02\0\0\0\0\0\0\0\xac\x02"[..]),
+        (ObjectKind::Composite { upload, parts: 1 }, b"\x02\x01\x02\0\0\0\0\0\0\0\x01"),
+        (ObjectKind::Copy { number: 1 }, b"\x03\x01"),
+        (ObjectKind::Slice { index: 5, data: 4, parity: 2 }, b"\x04\x05\x04\x02"),
+        (ObjectKind::DeleteMarker, b"\x05"),
+    ] {
+        assert!(fields(ObjectMeta { kind, ..meta.clone() }).starts_with(bytes), "{kind:?}");
+    }
+    let bucket = Bck { namespace: Ns::parse("@U#n"), ..Bck::new(Provider::Azure, "b") };
+    assert!(fields(ObjectMeta { bucket, ..meta.clone() }).starts_with(b"\0\x83\x01U\x01n\x01b\x01n"));
+    let packed = fields(ObjectMeta { cksum_value: "0aff".into(), ..meta.clone() });
+    assert!(packed.windows(4).any(|bytes| bytes == b"\x84\x02\x0a\xff"));
+    let sidecar = fields(ObjectMeta { block_crcs: BlockCrcs::Sidecar { count: 1, crc_of_table: 2 }, ..meta });
+    assert_eq!(&sidecar[sidecar.len() - CRC - 9..sidecar.len() - CRC], b"\x01\x01\0\0\0\x02\0\0\0");
+}
+
+#[test]
+fn what_a_later_version_wrote_is_refused_by_name() {
+    let bytes = encoded(&sample());
+    let with = |at: usize, value: u8| {
+        let mut changed = bytes.clone();
+        changed[at] = value;
+        ObjectMeta::decode(&resealed(changed))
+    };
+    assert_eq!(with(HEAD, 9), Err(LomError::Unknown("kind", 9)));
+    assert_eq!(with(HEAD + 1, 0x45), Err(LomError::Unknown("provider", 0x45)));
+    let text = with(HEAD, 9).unwrap_err().to_string();
+    assert_eq!(text, "object metadata: kind 9 is not known to this version");
+}
+
+#[test]
+fn kinds_and_buckets_that_make_no_sense_are_refused() {
+    let upload = Generation::default();
+    for kind in [
+        ObjectKind::Part { upload, number: 0 },
+        ObjectKind::Composite { upload, parts: 0 },
+        ObjectKind::Copy { number: 0 },
+        ObjectKind::Slice { index: 0, data: 0, parity: 2 },
+        ObjectKind::Slice { index: 6, data: 4, parity: 2 },
+    ] {
+        let refused = ObjectMeta { kind, ..sample() }.encode(&mut Vec::new());
+        assert_eq!(refused, Err(LomError::Malformed("kind")), "{kind:?}");
+    }
+    for good in ["b", ".sys-inventory", "A-1_.x", &"b".repeat(64)] {
+        assert_eq!(check_bucket(&Bck::ais(good)), Ok(()));
+    }
+    for bad in ["", ".", "..", "a/b", "a b", "ü", "%ob", "@aws", "a\n", &"b".repeat(65)] {
+        assert_eq!(check_bucket(&Bck::ais(bad)), Err(LomError::Malformed("bucket name")), "{bad}");
+    }
+    for (uuid, name) in [("a/b", ""), ("", ".#."), ("", "a b"), (&"u".repeat(33), "")] {
+        let namespace = Ns { uuid: uuid.into(), name: name.into() };
+        let bucket = Bck { namespace, ..Bck::ais("b") };
+        assert_eq!(check_bucket(&bucket), Err(LomError::Malformed("namespace")), "{uuid} {name}");
+    }
 }
 
 #[test]
 fn every_single_bit_counts() {
-    for meta in [
-        sample(),
-        ObjectMeta { block_crcs: BlockCrcs::Sidecar { id: 1, count: 2, crc_of_table: 3 }, ..sample() },
-    ] {
+    for meta in
+        [sample(), ObjectMeta { block_crcs: BlockCrcs::Sidecar { count: 2, crc_of_table: 3 }, ..sample() }]
+    {
         let bytes = encoded(&meta);
         for bit in 0..bytes.len() * 8 {
             let mut damaged = bytes.clone();
@@ -83,9 +143,9 @@ fn errors_say_what_is_wrong() {
         ObjectMeta::decode(&changed)
     };
     assert_eq!(with(0, b'X'), Err(LomError::BadMagic));
-    assert_eq!(with(4, 9), Err(LomError::Version(9)));
+    assert_eq!(with(3, b'1'), Err(LomError::Version(bytes[4])));
     assert_eq!(with(20, 9), Err(LomError::Crc));
-    assert_eq!(with(7, 9), Err(LomError::TooLarge("record")));
+    assert_eq!(with(5, 0xff), Err(LomError::TooLarge("record")));
     for len in 0..bytes.len() {
         assert_eq!(ObjectMeta::decode(&bytes[..len]), Err(LomError::Truncated), "{len}");
     }
@@ -112,11 +172,21 @@ fn limits_hold_in_both_directions() {
     too_large(ObjectMeta { block_crcs: BlockCrcs::Inline(vec![0; MAX_ENCODED / 4]), ..sample() }, "record");
 
     // The largest of everything still fits with a sidecar.
+    let most = Generation { clock: u64::MAX, node: u64::MAX };
+    let namespace = Ns { uuid: "u".repeat(MAX_NAMESPACE), name: "n".repeat(MAX_NAMESPACE) };
     let largest = ObjectMeta {
+        kind: ObjectKind::Part { upload: most, number: u32::MAX },
+        bucket: Bck { namespace, ..Bck::new(Provider::Oci, &"b".repeat(MAX_BUCKET_NAME)) },
+        bucket_id: u64::MAX,
+        size: u64::MAX,
+        version: u64::MAX,
+        generation: most,
+        atime_ns: i64::MIN,
+        mtime_ns: i64::MAX,
         name: "n".repeat(MAX_NAME),
-        cksum_value: "c".repeat(MAX_CKSUM),
+        cksum_value: "-".repeat(MAX_CKSUM),
         custom: vec![("k".into(), "v".repeat(MAX_CUSTOM - 5))],
-        block_crcs: BlockCrcs::Sidecar { id: u64::MAX, count: u32::MAX, crc_of_table: 0 },
+        block_crcs: BlockCrcs::Sidecar { count: u32::MAX, crc_of_table: 0 },
         ..sample()
     };
     assert_eq!(ObjectMeta::decode(&encoded(&largest)), Ok(largest));
@@ -135,28 +205,57 @@ fn fits_inline_is_exact() {
     assert!(!meta.fits_inline(0, 50) && !meta.fits_inline(1000, usize::MAX));
 }
 
+fn generation() -> impl Strategy<Value = Generation> {
+    any::<(u64, u64)>().prop_map(|(clock, node)| Generation { clock, node })
+}
+
+fn kind() -> impl Strategy<Value = ObjectKind> {
+    prop_oneof![
+        3 => Just(ObjectKind::Whole),
+        1 => Just(ObjectKind::DeleteMarker),
+        1 => (generation(), 1..=u32::MAX).prop_map(|(upload, number)| ObjectKind::Part { upload, number }),
+        1 => (generation(), 1..=u32::MAX).prop_map(|(upload, parts)| ObjectKind::Composite { upload, parts }),
+        1 => (1..=u8::MAX).prop_map(|number| ObjectKind::Copy { number }),
+        1 => (1..=u8::MAX, any::<u8>(), any::<u8>()).prop_map(|(data, parity, index)| {
+            let slices = u16::from(data) + u16::from(parity);
+            ObjectKind::Slice { index: (u16::from(index) % slices) as u8, data, parity }
+        }),
+    ]
+}
+
+fn bucket() -> impl Strategy<Value = Bck> {
+    (prop::sample::select(Provider::ALL.to_vec()), "[a-zA-Z0-9_-]{1,64}", "(@[a-z0-9]{1,32}#[a-z.]{0,32})?")
+        .prop_map(|(provider, name, ns)| Bck { name, provider, namespace: Ns::parse(&ns) })
+}
+
 fn meta() -> impl Strategy<Value = ObjectMeta> {
-    let crcs =
-        prop_oneof![
-            prop::collection::vec(any::<u32>(), 0..100).prop_map(BlockCrcs::Inline),
-            (any::<u64>(), any::<u32>(), any::<u32>())
-                .prop_map(|(id, count, crc_of_table)| BlockCrcs::Sidecar { id, count, crc_of_table }),
-        ];
-    let numbers = (any::<[u64; 4]>(), any::<[i64; 2]>(), 0u8..7);
-    let texts = ("\\PC{0,60}", "[0-9a-f]{0,128}", prop::collection::vec(("\\PC{1,20}", "\\PC{0,40}"), 0..6));
-    (numbers, texts, crcs).prop_map(|((u, i, kind), (name, cksum_value, custom), block_crcs)| ObjectMeta {
-        size: u[0],
-        version: u[1],
-        generation: u[2],
-        bucket_id: u[3],
-        atime_ns: i[0],
-        mtime_ns: i[1],
-        cksum_type: CksumType::from_code(kind).unwrap(),
-        cksum_value,
-        custom,
-        name,
-        block_crcs,
-    })
+    let crcs = prop_oneof![
+        prop::collection::vec(any::<u32>(), 0..100).prop_map(BlockCrcs::Inline),
+        any::<(u32, u32)>().prop_map(|(count, crc_of_table)| BlockCrcs::Sidecar { count, crc_of_table }),
+    ];
+    let numbers = (any::<[u64; 3]>(), generation(), any::<[i64; 2]>(), 0u8..7);
+    let texts = (
+        "\\PC{0,60}",
+        "[0-9a-f]{0,128}|[0-9A-F]{8}|\\PC{0,9}",
+        prop::collection::vec(("\\PC{1,20}", "\\PC{0,40}"), 0..6),
+    );
+    (kind(), bucket(), numbers, texts, crcs).prop_map(
+        |(kind, bucket, (u, generation, i, cksum), (name, cksum_value, custom), block_crcs)| ObjectMeta {
+            kind,
+            bucket,
+            size: u[0],
+            version: u[1],
+            generation,
+            bucket_id: u[2],
+            atime_ns: i[0],
+            mtime_ns: i[1],
+            cksum_type: CksumType::from_code(cksum).unwrap(),
+            cksum_value,
+            custom,
+            name,
+            block_crcs,
+        },
+    )
 }
 
 proptest! {
@@ -186,8 +285,8 @@ proptest! {
     /// Valid frames around arbitrary fields: the bounds of the fields, not the CRC, must protect.
     #[test]
     fn sealed_garbage_never_panics(body in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut bytes = b"SLM1\x01".to_vec();
-        bytes.extend_from_slice(&((HEAD + body.len() + CRC) as u32).to_le_bytes());
+        let mut bytes = b"SLM2".to_vec();
+        bytes.extend_from_slice(&((HEAD + body.len() + CRC) as u16).to_le_bytes());
         bytes.extend_from_slice(&body);
         bytes.extend_from_slice(&[0; CRC]);
         let bytes = resealed(bytes);

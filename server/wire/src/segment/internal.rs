@@ -1,7 +1,7 @@
 //! The records that are no object: metadata of plain files, deletions, padding.
 //!
 //! As TAR sees them, each is the directory [`LOG_DIR`] with a comment before it: readers take directories and comments
-//! in any number and order, at an archive's end too. The comment is `straightline 3 <word> <text>`: bytes in base64, the
+//! in any number and order, at an archive's end too. The comment is `straightline 4 <word> <text>`: bytes in base64, the
 //! last four the CRC-32C of all before. One or two blocks of padding, too few for a comment, are the directory alone.
 
 use super::object::COMMENT;
@@ -9,12 +9,12 @@ use super::ustar::{self, Kind};
 use super::{BLOCK_BYTES, Deletion, MAX_INTERNAL, fill_block, pax, whole_or_nothing};
 use crate::cksum::crc32c;
 use crate::lom::reader::Reader;
-use crate::lom::{LomError, MAX_NAME, ObjectMeta};
-use crate::text;
+use crate::lom::{LomError, MAX_NAME, ObjectMeta, Slot, put_generation, put_text};
+use crate::{text, varint};
 
-pub(super) const FILE: &str = "straightline 3 file ";
-pub(super) const DELETIONS: &str = "straightline 3 deletions ";
-pub(super) const FILLER: &str = "straightline 3 padding ";
+pub(super) const FILE: &str = "straightline 4 file ";
+pub(super) const DELETIONS: &str = "straightline 4 deletions ";
+pub(super) const FILLER: &str = "straightline 4 padding ";
 /// No bucket has this name.
 const LOG_DIR: &[u8] = b"%log/";
 const CRC: usize = 4;
@@ -107,16 +107,12 @@ fn directory() -> [u8; BLOCK_BYTES] {
     ustar::header(Kind::Directory, 0, 0, [b"", LOG_DIR])
 }
 
-/// Bucket and generation (u64 each), and the name with its length (u16) before it.
+/// The bucket's number, generation, slot and name.
 fn put_deletion(out: &mut Vec<u8>, deletion: &Deletion) -> Result<(), LomError> {
-    let name = deletion.name.as_bytes();
-    let too_large = LomError::TooLarge("name");
-    let name_len = u16::try_from(name.len()).ok().filter(|_| name.len() <= MAX_NAME).ok_or(too_large)?;
-    out.extend_from_slice(&deletion.bucket_id.to_le_bytes());
-    out.extend_from_slice(&deletion.generation.to_le_bytes());
-    out.extend_from_slice(&name_len.to_le_bytes());
-    out.extend_from_slice(name);
-    Ok(())
+    varint::put(deletion.bucket_id, out);
+    put_generation(out, deletion.generation);
+    deletion.slot.put(out);
+    put_text(out, &deletion.name, MAX_NAME, "name")
 }
 
 /// Undoes [`file_record`] from the payload's text on.
@@ -130,9 +126,10 @@ pub(super) fn read_deletions(text: &[u8]) -> Result<Vec<Deletion>, LomError> {
     let mut reader = Reader::new(&payload);
     let mut deletions = Vec::new();
     while !reader.rest().is_empty() {
-        let [bucket_id, generation] = [reader.u64()?, reader.u64()?];
+        let (bucket_id, generation) = (reader.number()?, reader.generation()?);
+        let slot = Slot::read(&mut reader)?;
         let name = reader.text(MAX_NAME, "name")?;
-        deletions.push(Deletion { bucket_id, name, generation });
+        deletions.push(Deletion { bucket_id, generation, slot, name });
     }
     if deletions.is_empty() { Err(LomError::Malformed("deletions")) } else { Ok(deletions) }
 }

@@ -1,5 +1,6 @@
 //! The name of an object as a member of the archive: `<bucket>/<object>` where a file system and a TAR program can
-//! take it as it is, else `<bucket>/%ob/<escaped>`.
+//! take it as it is, else `<bucket>/%ob/<escaped>`. The bucket is [`Bck::path`](crate::api::bck::Bck::path): its name, for those of
+//! this cluster.
 //!
 //! Escaped, `%` and control characters are written as `%` and two hexadecimal digits, and so is all of a part `.` or
 //! `..`; an empty part is `%2F`. Directories carry a trailing `%`, so that `a` and `a/b` can both be extracted, and a part
@@ -9,7 +10,6 @@
 use std::borrow::Cow;
 
 use crate::cksum::{CksumType, Hasher};
-use crate::lom::LomError;
 
 const ESCAPED: &str = "%ob/";
 const ESCAPED_DIR: &str = "%ob";
@@ -22,7 +22,6 @@ const PART_BYTES_MAX: usize = 255;
 const PIECE_BYTES_MAX: usize = 240;
 /// Half of what a system call takes: the directory that an archive is extracted into comes before it.
 const PATH_BYTES_MAX: usize = 2048;
-const BUCKET_BYTES_MAX: usize = 64;
 
 /// The spelling of a member's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,15 +36,6 @@ pub enum Spelling {
 #[must_use]
 pub fn member_name(bucket: &str, object: &str, spelling: Spelling) -> String {
     [bucket, "/", &below_bucket(object, spelling)].concat()
-}
-
-/// A bucket's name is one part that needs no escape.
-pub(super) fn check_bucket(bucket: &str) -> Result<(), LomError> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let sound = (1..=BUCKET_BYTES_MAX).contains(&bucket.len())
-        && bucket.bytes().all(allowed)
-        && !matches!(bucket, "." | "..");
-    if sound { Ok(()) } else { Err(LomError::Malformed("bucket name")) }
 }
 
 /// What follows the bucket and a slash.
@@ -167,16 +157,6 @@ mod tests {
             assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
         }
         assert_ne!(readable(&"/".repeat(1024)), readable(&"/".repeat(1023)));
-    }
-
-    #[test]
-    fn buckets_are_one_plain_part() {
-        for good in ["b", ".sys-inventory", "A-1_.x", &"b".repeat(64)] {
-            assert_eq!(check_bucket(good), Ok(()));
-        }
-        for bad in ["", ".", "..", "a/b", "a b", "ü", "%ob", "a\n", &"b".repeat(65)] {
-            assert!(check_bucket(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::member::{Spelling, below_bucket, check_bucket, short_name};
+use super::member::{Spelling, below_bucket, short_name};
 use super::ustar::{self, Kind};
 use super::{BLOCK_BYTES, MAX_DATA, fill_block, pax, to_block, whole_or_nothing};
 use crate::cksum::crc32c;
-use crate::lom::{LomError, ObjectMeta};
+use crate::lom::{LomError, ObjectMeta, check_bucket};
 use crate::text;
 
 pub(super) const PATH: &str = "path";
@@ -14,33 +14,26 @@ pub(super) const PATH: &str = "path";
 pub(super) const ATTRIBUTE: &str = "SCHILY.xattr.user.straightline";
 pub(super) const COMMENT: &str = "comment";
 /// Begins an object's comment; the CRC follows.
-pub(super) const OBJECT: &str = "straightline 3 object ";
+pub(super) const OBJECT: &str = "straightline 4 object ";
 const CRC: usize = 4;
 
 /// Appends everything before an object's data; the data and [`object_padding`] zeros are to follow.
 ///
 /// # Errors
-/// [`LomError::TooLarge`] from the metadata or for more than [`MAX_DATA`] bytes of data, and
-/// [`LomError::Malformed`] for a bucket's name that is none; then `out` is as before.
-pub fn object_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta) -> Result<(), LomError> {
+/// Those of the metadata, and [`LomError::TooLarge`] for more than [`MAX_DATA`] bytes of data; then `out` is as before.
+pub fn object_head(out: &mut Vec<u8>, meta: &ObjectMeta) -> Result<(), LomError> {
     if meta.size > MAX_DATA {
         return Err(LomError::TooLarge("data"));
     }
-    archive_head(out, bucket, meta, Spelling::Readable)
+    archive_head(out, meta, Spelling::Readable)
 }
 
 /// The same for a TAR archive that is no segment: the data may be of any size.
 ///
 /// # Errors
-/// [`LomError::TooLarge`] from the metadata and [`LomError::Malformed`] for a bucket's name that is none; then `out`
-/// is as before.
-pub fn archive_head(
-    out: &mut Vec<u8>,
-    bucket: &str,
-    meta: &ObjectMeta,
-    spelling: Spelling,
-) -> Result<(), LomError> {
-    whole_or_nothing(out, |out| put_head(out, bucket, meta, spelling))
+/// Those of the metadata; then `out` is as before.
+pub fn archive_head(out: &mut Vec<u8>, meta: &ObjectMeta, spelling: Spelling) -> Result<(), LomError> {
+    whole_or_nothing(out, |out| put_head(out, meta, spelling))
 }
 
 /// Zero bytes behind `size` bytes of data.
@@ -50,8 +43,9 @@ pub fn object_padding(size: u64) -> usize {
     to_block(size as usize)
 }
 
-fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, spelling: Spelling) -> Result<(), LomError> {
-    check_bucket(bucket)?;
+fn put_head(out: &mut Vec<u8>, meta: &ObjectMeta, spelling: Spelling) -> Result<(), LomError> {
+    check_bucket(&meta.bucket)?;
+    let bucket = meta.bucket.path();
     let name = below_bucket(&meta.name, spelling);
     // TAR programs disagree about times before 1970. The exact one lies in the attribute.
     let mtime_ns = u64::try_from(meta.mtime_ns).unwrap_or(0);
@@ -61,7 +55,7 @@ fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, spelling: Spelli
     // The extended header's place: its size is not known yet.
     out.extend_from_slice(&[0; BLOCK_BYTES]);
     let facts = out.len();
-    let path = put_path(out, bucket, &name);
+    let path = put_path(out, &bucket, &name);
     put_mtime(out, mtime_ns);
     let fits_segment = meta.size <= MAX_DATA;
     if !fits_segment {
@@ -77,7 +71,7 @@ fn put_head(out: &mut Vec<u8>, bucket: &str, meta: &ObjectMeta, spelling: Spelli
         place.copy_from_slice(&extended);
     }
     fill_block(out, start);
-    let file = file_header(out.get(path).unwrap_or_default(), bucket, meta, mtime_s)?;
+    let file = file_header(out.get(path).unwrap_or_default(), &bucket, meta, mtime_s)?;
     out.extend_from_slice(&file);
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::tests::{deletion, framed, internal_record, parse_all, sample};
 use super::*;
+use crate::api::bck::{Bck, Ns, Provider};
 use crate::lom::MAX_NAME;
 use proptest::prelude::*;
 
@@ -9,43 +10,59 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof!["\\PC{0,60}", "[a%./\n\u{85}é]{0,100}", "[a-z]{90,110}/[a-z]{0,300}", "(é|/b){400,500}"]
 }
 
+fn generation() -> impl Strategy<Value = Generation> {
+    any::<(u64, u64)>().prop_map(|(clock, node)| Generation { clock, node })
+}
+
+fn bucket() -> impl Strategy<Value = Bck> {
+    let provider = prop::sample::select(Provider::ALL.to_vec());
+    (provider, "[a-zA-Z0-9_-]{1,64}", "(@[a-z0-9]{1,32}#[a-z.]{0,32})?")
+        .prop_map(|(provider, name, ns)| Bck { name, provider, namespace: Ns::parse(&ns) })
+}
+
+fn slot() -> impl Strategy<Value = Slot> {
+    prop_oneof![
+        Just(Slot::Current),
+        generation().prop_map(Slot::Older),
+        (generation(), any::<u32>()).prop_map(|(upload, number)| Slot::Part { upload, number }),
+    ]
+}
+
 fn meta() -> impl Strategy<Value = ObjectMeta> {
-    let crcs =
-        prop_oneof![
-            prop::collection::vec(any::<u32>(), 0..40).prop_map(BlockCrcs::Inline),
-            (any::<u64>(), any::<u32>(), any::<u32>())
-                .prop_map(|(id, count, crc_of_table)| BlockCrcs::Sidecar { id, count, crc_of_table }),
-        ];
+    let crcs = prop_oneof![
+        prop::collection::vec(any::<u32>(), 0..40).prop_map(BlockCrcs::Inline),
+        any::<(u32, u32)>().prop_map(|(count, crc_of_table)| BlockCrcs::Sidecar { count, crc_of_table }),
+    ];
     let custom = prop::collection::vec(("\\PC{1,20}", "\\PC{0,40}"), 0..6);
-    let numbers = (0..=MAX_DATA, any::<[u64; 3]>(), any::<[i64; 2]>());
-    (numbers, name(), custom, crcs).prop_map(|((size, u, i), name, custom, block_crcs)| ObjectMeta {
-        size,
-        version: u[0],
-        generation: u[1],
-        bucket_id: u[2],
-        atime_ns: i[0],
-        mtime_ns: i[1],
-        custom,
-        name,
-        block_crcs,
-        ..sample(b"")
-    })
+    let numbers = (0..=MAX_DATA, any::<[u64; 2]>(), generation(), any::<[i64; 2]>());
+    (bucket(), numbers, name(), custom, crcs).prop_map(
+        |(bucket, (size, u, generation, i), name, custom, block_crcs)| ObjectMeta {
+            bucket,
+            size,
+            version: u[0],
+            generation,
+            bucket_id: u[1],
+            atime_ns: i[0],
+            mtime_ns: i[1],
+            custom,
+            name,
+            block_crcs,
+            ..sample(b"")
+        },
+    )
 }
 
 fn deletions() -> impl Strategy<Value = Vec<Deletion>> {
-    let one = (any::<[u64; 2]>(), name()).prop_map(|([bucket_id, generation], name)| Deletion {
-        bucket_id,
-        name,
-        generation,
-    });
+    let one = (any::<u64>(), generation(), slot(), name())
+        .prop_map(|(bucket_id, generation, slot, name)| Deletion { bucket_id, generation, slot, name });
     prop::collection::vec(one, 0..100)
 }
 
 proptest! {
     #[test]
-    fn objects_read_back(bucket in "[a-zA-Z0-9_-]{1,64}", meta in meta()) {
+    fn objects_read_back(meta in meta()) {
         let mut head = Vec::new();
-        object_head(&mut head, &bucket, &meta).unwrap();
+        object_head(&mut head, &meta).unwrap();
         let head_len = head.len();
         prop_assert!(head_len <= MAX_OBJECT_HEAD && head_len.is_multiple_of(BLOCK_BYTES));
         let Parsed { record, len } = parse(&head).unwrap();
@@ -88,7 +105,10 @@ proptest! {
 
     #[test]
     fn one_more_deletion_takes_so_much_at_most(lens in prop::collection::vec(prop_oneof![Just(MAX_NAME), 1..=MAX_NAME], 1..40)) {
-        let deletions: Vec<Deletion> = lens.iter().map(|&len| deletion(&"n".repeat(len))).collect();
+        let most = Generation { clock: u64::MAX, node: u64::MAX };
+        let slot = Slot::Part { upload: most, number: u32::MAX };
+        let longest = |len| Deletion { bucket_id: u64::MAX, generation: most, slot, name: "n".repeat(len) };
+        let deletions: Vec<Deletion> = lens.iter().map(|&len| longest(len)).collect();
         let len_of = |count: usize| {
             let mut out = Vec::new();
             delete_records(&mut out, &deletions[..count]).unwrap();
@@ -102,7 +122,7 @@ proptest! {
     #[test]
     fn damage_is_noticed(meta in meta(), at: prop::sample::Index, bytes: [u8; 3]) {
         let mut head = Vec::new();
-        object_head(&mut head, "bucket", &meta).unwrap();
+        object_head(&mut head, &meta).unwrap();
         let at = at.index(head.len() - bytes.len());
         let mut damaged = head.clone();
         damaged[at..at + bytes.len()].copy_from_slice(&bytes);
@@ -122,7 +142,7 @@ proptest! {
         is_file: bool,
         facts in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..600),
-            "[0-9]{1,3} (path|mtime|comment|SCHILY.xattr.user.straightline)=(straightline 3 (file|deletions|padding|object) )?[0-9a-zA-Z/+]{0,60}\n"
+            "[0-9]{1,3} (path|mtime|comment|SCHILY.xattr.user.straightline)=(straightline 4 (file|deletions|padding|object) )?[0-9a-zA-Z/+]{0,60}\n"
                 .prop_map(String::into_bytes),
         ],
     ) {

@@ -44,19 +44,17 @@ fn parse_extended(bytes: &[u8], facts_len: u64) -> Result<Parsed, ParseError> {
 
 /// Extended header, facts, and the file's header.
 fn parse_object(head: &[u8], facts: &[u8]) -> Result<Parsed, ParseError> {
-    let (path, facts) = fact(facts, PATH)?;
+    let (_, facts) = fact(facts, PATH)?;
     let (_, facts) = fact(facts, "mtime")?;
     let (attribute, facts) = fact(facts, ATTRIBUTE)?;
     let (comment, _) = fact(facts, COMMENT)?;
-    let bucket = path.split(|byte| *byte == b'/').next().and_then(|bucket| std::str::from_utf8(bucket).ok());
-    let bucket = bucket.ok_or(ParseError::Damaged("path"))?;
     // The CRC behind it is compared with the rest.
     if !comment.starts_with(OBJECT.as_bytes()) {
         return Err(ParseError::Damaged("comment"));
     }
     let attribute = text::decode(attribute).ok_or(ParseError::Damaged("text"))?;
     let meta = ObjectMeta::decode(&attribute).map_err(damaged)?;
-    must_equal(head, |out| object_head(out, bucket, &meta))?;
+    must_equal(head, |out| object_head(out, &meta))?;
     // The encoder has bounded the size.
     let data = usize::try_from(meta.size).map_err(|_| ParseError::Damaged("size"))?;
     let len = head.len() + data + object_padding(meta.size);
@@ -109,6 +107,7 @@ fn must_equal(
 
 fn damaged(error: LomError) -> ParseError {
     ParseError::Damaged(match error {
+        LomError::Unknown(field, code) => return ParseError::Unknown(field, code),
         LomError::BadMagic => "magic of metadata",
         LomError::Version(_) => "version of metadata",
         LomError::Truncated => "length of metadata",

@@ -1,14 +1,17 @@
 //! The exact bytes, limits, damage.
 
 use super::*;
+use crate::api::bck::{Bck, Ns, Provider};
 use crate::cksum::CksumType;
-use crate::lom::{MAX_CKSUM, MAX_ENCODED, MAX_NAME};
+use crate::lom::{MAX_CKSUM, MAX_ENCODED, MAX_NAME, ObjectKind};
 
 pub(super) fn sample(data: &[u8]) -> ObjectMeta {
     ObjectMeta {
+        kind: ObjectKind::Whole,
+        bucket: Bck::ais("train"),
         size: data.len() as u64,
         version: 2,
-        generation: 7,
+        generation: Generation { clock: 7, node: 70 },
         atime_ns: -1,
         mtime_ns: 1_767_225_600_000_000_001,
         cksum_type: CksumType::Xxhash2,
@@ -20,16 +23,21 @@ pub(super) fn sample(data: &[u8]) -> ObjectMeta {
     }
 }
 
-fn object(bucket: &str, meta: &ObjectMeta, data: &[u8]) -> Vec<u8> {
+fn object(meta: &ObjectMeta, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    object_head(&mut out, bucket, meta).unwrap();
+    object_head(&mut out, meta).unwrap();
     out.extend_from_slice(data);
     out.resize(out.len() + object_padding(meta.size), 0);
     out
 }
 
 pub(super) fn deletion(name: &str) -> Deletion {
-    Deletion { bucket_id: 3, name: name.into(), generation: 8 }
+    Deletion {
+        bucket_id: 3,
+        generation: Generation { clock: 8, node: 0x0201 },
+        slot: Slot::Current,
+        name: name.into(),
+    }
 }
 
 fn encoded(meta: &ObjectMeta) -> Vec<u8> {
@@ -80,13 +88,13 @@ fn every_byte_counts(head: &[u8]) {
 #[test]
 fn the_format_does_not_change() {
     let meta = ObjectMeta { custom: vec![], ..sample(b"hello") };
-    let record = object("train", &meta, b"hello");
+    let record = object(&meta, b"hello");
     assert_eq!(record.len(), 2048);
     let lom = text_of(&encoded(&meta));
     let mut facts = b"25 path=train/dir/\xc3\xbc.tar\n30 mtime=1767225600.000000001\n".to_vec();
     facts.extend_from_slice(format!("{} SCHILY.xattr.user.straightline=", lom.len() + 36).as_bytes());
     facts.extend_from_slice(lom.as_bytes());
-    facts.extend_from_slice(b"\n40 comment=straightline 3 object ");
+    facts.extend_from_slice(b"\n40 comment=straightline 4 object ");
     facts.extend_from_slice(format!("{}\n", text_of(&crc32c(&facts).to_le_bytes())).as_bytes());
     assert_eq!(&record[512..512 + facts.len()], facts);
     assert!(record[512 + facts.len()..1024].iter().all(|byte| *byte == 0));
@@ -118,10 +126,8 @@ fn the_other_records_do_not_change() {
     let mut out = Vec::new();
     delete_records(&mut out, &[deletion("n")]).unwrap();
     let mut payload = Vec::new();
-    payload.extend_from_slice(&3u64.to_le_bytes());
-    payload.extend_from_slice(&8u64.to_le_bytes());
-    payload.extend_from_slice(b"\x01\0n");
-    let facts = comment(&format!("straightline 3 deletions {}", text_with_crc(&payload)));
+    payload.extend_from_slice(b"\x03\x08\x01\x02\0\0\0\0\0\0\0\x01n");
+    let facts = comment(&format!("straightline 4 deletions {}", text_with_crc(&payload)));
     assert_eq!(out, internal_record(&facts));
     assert_eq!((&out[..10], out[156]), (&b"PaxHeader\0"[..], b'x'));
     let directory = out[1024..].to_vec();
@@ -133,7 +139,7 @@ fn the_other_records_do_not_change() {
     out.clear();
     let meta = sample(b"x");
     file_record(&mut out, &meta).unwrap();
-    let facts = comment(&format!("straightline 3 file {}", text_with_crc(&encoded(&meta))));
+    let facts = comment(&format!("straightline 4 file {}", text_with_crc(&encoded(&meta))));
     assert_eq!(out, internal_record(&facts));
 
     out.clear();
@@ -141,7 +147,7 @@ fn the_other_records_do_not_change() {
     assert_eq!(out, directory.repeat(2));
     out.clear();
     padding(&mut out, 1536);
-    let facts = comment(&format!("straightline 3 padding {}", ".".repeat(512 - 23 - 13)));
+    let facts = comment(&format!("straightline 4 padding {}", ".".repeat(512 - 23 - 13)));
     assert_eq!((facts.len(), &out), (512, &internal_record(&facts)));
 }
 
@@ -152,8 +158,16 @@ fn rare_records_and_the_usual_object_have_their_sizes() {
         put(&mut out);
         out.len()
     };
-    let usual = ObjectMeta { custom: vec![], name: "n".repeat(100), ..sample(&[7; 4096]) };
-    assert_eq!(len(&|out| object_head(out, &"b".repeat(30), &usual).unwrap()), 1536);
+    let usual = ObjectMeta {
+        custom: vec![],
+        name: "n".repeat(100),
+        bucket: Bck::ais(&"b".repeat(30)),
+        ..sample(&[7; 4096])
+    };
+    let now = Generation { clock: 1_800_000_000_000_000_000, node: u64::MAX };
+    let usual =
+        ObjectMeta { generation: now, mtime_ns: now.clock as i64, atime_ns: now.clock as i64, ..usual };
+    assert_eq!(len(&|out| object_head(out, &usual).unwrap()), 1536);
     assert_eq!(len(&|out| file_record(out, &usual).unwrap()), 1536);
     assert_eq!(len(&|out| delete_records(out, &[deletion(&usual.name)]).unwrap()), 1536);
 }
@@ -163,10 +177,10 @@ fn a_sequence_reads_back() {
     let data = vec![7; 70_000];
     let (small, large) = (sample(b""), sample(&data));
     let deletions = vec![deletion("a"), deletion("ü/b")];
-    let mut segment = object("b", &small, b"");
+    let mut segment = object(&small, b"");
     let head_len = segment.len();
     file_record(&mut segment, &large).unwrap();
-    segment.extend(object("b2", &large, &data));
+    segment.extend(object(&large, &data));
     delete_records(&mut segment, &deletions).unwrap();
     [512, 1024, 8192].into_iter().for_each(|len| padding(&mut segment, len));
     let want = [
@@ -190,7 +204,7 @@ fn no_byte_of_a_head_is_believed_when_it_is_wrong() {
     for name in ["dir/ü.tar", "../x\n", &"n".repeat(300)] {
         let mut head = Vec::new();
         let meta = ObjectMeta { name: name.into(), ..sample(b"data") };
-        object_head(&mut head, "bucket", &meta).unwrap();
+        object_head(&mut head, &meta).unwrap();
         every_byte_counts(&head);
     }
     let mut record = Vec::new();
@@ -209,8 +223,8 @@ fn no_byte_of_a_head_is_believed_when_it_is_wrong() {
 /// What the facts say a second time must be what the metadata says, whatever their CRC.
 #[test]
 fn facts_that_contradict_the_metadata_are_refused() {
-    let meta = ObjectMeta { custom: vec![], ..sample(b"") };
-    let record = object("b", &meta, b"");
+    let meta = ObjectMeta { custom: vec![], bucket: Bck::ais("b"), ..sample(b"") };
+    let record = object(&meta, b"");
     for (from, to) in [
         (&b"path=b/dir"[..], &b"path=b/dix"[..]),
         (b"path=b/dir", b"path=b//ir"),
@@ -220,7 +234,7 @@ fn facts_that_contradict_the_metadata_are_refused() {
         let mut other = record.clone();
         let at = record.windows(from.len()).position(|bytes| bytes == from).unwrap();
         other[at..at + to.len()].copy_from_slice(to);
-        let comment = other.windows(22).position(|bytes| bytes == b"straightline 3 object ").unwrap();
+        let comment = other.windows(22).position(|bytes| bytes == b"straightline 4 object ").unwrap();
         let text = comment + 22;
         let crc = text_of(&crc32c(&other[512..text]).to_le_bytes());
         other[text..text + 6].copy_from_slice(crc.as_bytes());
@@ -253,21 +267,34 @@ fn comment(text: &str) -> Vec<u8> {
 #[test]
 fn records_of_another_format_are_refused() {
     let refused = Err(ParseError::Damaged("comment"));
-    let payload = [&3u64.to_le_bytes()[..], &8u64.to_le_bytes(), b"\x01\0n"].concat();
+    let payload = b"\x03\x08\x01\x02\0\0\0\0\0\0\0\x01n".to_vec();
     for (word, payload) in [("deletions", payload), ("file", encoded(&sample(b"")))] {
         let text = text_with_crc(&payload);
-        for format in ["", "1 ", "2 ", "4 "] {
+        for format in ["", "1 ", "3 ", "5 "] {
             let facts = comment(&format!("straightline {format}{word} {text}"));
             assert_eq!(parse(&internal_record(&facts)), refused);
         }
-        assert!(parse(&internal_record(&comment(&format!("straightline 3 {word} {text}")))).is_ok());
+        assert!(parse(&internal_record(&comment(&format!("straightline 4 {word} {text}")))).is_ok());
     }
-    let record = object("b", &sample(b""), b"");
+    let record = object(&sample(b""), b"");
     let begin = record.windows(11).position(|bytes| bytes == b"40 comment=").unwrap();
     let mut facts = record[BLOCK_BYTES..begin].to_vec();
     let crc = crc32c(&[&facts, &b"46 comment=straightline replaces nothing "[..]].concat());
     facts.extend(comment(&format!("straightline replaces nothing {}", text_of(&crc.to_le_bytes()))));
     assert_eq!(parse(&framed(&facts, &record[record.len() - BLOCK_BYTES..])), refused);
+}
+
+/// Nobody may take what a later version wrote for damage, which a start cuts off.
+#[test]
+fn records_of_a_later_version_are_refused_by_name() {
+    let mut record = encoded(&sample(b""));
+    record[6] = 9;
+    let covered = record.len() - 4;
+    let crc = crc32fast::hash(&record[..covered]);
+    record[covered..].copy_from_slice(&crc.to_le_bytes());
+    let text = text_with_crc(&record);
+    let refused = parse(&internal_record(&comment(&format!("straightline 4 file {text}"))));
+    assert_eq!(refused, Err(ParseError::Unknown("kind", 9)));
 }
 
 /// The second format's records of deletions, and the header that git begins an archive with.
@@ -282,7 +309,7 @@ fn global_headers_are_refused() {
 
 #[test]
 fn records_of_others_are_refused() {
-    let head = object("b", &sample(b""), b"");
+    let head = object(&sample(b""), b"");
     let file_alone = &head[head.len() - BLOCK_BYTES..];
     assert_eq!(parse(file_alone), Err(ParseError::Damaged("header type")));
     assert_eq!(parse(&[1; 512]), Err(ParseError::Damaged("header checksum")));
@@ -291,10 +318,10 @@ fn records_of_others_are_refused() {
     let other = |facts: &[u8]| parse(&internal_record(facts));
     assert_eq!(other(b"20 comment=some git\n"), Err(ParseError::Damaged("comment")));
     assert_eq!(other(b"14 path=a/b/c\n"), Err(ParseError::Damaged("fact")));
-    assert_eq!(other(b"32 comment=straightline 3 file \n"), Err(ParseError::Damaged("length of metadata")));
-    assert_eq!(other(b"33 comment=straightline 3 file 0\n"), Err(ParseError::Damaged("text")));
+    assert_eq!(other(b"32 comment=straightline 4 file \n"), Err(ParseError::Damaged("length of metadata")));
+    assert_eq!(other(b"33 comment=straightline 4 file 0\n"), Err(ParseError::Damaged("text")));
     // No deletions, with the CRC of nothing.
-    let facts = comment(&format!("straightline 3 deletions {}", text_of(&[0; 4])));
+    let facts = comment(&format!("straightline 4 deletions {}", text_of(&[0; 4])));
     assert_eq!(other(&facts), Err(ParseError::Damaged("deletions")));
     // A comment of ours before a file, and an object's facts before a directory.
     let mut record = Vec::new();
@@ -315,14 +342,14 @@ fn records_of_others_are_refused() {
 
 #[test]
 fn limits_hold_in_both_directions() {
-    let refused = |bucket: &str, meta: ObjectMeta, error| {
+    let refused = |meta: ObjectMeta, error| {
         let mut out = b"before".to_vec();
-        assert_eq!(object_head(&mut out, bucket, &meta), Err(error));
+        assert_eq!(object_head(&mut out, &meta), Err(error));
         assert_eq!(out, b"before");
     };
-    refused("a/b", sample(b""), LomError::Malformed("bucket name"));
-    refused("b", ObjectMeta { size: MAX_DATA + 1, ..sample(b"") }, LomError::TooLarge("data"));
-    refused("b", ObjectMeta { name: "n".repeat(MAX_NAME + 1), ..sample(b"") }, LomError::TooLarge("name"));
+    refused(ObjectMeta { bucket: Bck::ais("a/b"), ..sample(b"") }, LomError::Malformed("bucket name"));
+    refused(ObjectMeta { size: MAX_DATA + 1, ..sample(b"") }, LomError::TooLarge("data"));
+    refused(ObjectMeta { name: "n".repeat(MAX_NAME + 1), ..sample(b"") }, LomError::TooLarge("name"));
     let mut out = b"before".to_vec();
     let meta = ObjectMeta { name: "n".repeat(MAX_NAME + 1), ..sample(b"") };
     assert_eq!(file_record(&mut out, &meta), Err(LomError::TooLarge("name")));
@@ -336,20 +363,25 @@ fn limits_hold_in_both_directions() {
 fn the_largest_head_is_within_its_bound() {
     let mut meta = ObjectMeta {
         size: MAX_DATA,
-        cksum_value: "c".repeat(MAX_CKSUM),
+        bucket: Bck {
+            namespace: Ns { uuid: "u".repeat(32), name: "n".repeat(32) },
+            ..Bck::new(Provider::Azure, &"b".repeat(64))
+        },
+        cksum_value: "-".repeat(MAX_CKSUM),
         mtime_ns: i64::MAX,
         name: "\n".repeat(MAX_NAME),
         ..sample(b"")
     };
-    let crcs = (MAX_ENCODED - meta.encoded_len().unwrap()) / 4;
+    // One byte more is needed for the number of checksums.
+    let crcs = (MAX_ENCODED - 1 - meta.encoded_len().unwrap()) / 4;
     meta.block_crcs = BlockCrcs::Inline(vec![0; crcs]);
-    assert!(meta.encoded_len().unwrap() > MAX_ENCODED - 4);
+    assert!(meta.encoded_len().unwrap() > MAX_ENCODED - 5);
     for name in
         ["\n".repeat(MAX_NAME), "/".repeat(MAX_NAME), "n".repeat(MAX_NAME), "\u{85}".repeat(MAX_NAME / 2)]
     {
         let mut head = Vec::new();
         let meta = ObjectMeta { name, ..meta.clone() };
-        object_head(&mut head, &"b".repeat(64), &meta).unwrap();
+        object_head(&mut head, &meta).unwrap();
         assert!(head.len() <= MAX_OBJECT_HEAD, "{}", head.len());
         let parsed = parse(&head).unwrap();
         assert!(u32::try_from(parsed.len).is_ok());
@@ -387,6 +419,6 @@ fn data_is_verified() {
     }
     assert!(!verify_data(&meta, &data[..149_999]));
     assert!(!verify_data(&ObjectMeta { block_crcs: BlockCrcs::Inline(vec![]), ..meta.clone() }, &data));
-    let sidecar = BlockCrcs::Sidecar { id: 1, count: 3, crc_of_table: 0 };
+    let sidecar = BlockCrcs::Sidecar { count: 3, crc_of_table: 0 };
     assert!(!verify_data(&ObjectMeta { block_crcs: sidecar, ..meta }, &data));
 }
