@@ -1,20 +1,19 @@
 //! Random histories of one core's store against a model, with ends of all kinds in between.
 
-use super::Expect;
 use super::engine::{Caching, Store, StoreConfig};
 use super::entry::{BucketRef, Key};
 use super::formatting::FormatRequest;
+use super::history_changes::{Change, Dice, Made, Model};
 use super::history_damage::{damage_a_run, damage_of_indexes, patiently};
 use super::mountpath::Mountpath;
 use super::scan::{ScanLine, ScanQuery};
 use super::source::{Arrival, ByteSource, Fill};
 use super::start::StoreSetup;
-use super::writer::NewObject;
 use crate::error::Result;
 use futures_util::future::{join_all, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::ops::Range;
 use std::path::Path;
@@ -24,34 +23,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use uring::{Buf, Driver, DriverConfig, PoolConfig};
 use wire::api::bck::Bck;
-use wire::api::bprops::Durability;
-use wire::cksum::CksumType;
 
 const LANES: u16 = 3;
 const BUCKETS: u64 = 2;
 const DEADLINE: Duration = Duration::from_secs(600);
-
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
-
-/// What a name stands for in the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Thing {
-    bytes: Vec<u8>,
-    custom: Vec<(String, String)>,
-    version: u64,
-}
-
-type Model = BTreeMap<(u64, String), Thing>;
 
 pub(super) struct Bytes(pub(super) Vec<u8>, pub(super) usize);
 
@@ -106,6 +81,7 @@ struct World {
     /// The same, as a rebuild sees them.
     published: Rc<RefCell<Vec<Arc<BucketRef>>>>,
     next_bucket: u64,
+    made: Made,
     /// A run was damaged, and perhaps nobody has met that yet.
     damages_indexes: bool,
 }
@@ -123,7 +99,8 @@ impl World {
         let buckets: Vec<_> = (1..=BUCKETS).map(bucket).collect();
         let published = Rc::new(RefCell::new(buckets.clone()));
         let (dice, model, next_bucket) = (Dice(seed | 1), Model::new(), BUCKETS + 1);
-        Self { dir, dice, model, buckets, published, next_bucket, damages_indexes: false }
+        let made = Made::default();
+        Self { dir, dice, model, buckets, published, next_bucket, made, damages_indexes: false }
     }
 
     fn setup(&self, driver: &Driver) -> StoreSetup {
@@ -224,14 +201,19 @@ impl World {
 
     /// A few changes side by side, of different names, then a look at some of them.
     async fn round(&mut self, store: &Rc<Store>) -> u64 {
-        let mut changes = BTreeMap::new();
+        let mut changes: Vec<Change> = Vec::new();
+        let mut names: BTreeSet<(u64, String)> = BTreeSet::new();
         for _ in 0..1 + self.dice.roll(8) {
-            let change = self.change();
-            changes.insert((change.bucket.id, change.name.clone()), change);
+            let bucket = Arc::clone(&self.buckets[self.dice.roll(BUCKETS) as usize]);
+            let change = Change::new(&mut self.dice, bucket);
+            if change.names().iter().all(|name| !names.contains(name)) {
+                names.extend(change.names());
+                changes.push(change);
+            }
         }
         if self.dice.roll(200) == 0 {
             self.replace_bucket(store).await;
-            changes.retain(|(id, _), _| self.buckets.iter().any(|bucket| bucket.id == *id));
+            changes.retain(|change| self.buckets.iter().any(|bucket| bucket.id == change.bucket.id));
         }
         if self.dice.roll(600) == 0 {
             let lane = self.dice.roll(u64::from(LANES));
@@ -240,39 +222,19 @@ impl World {
             self.damages_indexes = true;
         }
         let count = changes.len() as u64;
-        join_all(changes.values().map(|change| change.make(store, &self.model))).await;
-        for (name, change) in changes {
+        join_all(changes.iter().map(|change| change.make(store, &self.model))).await;
+        for change in changes {
+            let names = change.names();
+            self.made.count(&change, &self.model);
             change.note(&mut self.model);
-            self.check(store, &name).await;
+            for name in &names {
+                self.check(store, name).await;
+            }
         }
         if self.dice.roll(50) == 0 {
             self.check_page(store).await;
         }
         count
-    }
-
-    fn change(&mut self) -> Change {
-        let bucket = Arc::clone(&self.buckets[self.dice.roll(BUCKETS) as usize]);
-        let name = format!("{}/{:03}", ["a", "a/b", "c"][self.dice.roll(3) as usize], self.dice.roll(150));
-        let what = match self.dice.roll(20) {
-            0..=11 => {
-                let size = match self.dice.roll(40) {
-                    0 => 128 << 10,
-                    1 => 131_071,
-                    2 => 200_000 + self.dice.roll(900_000),
-                    3 => 0,
-                    4..=6 => 4096 << self.dice.roll(5),
-                    7..=11 => self.dice.roll(100_000),
-                    _ => self.dice.roll(5000),
-                };
-                let seed = self.dice.roll(u64::MAX);
-                What::Put((0..size).map(|at| (seed.wrapping_mul(at | 1) >> 32) as u8).collect())
-            }
-            12..=15 => What::Delete,
-            _ => What::SetCustom(format!("v{}", self.dice.roll(1000))),
-        };
-        let durability = if self.dice.roll(50) == 0 { Durability::Group } else { Durability::None };
-        Change { bucket, name, what, durability }
     }
 
     /// Destroys a bucket and makes another one.
@@ -394,78 +356,10 @@ pub(super) fn bucket(id: u64) -> Arc<BucketRef> {
     Arc::new(BucketRef::new(id, Bck::ais(&format!("b{id}"))))
 }
 
-fn key(bucket: &Arc<BucketRef>, name: &str) -> Key {
+pub(super) fn key(bucket: &Arc<BucketRef>, name: &str) -> Key {
     let digest = bucket.digest(name);
     let lane = placement::lane_of(digest, LANES).get();
     Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: 0, lane }
-}
-
-enum What {
-    Put(Vec<u8>),
-    Delete,
-    SetCustom(String),
-}
-
-struct Change {
-    bucket: Arc<BucketRef>,
-    name: String,
-    what: What,
-    durability: Durability,
-}
-
-impl Change {
-    async fn make(&self, store: &Rc<Store>, model: &Model) {
-        let key = key(&self.bucket, &self.name);
-        let there = model.contains_key(&(self.bucket.id, self.name.clone()));
-        match &self.what {
-            What::Put(bytes) => patiently(store, async || self.put(store, &key, bytes).await).await.unwrap(),
-            What::Delete => {
-                let removed =
-                    patiently(store, async || store.remove(&key, &Expect::Anything, self.durability).await)
-                        .await;
-                assert_eq!(removed.unwrap(), there, "{key:?}");
-            }
-            What::SetCustom(value) => {
-                let custom = || vec![("key".to_owned(), value.clone())];
-                let set = async || {
-                    store.set_custom(&key, &Expect::Anything, &|_| Ok(custom()), self.durability).await
-                };
-                assert_eq!(patiently(store, set).await.is_ok(), there, "{key:?}");
-            }
-        }
-    }
-
-    async fn put(&self, store: &Rc<Store>, key: &Key, bytes: &[u8]) -> Result<()> {
-        let known = !bytes.len().is_multiple_of(3);
-        let new = NewObject {
-            size_hint: known.then_some(bytes.len() as u64),
-            cksum_type: CksumType::Xxhash2,
-            expected: None,
-            custom: Vec::new(),
-            expect: Expect::Anything,
-            durability: self.durability,
-            segment_bytes_max: 128 << 10,
-        };
-        let mut writer = store.writer(key, new).await?;
-        writer.feed(&mut Bytes(bytes.to_vec(), 0)).await?;
-        writer.commit().await.map(drop)
-    }
-
-    fn note(self, model: &mut Model) {
-        let name = (self.bucket.id, self.name);
-        match self.what {
-            What::Put(bytes) => {
-                let version = model.get(&name).map_or(1, |old| old.version + 1);
-                model.insert(name, Thing { bytes, custom: Vec::new(), version });
-            }
-            What::Delete => drop(model.remove(&name)),
-            What::SetCustom(value) => {
-                if let Some(thing) = model.get_mut(&name) {
-                    thing.custom = vec![("key".to_owned(), value)];
-                }
-            }
-        }
-    }
 }
 
 #[test]
@@ -484,5 +378,6 @@ fn a_store_is_its_model_through_every_end() {
     // Else the test has looked at less than it says.
     assert!(all.replayed > 10_000 && all.rebuilt > 5 && all.reclaimed > 100, "{all:?}");
     assert!(all.remade > 3, "{all:?}");
-    eprintln!("{all:?}");
+    world.made.require();
+    eprintln!("{all:?} {:?}", world.made);
 }

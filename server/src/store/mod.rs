@@ -55,6 +55,8 @@ mod value;
 mod writer;
 
 #[cfg(test)]
+mod history_changes;
+#[cfg(test)]
 mod history_damage;
 #[cfg(test)]
 mod history_tests;
