@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::message_budget::{FREE_BYTES, Held, MessageBudget};
-use crate::store::{Piece, Reader};
+use crate::store::Piece;
+use crate::store::Reader;
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::http1::HeadWriter;

@@ -3,7 +3,8 @@
 use crate::error::{Error, Kind, Result};
 use crate::jobs::CheckState;
 use crate::shard::Shard;
-use crate::store::{CheckCounts, CheckPlan, Finding, Observer, Share, leftovers, sidecars_there};
+use crate::store::Share;
+use crate::store::{CheckCounts, CheckPlan, Finding, Observer, leftovers, sidecars_there};
 use std::rc::Rc;
 use std::sync::Arc;
 use wire::api::bck::Bck;

@@ -4,7 +4,8 @@ use super::context::Shard;
 use super::stream::Stream;
 use crate::error::Result;
 use crate::reply::{Payload, Reply};
-use crate::store::{OWN_BYTES, Piece, QUANTUM_BYTES, Reader};
+use crate::store::Piece;
+use crate::store::{OWN_BYTES, QUANTUM_BYTES, Reader};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 

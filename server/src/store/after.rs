@@ -3,11 +3,12 @@
 //! All of a round is done by one helper, in order, at one hand-over ([`Deed`]); what belongs to the core waits for the
 //! outcome ([`Pending`]).
 
-use super::mountpath::{Mountpath, WORK_DIR};
-use super::undo::Unsettled;
-use super::{META_XATTR, names, open, sidecar};
+use super::mountpath::Mountpath;
+use super::{META_XATTR, meta, names, sidecar};
 use crate::error::Result;
 use crate::fault;
+use crate::store::layout::WORK_DIR;
+use crate::store::unsettled::Unsettled;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -214,7 +215,7 @@ impl Finish {
             let cut = sys::truncate(self.file.as_fd(), size_bytes);
             cut.map_err(|e| mountpath.failed("truncate", &e))?;
         }
-        open::write_meta(mountpath, &self.file, &self.value)
+        meta::write_meta(mountpath, &self.file, &self.value)
     }
 }
 

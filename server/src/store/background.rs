@@ -5,8 +5,9 @@
 
 use super::commit::Committer;
 use super::engine::Store;
-use super::lane::{Lane, Share, Upkeep};
+use super::lane::{Lane, Upkeep};
 use crate::error::{Error, Kind, Result};
+use crate::store::lane::Share;
 use futures_util::future::{Either, join_all, select};
 use std::future::Future;
 use std::pin::pin;

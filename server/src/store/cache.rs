@@ -8,12 +8,15 @@
 use super::CHUNK_BYTES;
 use super::doorkeeper::Doorkeeper;
 use super::entry::Entry;
-use super::reader::Piece;
+use crate::store::piece::Piece;
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use uring::{Buf, LEAF_BYTES, Pool};
 use wire::lom::Generation;
+
+/// Entries by index key.
+pub(crate) type EntryCache = RefCell<Cache<Box<[u8]>, Rc<Entry>>>;
 
 /// The generation of an object, and which of its pieces; small objects are one.
 type PieceKey = (Generation, u64);

@@ -9,11 +9,14 @@ use super::entry::{BucketRef, Entry, Key};
 use super::expect::Expect;
 use super::lane::{DELETION_BYTES_MAX, Lane};
 use super::lock::NameGuard;
-use super::open::{self, PreparedMeta};
+use super::meta;
 use super::place::{Extent, Place};
-use super::undo::{Kept, Undo, Unsettled};
+use super::undo::{Kept, Undo};
 use crate::error::{Error, Result};
 use crate::fault;
+use crate::store::meta::PreparedMeta;
+use crate::store::place::extent_of;
+use crate::store::unsettled::Unsettled;
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
@@ -236,7 +239,7 @@ impl Held<'_> {
         self.lane.settled(&old).await?;
         let path = self.key.path();
         let disk = self.store.disk(old.mountpath)?;
-        let prepared = disk.change(move |mountpath| open::prepare_meta(mountpath, &path, custom)).await?;
+        let prepared = disk.change(move |mountpath| meta::prepare_meta(mountpath, &path, custom)).await?;
         let PreparedMeta { file, meta, value, moved_out } = prepared;
         let file = DirectFile::from(file);
         let has_sidecar = old.sidecar().is_some() || moved_out;
@@ -276,7 +279,7 @@ impl Held<'_> {
         self.check_current()?;
         let start = self.lane.log.append([&head, data], padding)?;
         fault::point("object-appended");
-        Ok(super::lane::extent_of(start.segment, start.offset, head.len(), &meta))
+        Ok(extent_of(start.segment, start.offset, head.len(), &meta))
     }
 
     /// Appends the record of a file. Its checksums are with the file; the record only says that it changes.

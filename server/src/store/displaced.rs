@@ -4,33 +4,18 @@
 //! until the flush. When that fails, or a crash comes first, the next start finds it there and looks which of the two
 //! counts: the one whose generation the log and the index name, if its bytes are right.
 
-use super::entry::{BucketRef, Entry, Key};
-use super::index_key::index_key;
-use super::lane::{Buckets, Lane};
-use super::mountpath::{Mountpath, WORK_DIR};
-use super::open::read_meta;
-use super::{BLOCK_BYTES, names, sidecar};
-use crate::error::{Error, Result};
-use std::cmp::Reverse;
+use super::layout::{TRASH_DIR, WORK_DIR};
+use super::meta::read_meta;
+use super::mountpath::Mountpath;
+use super::sidecar;
+use crate::store::mountpath::Displaced;
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::path::PathBuf;
 use uring::{OpenMode, Opened, sys};
-use wire::cksum::crc32c;
-use wire::lom::{BlockCrcs, Generation, ObjectMeta};
+use wire::lom::{BlockCrcs, Generation};
 
-/// Blocks of a file that are read to tell whether its bytes are right: 256 MiB at most, spread over it. More would hold up a start.
-const BLOCKS_LOOKED_AT: usize = 4096;
-
-/// A complete file that does not have its object's name.
-#[derive(Debug)]
-pub(crate) struct Displaced {
-    /// Beneath the mountpath.
-    path: String,
-    pub(crate) meta: ObjectMeta,
-}
+type Remove = fn(PathBuf) -> io::Result<()>;
 
 impl Displaced {
     /// The file at a path, if it has all that an object's file has.
@@ -62,105 +47,45 @@ impl Displaced {
 
     /// Removes it alone: the object of its name is the same file under its own name, as a crash between the two ends of a
     /// rename may leave it where nothing orders them.
-    fn remove_twin(&self, mountpath: &Mountpath) {
+    pub(super) fn remove_twin(&self, mountpath: &Mountpath) {
         if let Err(e) = sys::unlink_beneath(mountpath.dir(), &self.path) {
             tracing::error!(path = self.path, error = %e, "left over and not removed");
         }
     }
 }
 
-/// Decides about the displaced files of a lane whose index is up to date with its log. Returns how many were removed.
-///
-/// # Errors
-/// An error of the disk.
-pub(crate) async fn settle(lane: &Rc<Lane>, mut files: Vec<Displaced>, buckets: &Buckets) -> Result<usize> {
-    // Of several versions of one name the latest that is right counts.
-    files.sort_by_key(|file| Reverse(file.meta.generation));
-    let (mut removed, mut has_restored) = (0, false);
-    for file in files {
-        lane.ledger.borrow_mut().note_generation(file.meta.generation);
-        let Some(bucket) = buckets.get(&file.meta.bucket_id) else { continue };
-        if counts(lane, &file, bucket).await? {
-            restore(lane, &file, bucket).await?;
-            has_restored = true;
-        } else {
-            let path = key_of(lane, &file, bucket).path();
-            let in_place = Displaced::at(&lane.mountpath, path);
-            match in_place.is_some_and(|in_place| in_place.meta.generation == file.meta.generation) {
-                true => file.remove_twin(&lane.mountpath),
-                false => file.remove(&lane.mountpath),
-            }
-            removed += 1;
-        }
-    }
-    if has_restored {
-        // The log goes on saying what it says; the index is the one that knows better.
-        lane.first_checkpoint().await?;
-    }
-    Ok(removed)
-}
-
-/// True if a displaced file is what its name stands for.
-async fn counts(lane: &Rc<Lane>, file: &Displaced, bucket: &Arc<BucketRef>) -> Result<bool> {
-    let key = index_key(file.meta.bucket_id, &file.meta.name);
-    let known = lane.lookup(&key).await?.filter(|known| known.place.is_file());
-    let Some(known) = known else { return Ok(false) };
-    let path = key_of(lane, file, bucket).path();
-    let in_place = Displaced::at(&lane.mountpath, path).filter(|f| f.meta.generation == known.generation);
-    Ok(match in_place {
-        _ if known.generation < file.meta.generation => false,
-        Some(in_place) => known.generation > file.meta.generation && !is_whole(&lane.mountpath, &in_place),
-        None => true,
-    } && is_whole(&lane.mountpath, file))
-}
-
-/// Gives a displaced file its name again, and has the index say so.
-async fn restore(lane: &Rc<Lane>, file: &Displaced, bucket: &Arc<BucketRef>) -> Result<()> {
-    let path = key_of(lane, file, bucket).path();
-    let fail = |e: io::Error| lane.mountpath.failed("give a file its name again", &e);
-    sys::make_dirs_beneath(lane.mountpath.dir(), names::parent(&path)).map_err(fail)?;
-    sys::rename_beneath(lane.mountpath.dir(), &file.path, &path).map_err(fail)?;
-    let key = index_key(file.meta.bucket_id, &file.meta.name);
-    let old = lane.lookup(&key).await?;
-    let entry = Entry::of_file(&file.meta, lane.mountpath_index)?;
-    lane.publish(file.meta.bucket_id, &key, &entry, old.as_ref());
-    tracing::warn!(
-        bucket = bucket.name,
-        object = file.meta.name,
-        version = file.meta.version,
-        "a version that was put aside is the object again: the one that came after it is not whole"
-    );
-    Ok(())
-}
-
-fn key_of(lane: &Lane, file: &Displaced, bucket: &Arc<BucketRef>) -> Key {
-    let name = file.meta.name.clone();
-    Key { bucket: Arc::clone(bucket), name, mountpath: lane.mountpath_index, lane: lane.number }
-}
-
-/// True if the bytes of a file are those that were written. One that cannot be read is not whole.
-fn is_whole(mountpath: &Mountpath, file: &Displaced) -> bool {
-    let look = || -> Result<()> {
-        let crcs = sidecar::load(mountpath, file.meta.generation, file.meta.block_crcs.clone())?;
-        let disk = |e: io::Error| Error::disk("read a file", &e);
-        let opened = fs::File::open(mountpath.path.join(&file.path)).map_err(disk)?;
-        let size_bytes = opened.metadata().map_err(disk)?.len();
-        let blocks = file.meta.size.div_ceil(BLOCK_BYTES as u64);
-        if size_bytes != file.meta.size || crcs.len() as u64 != blocks {
-            return Err(Error::corrupt("its size is not the one that was written"));
-        }
-        let mut block = vec![0; BLOCK_BYTES];
-        for (at, crc) in crcs.iter().enumerate().step_by(crcs.len().div_ceil(BLOCKS_LOOKED_AT).max(1)) {
-            let offset = (at * BLOCK_BYTES) as u64;
-            let len = (size_bytes - offset).min(BLOCK_BYTES as u64) as usize;
-            let bytes = block.get_mut(..len).unwrap_or_default();
-            opened.read_exact_at(bytes, offset).map_err(disk)?;
-            if crc32c(bytes) != *crc {
-                return Err(Error::corrupt(format!("block {at} does not match its checksum")));
+impl Mountpath {
+    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many. What cannot be
+    /// removed takes room and does no harm, so it keeps no node from starting. Files that are complete are left to
+    /// [`Self::take_displaced`].
+    ///
+    /// # Errors
+    /// When it cannot be told what there is.
+    pub(crate) fn sweep(&self) -> io::Result<usize> {
+        let mut removed = 0;
+        for (dir, remove) in
+            [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all as Remove)]
+        {
+            let dir = self.path.join(dir);
+            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
+            for entry in fs::read_dir(&dir).map_err(named)? {
+                let entry = entry.map_err(named)?;
+                let path = entry.path();
+                let is_work = dir.ends_with(WORK_DIR);
+                let name = entry.file_name().into_string().ok().filter(|_| is_work);
+                let displaced = name.and_then(|name| Displaced::at(self, format!("{WORK_DIR}/{name}")));
+                if let Some(displaced) = displaced {
+                    self.displaced().push(displaced);
+                    continue;
+                }
+                match remove(path.clone()) {
+                    Ok(()) => removed += 1,
+                    Err(e) => {
+                        tracing::error!(path = %path.display(), error = %e, "left over and not removed")
+                    }
+                }
             }
         }
-        Ok(())
-    };
-    let outcome = look();
-    outcome.inspect_err(|why| tracing::warn!(path = file.path, %why, "a file is not whole")).is_ok()
+        Ok(removed)
+    }
 }

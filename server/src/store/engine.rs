@@ -11,13 +11,13 @@ use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::open::{OpenFiles, OpenObject, Opening};
 use super::place::{Extent, Place};
-use super::reader::{Piece, Reader};
+use super::reader::Reader;
 use super::room::{Files, Room};
 use super::slow::{Loan, SlowMemory};
-use super::writer::{NewObject, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::store::cache::EntryCache;
+use crate::store::piece::Piece;
 use lsm::IndexCache;
-use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -88,9 +88,6 @@ pub(crate) struct BucketIds {
     /// Buckets made since then have this number or a larger one.
     pub(crate) first_new: u64,
 }
-
-/// Entries by index key.
-pub(crate) type EntryCache = RefCell<Cache<Box<[u8]>, Rc<Entry>>>;
 
 /// One core's objects.
 pub(crate) struct Store {
@@ -178,7 +175,7 @@ impl Store {
         caching: Caching,
     ) -> Result<Reader> {
         self.lane(key)?.settled(entry).await?;
-        let object = match OpenObject::open(self, key, entry).await {
+        let object = match self.open_object(key, entry).await {
             Ok(object) => object,
             Err(e) => {
                 // What has been overwritten since it was looked up is not damaged.
@@ -190,6 +187,19 @@ impl Store {
         };
         let cache = (caching == Caching::Use).then(|| Rc::clone(&self.cache));
         Ok(Reader::new(self.driver.clone(), object, wanted).through(cache))
+    }
+
+    /// Opens the file of an entry, or takes it from the files that are open.
+    async fn open_object(&self, key: &Key, entry: &Entry) -> Result<Rc<OpenObject>> {
+        if let Some(open) = self.open_files.borrow_mut().get(&entry.generation) {
+            return Ok(Rc::clone(open));
+        }
+        let _opening = self.opening.begin();
+        let open = Rc::new(OpenObject::load(self.disk(entry.mountpath)?, key, entry.generation).await?);
+        if !self.opening.is_gone(entry.generation) {
+            self.open_files.borrow_mut().insert(entry.generation, Rc::clone(&open));
+        }
+        Ok(open)
     }
 
     /// An object in a segment, whole.
@@ -254,11 +264,6 @@ impl Store {
     pub(crate) fn has_plenty(&self) -> bool {
         let pool = self.driver.pool().stats();
         pool.waiting == 0 && pool.used_bytes < pool.limit_bytes / 2
-    }
-
-    /// Starts writing an object.
-    pub(crate) async fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
-        Writer::create(Rc::clone(self), key.clone(), new).await
     }
 
     pub(crate) fn stats(&self) -> StoreStats {

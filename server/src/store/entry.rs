@@ -1,10 +1,10 @@
 //! An object as the index knows it.
 
 use super::index_key::index_key;
-use super::lane::segment_path;
 use super::names;
 use super::place::Place;
 use crate::error::{Error, Result};
+use crate::store::layout::segment_path;
 use std::cell::Cell;
 use std::sync::Arc;
 use wire::api::bck::{Bck, Ns, Provider};

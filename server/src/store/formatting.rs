@@ -3,23 +3,15 @@
 //! They are made once, in an order that a crash may cut anywhere: an identity that is there has all its directories,
 //! so one that is missing later has been lost.
 
-use super::lane::lane_dir;
-use super::mountpath::{BEGUN_DIR, LANES_DIR, PRIVATE_DIR, SIDECAR_DIR};
+use crate::store::layout::{BEGUN_DIR, LANES_DIR, PRIVATE_DIR, SIDECAR_DIR, lane_dir};
+use crate::store::layout::{IDENTITY, provider_dirs};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use wire::api::bck::Provider;
 
-pub(super) const IDENTITY: &str = ".straightline/mountpath.json";
 /// 1 to 3 had other metadata and other records in segments.
 pub(super) const FORMAT: u32 = 4;
-
-/// A directory for each provider, with one for each of its buckets, perhaps beneath that of its namespace: the objects that
-/// are plain files.
-pub(super) fn provider_dirs() -> impl Iterator<Item = String> {
-    Provider::ALL.into_iter().map(|provider| format!("@{}", provider.as_str()))
-}
 
 /// Paths beneath the mountpath of all buckets' directories, and of what else lies among them.
 pub(super) fn bucket_dirs(mountpath: &Path) -> io::Result<Vec<String>> {

@@ -3,8 +3,8 @@
 use super::engine::Store;
 use super::entry::{BucketRef, Entry, Key};
 use super::lane::{BatchBuffers, Buckets, Lane, UpkeepLimits, replay_in_memory};
+use super::meta;
 use super::mountpath::Mountpath;
-use super::open;
 use super::start::StoreSetup;
 use crate::error::{Error, Kind, Result};
 use lsm::IndexCache;
@@ -93,7 +93,7 @@ impl Store {
         let look = move |mountpath: &Arc<Mountpath>| {
             let file = Opened::open(mountpath.dir(), &path, OpenMode::Read);
             let file = file.map_err(|e| Error::disk("open", &e))?;
-            let meta = open::read_meta(&mountpath.path, &file)?
+            let meta = meta::read_meta(&mountpath.path, &file)?
                 .ok_or_else(|| Error::corrupt("it has lost its metadata"))?;
             let size_bytes = file.size_bytes().map_err(|e| Error::disk("look at a file", &e))?;
             Ok((meta, size_bytes))

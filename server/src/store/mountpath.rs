@@ -1,16 +1,16 @@
 //! A directory that holds objects, and the file that says whose it is.
 
-use super::displaced::Displaced;
 use super::entry::BucketRef;
 use super::formatting::{
-    FormatRequest, IDENTITY, Identity, is_there, parse_identity, provider_dirs, read_or_format, refuse_held,
-    require_dirs, require_lanes,
+    FormatRequest, Identity, is_there, parse_identity, read_or_format, refuse_held, require_dirs,
+    require_lanes,
 };
 use super::ground::{Ground, Reach};
-use super::lane::lane_dir;
 use super::names;
 use super::probe::{Abilities, probe};
 use crate::error::{Error, Kind};
+use crate::store::layout::{BEGUN_DIR, LANES_DIR, PRIVATE_DIR, SIDECAR_DIR, TRASH_DIR, WORK_DIR};
+use crate::store::layout::{IDENTITY, lane_dir, provider_dirs};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -19,20 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use uring::{Helpers, sys};
-
-/// Everything of ours that is not an object lies beneath this.
-pub(crate) const PRIVATE_DIR: &str = ".straightline";
-/// Files being written; swept at the start.
-pub(crate) const WORK_DIR: &str = ".straightline/work";
-/// A directory for each lane: its segments and its index.
-pub(crate) const LANES_DIR: &str = ".straightline/lanes";
-/// An empty file for each lane that has ever had a segment: one that has nothing any more has lost it.
-pub(crate) const BEGUN_DIR: &str = ".straightline/begun";
-/// Block checksums of objects too large for an attribute.
-pub(crate) const SIDECAR_DIR: &str = ".straightline/crc";
-/// Buckets on their way out; swept at the start.
-pub(crate) const TRASH_DIR: &str = ".straightline/trash";
-type Remove = fn(PathBuf) -> io::Result<()>;
+use wire::lom::ObjectMeta;
 
 /// Helper threads of a mountpath beside one for each CPU that looks, and two that change: a round and the upkeep of every
 /// core may flush at a time, and short calls must still find one.
@@ -316,7 +303,7 @@ impl Mountpath {
         self.displaced().extract_if(.., |file| is_wanted(file)).collect()
     }
 
-    fn displaced(&self) -> MutexGuard<'_, Vec<Displaced>> {
+    pub(super) fn displaced(&self) -> MutexGuard<'_, Vec<Displaced>> {
         // Nothing can be left half-changed in here.
         self.displaced.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -344,40 +331,14 @@ impl Mountpath {
             Err(e) => Err(e),
         }
     }
+}
 
-    /// Removes what a crash may have left: files being written, buckets being destroyed. Returns how many. What cannot be
-    /// removed takes room and does no harm, so it keeps no node from starting. Files that are complete are left to
-    /// [`Self::take_displaced`].
-    ///
-    /// # Errors
-    /// When it cannot be told what there is.
-    pub(crate) fn sweep(&self) -> io::Result<usize> {
-        let mut removed = 0;
-        for (dir, remove) in
-            [(WORK_DIR, fs::remove_file as Remove), (TRASH_DIR, fs::remove_dir_all as Remove)]
-        {
-            let dir = self.path.join(dir);
-            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", dir.display()));
-            for entry in fs::read_dir(&dir).map_err(named)? {
-                let entry = entry.map_err(named)?;
-                let path = entry.path();
-                let is_work = dir.ends_with(WORK_DIR);
-                let name = entry.file_name().into_string().ok().filter(|_| is_work);
-                let displaced = name.and_then(|name| Displaced::at(self, format!("{WORK_DIR}/{name}")));
-                if let Some(displaced) = displaced {
-                    self.displaced().push(displaced);
-                    continue;
-                }
-                match remove(path.clone()) {
-                    Ok(()) => removed += 1,
-                    Err(e) => {
-                        tracing::error!(path = %path.display(), error = %e, "left over and not removed")
-                    }
-                }
-            }
-        }
-        Ok(removed)
-    }
+/// A complete file that does not have its object's name.
+#[derive(Debug)]
+pub(crate) struct Displaced {
+    /// Beneath the mountpath.
+    pub(crate) path: String,
+    pub(crate) meta: ObjectMeta,
 }
 
 /// Makes the directories that are missing, of a mountpath that has no identity yet, and keeps other processes out.

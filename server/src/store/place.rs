@@ -2,6 +2,7 @@
 
 use super::BLOCK_BYTES;
 use wire::cksum::crc32c;
+use wire::lom::{BlockCrcs, ObjectMeta};
 use wire::segment;
 
 /// A plain file under the object's path, or a part of a lane's segment.
@@ -46,4 +47,13 @@ impl Place {
     pub(crate) fn is_file(&self) -> bool {
         matches!(self, Self::File { .. })
     }
+}
+
+/// Where the data of an object's record are.
+pub(crate) fn extent_of(segment: u64, offset: u64, head_len: usize, meta: &ObjectMeta) -> Extent {
+    let mut crcs = [0; 2];
+    if let BlockCrcs::Inline(found) = &meta.block_crcs {
+        crcs.iter_mut().zip(found).for_each(|(crc, found)| *crc = *found);
+    }
+    Extent { segment, offset: offset + head_len as u64, head_bytes: head_len as u32, crcs }
 }

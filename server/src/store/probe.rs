@@ -3,7 +3,7 @@
 //! So it is the start that says what is missing, and not the first request that needs it.
 
 use super::META_XATTR;
-use super::mountpath::WORK_DIR;
+use crate::store::layout::WORK_DIR;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use uring::{LEAF_BYTES, OpenMode, Opened, sys};

@@ -4,13 +4,14 @@ use super::cache::ReadCache;
 use super::open::OpenObject;
 use super::{BLOCK_BYTES, CHUNK_BYTES};
 use crate::error::{Error, Result};
+use crate::store::piece::Piece;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
-use uring::{Buf, Chunk, Driver, LEAF_BYTES};
+use uring::{Buf, Driver, LEAF_BYTES};
 
 /// Reads in flight for one request while the piece before is sent. More would only push each other out of the caches:
 /// two cost a quarter more CPU for each byte, and with 16 requests no more throughput.
@@ -23,20 +24,6 @@ enum Pending {
     Read(Box<dyn Future<Output = ReadResult> + Unpin>),
     /// It was in memory, verified.
     There(Piece),
-}
-
-/// A verified part of an object: these bytes of this buffer are wanted.
-#[derive(Debug)]
-pub(crate) struct Piece {
-    pub(crate) chunk: Chunk,
-    pub(crate) range: Range<usize>,
-}
-
-impl Piece {
-    /// The same bytes once more.
-    pub(super) fn share(&self) -> Self {
-        Self { chunk: Rc::clone(&self.chunk), range: self.range.clone() }
-    }
 }
 
 /// A read in progress.

@@ -2,8 +2,9 @@
 
 use super::engine::Store;
 use super::entry::BucketRef;
-use super::lane::{Buckets, Lane, Pace, Rebuild, Share};
+use super::lane::{Buckets, Lane, Pace, Rebuild};
 use crate::error::{Error, Kind, Result};
+use crate::store::lane::Share;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;

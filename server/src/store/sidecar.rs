@@ -7,9 +7,9 @@
 //! A file is written and flushed before the object's metadata names it, so an object that can be seen has its checksums.
 //! A sidecar that no object names is left over from a crash; it does no harm, and `aisnode store check` reports it.
 
-use super::mountpath::{Mountpath, SIDECAR_DIR};
-use super::open::encode_meta;
+use super::mountpath::Mountpath;
 use crate::error::{Error, Result};
+use crate::store::layout::SIDECAR_DIR;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -41,6 +41,14 @@ pub(crate) fn encode(mountpath: &Mountpath, meta: &mut ObjectMeta, slot: u8) -> 
     let written = file.write_all(&value).and_then(|()| file.sync_all());
     written.and_then(|()| mountpath.flush_dir(SIDECAR_DIR)).map_err(fail)?;
     Ok((apart.encode(), moved_out))
+}
+
+/// The value of the attribute that holds metadata.
+pub(crate) fn encode_meta(meta: &ObjectMeta) -> Result<Vec<u8>> {
+    let mut value = Vec::new();
+    // What cannot be encoded is too large: names and custom metadata have been checked to be well-formed.
+    meta.encode(&mut value).map_err(|e| Error::bad(format!("metadata: {e}")))?;
+    Ok(value)
 }
 
 /// Metadata that did not fit into the attribute; `None` when the file is not the one that the attribute means.

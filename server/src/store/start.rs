@@ -3,7 +3,6 @@
 use super::cache::ReadCache;
 use super::commit::Committer;
 use super::disk::Disk;
-use super::displaced::{self, Displaced};
 use super::doorkeeper::Doorkeeper;
 use super::engine::{BucketIds, Store, StoreConfig, StoreStats};
 use super::entry::BucketRef;
@@ -15,8 +14,10 @@ use super::lock::NameLocks;
 use super::mountpath::Mountpath;
 use super::open::{Opening, open_files};
 use super::room::Room;
+use super::settle;
 use super::slow::SlowMemory;
 use crate::error::{Error, Kind, Result};
+use crate::store::mountpath::Displaced;
 use futures_util::future::try_join_all;
 use lsm::IndexCache;
 use placement::{LaneId, lane_owner};
@@ -255,7 +256,7 @@ impl StoreSetup {
                 }
                 None => false,
             };
-            swept += displaced::settle(lane, mountpath.take_displaced(is_of_lane), buckets).await?;
+            swept += settle::settle(lane, mountpath.take_displaced(is_of_lane), buckets).await?;
         }
         let of_nobody = mountpath.take_displaced(|file| !buckets.contains_key(&file.meta.bucket_id));
         of_nobody.iter().for_each(|file| file.remove(mountpath));

@@ -5,12 +5,9 @@
 //! under way in their order and takes them back from the latest to the earliest, so nothing has to be looked up.
 
 use super::cache::ReadCache;
-use super::engine::EntryCache;
 use super::entry::Entry;
-use super::lane::Lane;
-use futures_channel::oneshot;
+use crate::store::cache::EntryCache;
 use std::rc::Rc;
-use wire::lom::Generation;
 
 /// What must be known of a change to take it back.
 pub(crate) struct Undo {
@@ -43,33 +40,5 @@ impl Undo {
         } else {
             kept.pieces.forget(new);
         }
-    }
-}
-
-/// Those who wait to read a file that does not have its name yet, told whether it got it.
-pub(crate) type Readers = Vec<oneshot::Sender<bool>>;
-
-/// A file that does not have its name yet. Whoever waits to read it is woken when this goes, whatever happens.
-pub(crate) struct Unsettled {
-    lane: Rc<Lane>,
-    generation: Generation,
-    named: bool,
-}
-
-impl Unsettled {
-    pub(crate) fn new(lane: &Rc<Lane>, generation: Generation) -> Self {
-        lane.unsettle(generation);
-        Self { lane: Rc::clone(lane), generation, named: false }
-    }
-
-    /// The file has its name.
-    pub(crate) fn settle(mut self) {
-        self.named = true;
-    }
-}
-
-impl Drop for Unsettled {
-    fn drop(&mut self) {
-        self.lane.unsettle_done(self.generation, self.named);
     }
 }

@@ -13,15 +13,16 @@ use super::change::WorkFile;
 use super::engine::Store;
 use super::entry::{Entry, Key};
 use super::expect::Expect;
-use super::mountpath::{Mountpath, WORK_DIR};
+use super::mountpath::Mountpath;
 use super::place::Place;
 use super::room::Files;
 use super::slow::Loan;
 use super::source::{Arrival, ByteSource, Fill};
 use super::sums::BlockSums;
-use super::{CHUNK_BYTES, open, sidecar};
+use super::{CHUNK_BYTES, sidecar};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
+use crate::store::layout::WORK_DIR;
 use std::cell::Cell;
 use std::future::Future;
 use std::io;
@@ -80,6 +81,13 @@ pub(crate) struct Writer {
     /// Present when the client's checksum is of another type than the bucket's.
     client_hasher: Option<Hasher>,
     pending: Option<(PendingWrite, usize)>,
+}
+
+impl Store {
+    /// Starts writing an object.
+    pub(crate) async fn writer(self: &Rc<Self>, key: &Key, new: NewObject) -> Result<Writer> {
+        Writer::create(Rc::clone(self), key.clone(), new).await
+    }
 }
 
 impl Writer {
@@ -145,7 +153,7 @@ impl Writer {
             let encode = move |mountpath: &Arc<Mountpath>| sidecar::encode(mountpath, &mut meta, 0);
             self.store.disk(self.key.mountpath)?.change(encode).await?.0
         } else {
-            open::encode_meta(&meta)?
+            sidecar::encode_meta(&meta)?
         };
         if let Some(work) = &mut self.work {
             work.finish = Some(Finish { file: fd, value, cut_at });

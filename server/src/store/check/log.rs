@@ -6,8 +6,10 @@ use super::{Class, Finding, digest_of};
 use crate::error::Result;
 use crate::store::entry::Entry;
 use crate::store::index_key::index_key;
-use crate::store::lane::{BATCH_BYTES_MAX, Found, Position, extent_of, file_name};
+use crate::store::lane::{BATCH_BYTES_MAX, Found, Position};
+use crate::store::layout::file_name;
 use crate::store::place::Place;
+use crate::store::place::extent_of;
 use wire::lom::ObjectMeta;
 use wire::segment::{Deletion, Record};
 

@@ -1,9 +1,10 @@
 //! A lane looked at without changing anything on the disk.
 
 use super::log::Position;
-use super::open::{LaneSetup, OpenedLane, begun_path, decode_checkpoint, lane_dir};
+use super::open::{LaneSetup, OpenedLane, decode_checkpoint};
 use super::{Lane, Ledger};
 use crate::error::{Error, Kind, Result};
+use crate::store::layout::{begun_path, lane_dir};
 use crate::store::mountpath::Mountpath;
 use lsm::{LaneIndex, Opened};
 use std::collections::HashMap;

@@ -98,17 +98,6 @@ pub(crate) struct Log {
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
 }
 
-/// Name of a segment's file in its lane's directory.
-pub(crate) fn file_name(segment: u64) -> String {
-    format!("{segment:016x}.tar")
-}
-
-/// The number of the segment with this file name.
-pub(crate) fn number_of(file_name: &str) -> Option<u64> {
-    let digits = file_name.strip_suffix(".tar").filter(|digits| digits.len() == 16)?;
-    u64::from_str_radix(digits, 16).ok()
-}
-
 impl Log {
     /// A log whose next segment has this number.
     pub(crate) fn new(

@@ -6,6 +6,8 @@
 mod adopt;
 mod buffers;
 mod cursor;
+mod extent;
+mod failures;
 mod inspect;
 mod ledger;
 mod log;
@@ -16,26 +18,29 @@ mod reader;
 mod rebuild;
 mod replay;
 mod segments;
+mod share;
 mod standing;
 mod sweep;
 mod upkeep;
 mod walk;
 
+use crate::store::layout::file_name;
+use crate::store::piece::Piece;
 pub(crate) use adopt::name_of;
 pub(crate) use buffers::{BATCH_BYTES_MAX, BatchBuffers};
 pub(crate) use cursor::LaneCursor;
+use failures::Failures;
 pub(crate) use ledger::Ledger;
 use log::Log;
-pub(crate) use log::{Position, file_name};
-pub(crate) use open::{LaneSetup, OpenedLane, lane_dir, segment_path};
+pub(crate) use log::Position;
+pub(crate) use open::{LaneSetup, OpenedLane};
 pub(crate) use pace::Pace;
 pub(crate) use reader::Found;
 pub(crate) use rebuild::Rebuild;
-pub(crate) use replay::{Buckets, ReplayReport, extent_of, replay, replay_in_memory};
+pub(crate) use replay::{Buckets, ReplayReport, replay, replay_in_memory};
 use segments::SegmentFiles;
-use standing::Standing;
-use upkeep::Failures;
-pub(crate) use upkeep::{Share, Upkeep, UpkeepLimits};
+pub(crate) use share::Share;
+pub(crate) use upkeep::{Upkeep, UpkeepLimits};
 pub(crate) use walk::{Lanes, Walk, adopt_files};
 
 use super::cache::ReadCache;
@@ -43,8 +48,7 @@ use super::disk::Disk;
 use super::entry::Entry;
 use super::mountpath::Mountpath;
 use super::place::{Extent, Place};
-use super::reader::Piece;
-use super::undo::{Readers, Undo};
+use super::undo::Undo;
 use super::value::{self, Whence};
 use crate::error::{Error, Kind, Result};
 use futures_channel::oneshot;
@@ -59,6 +63,19 @@ use wire::lom::Generation;
 
 /// Room that one more deletion takes at most.
 pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
+
+/// Whether a lane's index can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It is being filled, or only looked at: damage is an error for whoever does that.
+    Opening,
+    Serving,
+    /// It is damaged, and will be made anew.
+    Lost,
+}
+
+/// Those who wait to read a file that does not have its name yet, told whether it got it.
+type Readers = Vec<oneshot::Sender<bool>>;
 
 /// What a checkpoint will say.
 #[derive(Clone)]

@@ -1,16 +1,17 @@
 //! From a directory to a lane that serves.
 
 use super::Lane;
+use super::Standing;
 use super::buffers::BatchBuffers;
 use super::ledger::Ledger;
-use super::log::{Log, Position, file_name, number_of};
+use super::log::{Log, Position};
 use super::segments::SegmentFiles;
-use super::standing::Standing;
-use super::upkeep::Failures;
 use crate::error::{Error, Kind, Result};
 use crate::store::disk::Disk;
 use crate::store::index_key::bucket_of;
-use crate::store::mountpath::{BEGUN_DIR, LANES_DIR, Mountpath};
+use crate::store::lane::failures::Failures;
+use crate::store::layout::{begun_path, lane_dir, number_of};
+use crate::store::mountpath::Mountpath;
 use crate::store::value::{self, number, put_number};
 use lsm::{Home, IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};
@@ -78,21 +79,6 @@ impl OpenedLane {
 pub(super) fn home(disk: &Disk, driver: &Driver, dir: &Rc<OwnedFd>, cache: &Rc<IndexCache>) -> Home {
     let helpers = disk.changers().clone();
     Home { driver: driver.clone(), dir: Rc::clone(dir), cache: Rc::clone(cache), helpers }
-}
-
-/// A lane's directory beneath its mountpath.
-pub(crate) fn lane_dir(number: u16) -> String {
-    format!("{LANES_DIR}/{number:02}")
-}
-
-/// Beneath its mountpath, a file that is there once the lane has had a segment.
-pub(super) fn begun_path(number: u16) -> String {
-    format!("{BEGUN_DIR}/{number:02}")
-}
-
-/// A segment's path beneath its mountpath.
-pub(crate) fn segment_path(lane: u16, segment: u64) -> String {
-    format!("{}/{}", lane_dir(lane), file_name(segment))
 }
 
 impl LaneSetup {
@@ -227,7 +213,7 @@ pub(crate) fn list_segments(lane_dir: &std::path::Path) -> std::io::Result<Vec<u
 }
 
 /// What a checkpoint of this form begins with; one of another form is none, and the index is made anew.
-const CHECKPOINT: u64 = 0x534c_4303;
+const CHECKPOINT: u64 = 0x534c_4304;
 
 /// What is saved with the index: how far it is complete, and the counts. Others go first now and then.
 pub(super) async fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {

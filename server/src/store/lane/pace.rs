@@ -1,7 +1,7 @@
 //! How fast a lane's index is made, and what makes that end early.
 
-use super::upkeep::Share;
 use crate::error::{Error, Kind, Result};
+use crate::store::lane::Share;
 use std::cell::Cell;
 use std::time::Instant;
 use uring::Driver;

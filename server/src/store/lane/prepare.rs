@@ -1,10 +1,9 @@
 //! Segments made and enlarged by a helper: all of that may wait for the disk.
 
-use super::log::file_name;
-use super::open::{begun_path, lane_dir};
 use crate::error::Result;
 use crate::store::disk::{Disk, Doomed};
-use crate::store::mountpath::{BEGUN_DIR, Mountpath};
+use crate::store::layout::{BEGUN_DIR, begun_path, file_name, lane_dir};
+use crate::store::mountpath::Mountpath;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;

@@ -1,8 +1,8 @@
 //! A segment read from front to back, record by record.
 
 use super::Lane;
-use super::open::lane_dir;
 use crate::error::{Error, Result};
+use crate::store::layout::lane_dir;
 use crate::store::mountpath::Mountpath;
 use std::sync::Arc;
 use uring::{DirectFile, Driver, LEAF_BYTES, OpenMode, Opened};

@@ -4,17 +4,17 @@
 //! from the files and all segments. When that is durable, the lane takes the index over and serves again. A crash in
 //! between leaves an index without a checkpoint, or with one up to which it is complete: a start goes on from there.
 
+use super::Standing;
 use super::log::Log;
 use super::open::{OpenedLane, home, list_segments};
 use super::replay::replay;
 use super::segments::SegmentFiles;
-use super::standing::Standing;
-use super::upkeep::Failures;
 use super::{Buckets, Lane, Lanes, Ledger, Pace, adopt_files};
 use crate::error::{Error, Result};
 use crate::fault;
 use crate::store::after::After;
 use crate::store::commit::Committer;
+use crate::store::lane::failures::Failures;
 use crate::store::mountpath::Mountpath;
 use lsm::{IndexCache, LaneIndex, Opened};
 use std::cell::{Cell, RefCell};

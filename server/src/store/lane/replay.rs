@@ -5,8 +5,8 @@
 //! in order. Damage further up is not torn but decayed, and shows as an error when its object is read.
 
 use super::adopt::{adopt_file, read_object};
-use super::log::{Position, file_name};
-use super::open::{OpenedLane, encode_checkpoint, segment_path};
+use super::log::Position;
+use super::open::{OpenedLane, encode_checkpoint};
 use super::prepare::END_BYTES;
 use super::reader::Found;
 use super::{BATCH_BYTES_MAX, Lane, Pace};
@@ -14,7 +14,9 @@ use crate::error::{Error, Result};
 use crate::store::after::Unlink;
 use crate::store::entry::{BucketRef, Entry, Key, require_served};
 use crate::store::index_key::index_key;
+use crate::store::layout::{file_name, segment_path};
 use crate::store::mountpath::Mountpath;
+use crate::store::place::extent_of;
 use crate::store::place::{Extent, Place};
 use std::collections::HashMap;
 use std::fs::File;
@@ -366,13 +368,4 @@ impl Replay<'_> {
         };
         self.lane.disk.change(cut).await
     }
-}
-
-/// Where the data of an object's record are.
-pub(crate) fn extent_of(segment: u64, offset: u64, head_len: usize, meta: &ObjectMeta) -> Extent {
-    let mut crcs = [0; 2];
-    if let BlockCrcs::Inline(found) = &meta.block_crcs {
-        crcs.iter_mut().zip(found).for_each(|(crc, found)| *crc = *found);
-    }
-    Extent { segment, offset: offset + head_len as u64, head_bytes: head_len as u32, crcs }
 }

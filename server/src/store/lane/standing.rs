@@ -3,20 +3,10 @@
 //! Whatever reads the index tells the lane of the errors it meets. Damage takes the lane out of service at once: its names
 //! are answered with "try again", until the index has been made anew from the log and the files.
 
-use super::Lane;
+use super::{Lane, Standing};
 use crate::error::{Error, Kind, Result};
 use lsm::LaneIndex;
 use std::rc::Rc;
-
-/// Whether a lane's index can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
-    /// It is being filled, or only looked at: damage is an error for whoever does that.
-    Opening,
-    Serving,
-    /// It is damaged, and will be made anew.
-    Lost,
-}
 
 impl Lane {
     /// Takes the lane into service: from now on damage of its index has it made anew.

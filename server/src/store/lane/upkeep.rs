@@ -4,10 +4,10 @@
 //! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
 //! older segments exist: an index made anew from those would otherwise bring back what was deleted.
 
-use super::log::{Position, file_name};
+use super::log::Position;
 use super::open::encode_checkpoint;
 use super::reader::Found;
-use super::replay::extent_of;
+use super::share::Share;
 use super::{Lane, Unfinished};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
@@ -15,17 +15,17 @@ use crate::store::after::After;
 use crate::store::commit::Committer;
 use crate::store::entry::Entry;
 use crate::store::index_key::{bucket_of, index_key};
+use crate::store::layout::file_name;
 use crate::store::lock::NameLocks;
 use crate::store::place::Place;
+use crate::store::place::extent_of;
 use crate::store::undo::Undo;
 use futures_util::future::join_all;
-use std::cell::RefCell;
 use std::ffi::CString;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-use uring::Driver;
+use std::time::Instant;
 use wire::api::bprops::Durability;
 use wire::lom::ObjectMeta;
 use wire::segment::{Deletion, Record};
@@ -64,78 +64,6 @@ pub(crate) struct Upkeep<'u> {
     pub(crate) share: Share,
 }
 
-/// The part of a core that background work may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Share {
-    /// Pause for each part of work, in percent.
-    pub(crate) pause_percent: u32,
-}
-
-/// What of a lane's upkeep has failed the last time.
-#[derive(Default)]
-pub(super) struct Failures {
-    /// Writing the index out.
-    checkpoint: Failing,
-    /// Merging and reclaiming.
-    tidying: Failing,
-}
-
-/// A piece of upkeep that may be failing.
-#[derive(Default)]
-struct Failing {
-    last: RefCell<Option<Failure>>,
-}
-
-struct Failure {
-    error: Error,
-    /// It is not tried again before this.
-    until: Instant,
-    pause: Duration,
-}
-
-/// How long what has failed is left alone: at first, and at most.
-const PAUSE_MIN: Duration = Duration::from_millis(500);
-const PAUSE_MAX: Duration = Duration::from_secs(8);
-
-impl Failing {
-    fn rests(&self) -> bool {
-        self.last.borrow().as_ref().is_some_and(|failure| Instant::now() < failure.until)
-    }
-
-    fn last(&self) -> Option<Error> {
-        self.last.borrow().as_ref().map(|failure| failure.error.clone())
-    }
-
-    /// Notes how an attempt went; returns whether it has done something.
-    fn note(&self, lane: &Lane, outcome: Result<bool>) -> bool {
-        let error = match outcome {
-            // Nothing tried is nothing learnt.
-            Ok(false) => return false,
-            Ok(true) => {
-                self.last.take();
-                return true;
-            }
-            // That an index is damaged has been told, and is mended elsewhere.
-            Err(error) if error.kind == Kind::Rebuilding => return false,
-            Err(error) => error,
-        };
-        tracing::error!(mountpath = %lane.mountpath.path.display(), lane = lane.number, %error, "upkeep");
-        let before = self.last.borrow().as_ref().map(|failure| failure.pause * 2);
-        let pause = before.unwrap_or(PAUSE_MIN).min(PAUSE_MAX);
-        self.last.replace(Some(Failure { error, until: Instant::now() + pause, pause }));
-        false
-    }
-}
-
-impl Share {
-    /// Rests in proportion to the work done since `begun`.
-    pub(crate) async fn rest(self, driver: &Driver, begun: Instant) -> Instant {
-        let pause = begun.elapsed() * self.pause_percent / 100;
-        driver.sleep(pause.min(Duration::from_millis(100))).await;
-        Instant::now()
-    }
-}
-
 type Copies = Vec<Pin<Box<dyn Future<Output = Result<()>>>>>;
 
 impl Lane {
@@ -154,12 +82,12 @@ impl Lane {
     async fn keep_up(self: &Rc<Self>, upkeep: &Upkeep<'_>) -> bool {
         let outcome =
             if self.failures.checkpoint.rests() { Ok(false) } else { self.checkpoint_if_due(upkeep).await };
-        match self.failures.checkpoint.note(self, outcome) {
+        match self.failures.checkpoint.note(&self.path(), outcome) {
             true => true,
             false if self.failures.tidying.rests() => false,
             false => {
                 let outcome = self.tidy(upkeep).await;
-                self.failures.tidying.note(self, outcome)
+                self.failures.tidying.note(&self.path(), outcome)
             }
         }
     }
