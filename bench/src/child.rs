@@ -1,6 +1,6 @@
 //! Child processes that cannot outlive the runner: each leads a process group that ends when its guard is dropped.
 
-use crate::Result;
+use crate::error::Result;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::os::unix::process::CommandExt;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! What the device below a directory has read, from `/proc/diskstats`.
 
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use std::fs;
 use std::os::unix::fs::MetadataExt;

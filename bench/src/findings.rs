@@ -1,6 +1,6 @@
 //! What a scenario of consecutive parts has found: figures of each part, without contenders and rounds.
 
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use crate::report::{frame, numbers, save, short};
 use crate::scenario::Context;

@@ -1,6 +1,6 @@
 //! The few control requests of the runner: HTTP/1.0, one connection each, the answer read to its end.
 
-use crate::Result;
+use crate::error::Result;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;

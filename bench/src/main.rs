@@ -5,6 +5,7 @@
 
 mod child;
 mod device;
+mod error;
 mod figures;
 mod findings;
 mod host;
@@ -18,12 +19,10 @@ mod usage;
 mod work;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use error::Result;
 use scenario::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Errors are texts for the operator.
-type Result<T> = std::result::Result<T, String>;
 
 /// Measures the server against fio and nginx.
 #[derive(Debug, Parser)]

@@ -1,9 +1,10 @@
 //! A table for people, a file for programs.
 
+use crate::error::Result;
 use crate::figures::Figures;
+use crate::host;
 use crate::rounds::{Ratio, Series};
 use crate::scenario::{Context, Outcome};
-use crate::{Result, host};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -1,8 +1,8 @@
 //! Alternating rounds: A B C, C B A, ...; so that what the machine does meanwhile, and what each leaves to the next, meets
 //! all contenders alike.
 
-use crate::Result;
 use crate::child::check_interrupted;
+use crate::error::Result;
 use crate::figures::{Figures, median, medians};
 
 /// One of those that are compared.

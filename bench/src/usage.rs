@@ -1,6 +1,6 @@
 //! Processor time of process groups, of the runner's ended children and of the whole machine, from `/proc`.
 
-use crate::Result;
+use crate::error::Result;
 use std::fs;
 use std::sync::OnceLock;
 use std::time::Instant;

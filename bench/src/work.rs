@@ -1,7 +1,7 @@
 //! The work directory of a run, and the data sets in it.
 
-use crate::Result;
 use crate::child::check_interrupted;
+use crate::error::Result;
 use rustix::fs::{Advice, fadvise};
 use std::fs::{self, File};
 use std::io::Write;

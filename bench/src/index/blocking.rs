@@ -3,7 +3,7 @@
 use super::keys::{BATCH, Entry, Key, KeySet, LANES, key, lane, prefix, value};
 use super::meters::Latencies;
 use super::{Applied, IndexEngine, Visit};
-use crate::Result;
+use crate::error::Result;
 use std::path::Path;
 use std::time::Instant;
 

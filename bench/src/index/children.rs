@@ -1,8 +1,8 @@
 //! The parts that run in a process of their own, so that memory and processor time are one engine's alone.
 
 use super::{Kind, crash, handover, legend, measure};
-use crate::Result;
 use crate::child::{self, Guard};
+use crate::error::Result;
 use crate::figures::Figures;
 use clap::ValueEnum;
 use rustix::process::Signal;

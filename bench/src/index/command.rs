@@ -3,8 +3,8 @@
 use super::Kind;
 use super::children::Parts;
 use super::result::{self, Comparison};
-use crate::Result;
 use crate::child::{check_interrupted, watch_signals};
+use crate::error::Result;
 use crate::figures::{Figures, medians};
 use crate::rounds::Series;
 use crate::work::WorkDir;

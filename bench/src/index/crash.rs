@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::keys::{KeySet, LANES, Owner, counted, lane, owner, value};
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use rustix::process::{Signal, getpid, kill_process};
 use std::fs::{self, File};

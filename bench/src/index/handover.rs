@@ -2,7 +2,7 @@
 //! channel, and an eventfd that wakes the caller, as a core sleeps in its ring.
 
 use super::meters::{Latencies, clock};
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::OwnedFd;

@@ -1,7 +1,7 @@
 //! Buckets that are no more, as the server's map of buckets tells them: their entries lie in the index until a merge
 //! drops them.
 
-use crate::Result;
+use crate::error::Result;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};

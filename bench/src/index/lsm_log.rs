@@ -5,7 +5,7 @@
 //! `crc32c of the rest (4) | entries (4) | position (8) | {lane (1), key (32), value (70)} of each entry`.
 
 use super::keys::{Entry, Key, Value};
-use crate::Result;
+use crate::error::Result;
 use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::fmt::Display;

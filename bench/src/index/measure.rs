@@ -3,7 +3,7 @@
 use super::keys::{BUCKETS, KeySet, LANES, Owner, Random, bucket, counted, owner, value};
 use super::meters::{Latencies, Meter, disk_bytes, drop_page_cache, page_cache_bytes, resident, threads};
 use super::{IndexEngine, Kind};
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use std::path::Path;
 use std::time::{Duration, Instant};

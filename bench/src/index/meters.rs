@@ -1,6 +1,6 @@
 //! What a process can say of itself: time, memory, bytes read and written, threads; and where its files are.
 
-use crate::Result;
+use crate::error::Result;
 use rustix::fs::{Advice, fadvise};
 use rustix::time::{ClockId, clock_gettime};
 use std::fs::{self, File};

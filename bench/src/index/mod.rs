@@ -24,7 +24,7 @@ mod with_redb;
 pub(crate) use children::{ChildArgs, run as run_part};
 pub(crate) use command::{IndexArgs, run};
 
-use crate::Result;
+use crate::error::Result;
 use clap::ValueEnum;
 use keys::KeySet;
 use meters::Latencies;

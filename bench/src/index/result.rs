@@ -1,9 +1,10 @@
 //! The comparison as a table for people and a file for programs.
 
 use super::{Kind, keys, legend};
+use crate::error::Result;
+use crate::host;
 use crate::report::{ratio, save, series, short};
 use crate::rounds::{Ratio, Series, ratios};
-use crate::{Result, host};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::io::Write as _;

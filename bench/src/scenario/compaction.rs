@@ -2,9 +2,9 @@
 //! beside as many PUTs of new names, which leave nothing to reclaim.
 
 use super::{Context, NODE_PORT, SMALL_MEMORY};
-use crate::Result;
 use crate::child::check_interrupted;
 use crate::device::{Device, with_reads};
+use crate::error::Result;
 use crate::figures::{Figures, figures};
 use crate::findings::Findings;
 use crate::tools::loader::{Loader, Op};

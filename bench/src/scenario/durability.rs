@@ -2,7 +2,7 @@
 
 use super::put_large::in_new_bucket;
 use super::{Context, NODE_PORT, Outcome};
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::loader::{Loader, Op};

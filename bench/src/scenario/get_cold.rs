@@ -1,8 +1,8 @@
 //! Random GET of 4 KiB objects from a set that is many times the server's caches, beside fio at the same depth.
 
 use super::{Context, NODE_PORT, Outcome, SMALL_MEMORY};
-use crate::Result;
 use crate::device::{Device, with_reads};
+use crate::error::Result;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;
 use crate::tools::loader::{Loader, Op};

@@ -1,8 +1,8 @@
 //! Random GET of 1 MiB objects that are in the server's memory, beside the disk and beside a server without the memory.
 
 use super::{Context, NODE_PORT, Outcome, SECOND_NODE_PORT, SMALL_MEMORY};
-use crate::Result;
 use crate::device::{Device, with_reads};
+use crate::error::Result;
 use crate::figures::Figures;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;

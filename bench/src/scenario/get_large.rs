@@ -1,7 +1,7 @@
 //! Random GET of 1 MiB objects from disk, past the page cache: fio, nginx and ours side by side.
 
 use super::{Context, NGINX_PORT, NODE_PORT, Outcome, SMALL_MEMORY};
-use crate::Result;
+use crate::error::Result;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;
 use crate::tools::loader::{Loader, Op};

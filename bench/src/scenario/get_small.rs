@@ -1,7 +1,7 @@
 //! GET of 4 KiB from memory on one core: nginx and ours with the same client.
 
 use super::{Context, NGINX_PORT, NODE_PORT, Outcome, other_cpus};
-use crate::Result;
+use crate::error::Result;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::loader::{Loader, Op};
 use crate::tools::nginx::{Mode, Nginx};

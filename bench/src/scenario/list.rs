@@ -1,9 +1,9 @@
 //! Many objects of 1 KiB: loading, listing, memory and disk of the index, and starting again.
 
 use super::{Context, NODE_PORT, SMALL_MEMORY};
-use crate::Result;
 use crate::child::check_interrupted;
 use crate::device::{Device, with_reads};
+use crate::error::Result;
 use crate::figures::{Figures, median, medians, quantile};
 use crate::findings::Findings;
 use crate::tools::lister::{Lister, Walk};

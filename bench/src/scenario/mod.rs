@@ -11,9 +11,10 @@ pub(crate) mod put_large;
 pub(crate) mod put_small;
 pub(crate) mod start;
 
+use crate::Options;
+use crate::error::Result;
 use crate::rounds::{Ratio, Series};
 use crate::work::WorkDir;
-use crate::{Options, Result};
 use std::path::PathBuf;
 
 /// Ports of a run, below the range that the system gives out.

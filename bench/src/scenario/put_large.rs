@@ -1,7 +1,7 @@
 //! PUT of 1 MiB objects that are on the disk when the answer comes, beside fio with the same promise.
 
 use super::{Context, NODE_PORT, Outcome};
-use crate::Result;
+use crate::error::Result;
 use crate::figures::Figures;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;

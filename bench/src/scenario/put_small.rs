@@ -3,7 +3,7 @@
 use super::durability::round;
 use super::put_large::in_dir;
 use super::{Context, NODE_PORT, Outcome};
-use crate::Result;
+use crate::error::Result;
 use crate::rounds::{Contender, alternate, ratios};
 use crate::tools::fio::Fio;
 use crate::tools::loader::{Loader, Op};

@@ -4,8 +4,8 @@
 //! hits when nothing grows: between the rate without the cache and the rate when the cache is full.
 
 use super::{Context, NODE_PORT};
-use crate::Result;
 use crate::child::check_interrupted;
+use crate::error::Result;
 use crate::figures::{Figures, median};
 use crate::report::{frame, numbers, save, short};
 use crate::tools::loader::{Loader, Op};

@@ -2,8 +2,8 @@
 //!
 //! fio cannot say this: it creates all its files at the start, and inside the time that it measures.
 
-use crate::Result;
 use crate::child::check_interrupted;
+use crate::error::Result;
 use crate::figures::{Figures, Load, figures, quantile};
 use crate::scenario::Context;
 use crate::usage::{Usage, runner_s};

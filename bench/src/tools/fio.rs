@@ -1,8 +1,8 @@
 //! fio: the disk without a server.
 
 use super::line;
-use crate::Result;
 use crate::child::run;
+use crate::error::Result;
 use crate::figures::{Figures, Load, figures};
 use crate::scenario::Context;
 use crate::usage::Usage;

@@ -1,8 +1,8 @@
 //! A client that lists a bucket and counts the names: one connection, pages as MessagePack.
 
 use super::msgpack;
-use crate::Result;
 use crate::child::check_interrupted;
+use crate::error::Result;
 use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};

@@ -2,8 +2,8 @@
 
 use super::line;
 use super::lister::write_names;
-use crate::Result;
 use crate::child::Guard;
+use crate::error::Result;
 use crate::figures::{Figures, Load, figures};
 use crate::scenario::Context;
 use crate::usage::Usage;

@@ -10,7 +10,7 @@ pub(crate) mod node;
 pub(crate) mod puts;
 pub(crate) mod wrk;
 
-use crate::Result;
+use crate::error::Result;
 use std::process::Command;
 
 /// Programs from elsewhere and the Debian packages that have them.

@@ -1,7 +1,7 @@
 //! nginx with a configuration of its own, in the foreground.
 
-use crate::Result;
 use crate::child::Guard;
+use crate::error::Result;
 use crate::scenario::Context;
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};

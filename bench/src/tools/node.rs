@@ -1,8 +1,8 @@
 //! Our server, and what the runner asks of it.
 
 use super::line;
-use crate::Result;
 use crate::child::Guard;
+use crate::error::Result;
 use crate::http::request;
 use crate::scenario::Context;
 use rustix::process::Signal;

@@ -1,6 +1,6 @@
 //! Traces of PUTs for aisloader: which names are written when.
 
-use crate::Result;
+use crate::error::Result;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;

@@ -3,11 +3,12 @@
 use super::call::{Letter, OpenCalls, Order};
 use super::connection::take_over;
 use super::context::Shard;
-use super::door::{DoorCounts, accept};
+use super::door::accept;
+use super::door_counts::DoorCounts;
 use super::handler::Handler;
+use super::limits::StreamLimits;
 use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
-use super::stream::StreamLimits;
 use super::watch::Watch;
 use crate::jobs;
 use crate::metrics::Counters;

@@ -1,10 +1,10 @@
 //! What every task of a core can reach.
 
 use super::call::{Letter, OpenCalls};
-use super::door::DoorCounts;
+use super::door_counts::DoorCounts;
+use super::limits::StreamLimits;
 use super::runtime::spawn_local;
 use super::seat::Seats;
-use super::stream::StreamLimits;
 use super::watch::Watch;
 use crate::jobs::Turns;
 use crate::metrics::Counters;

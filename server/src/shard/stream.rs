@@ -1,6 +1,7 @@
 //! A client's connection: bytes in with deadlines, bytes out from registered memory.
 
 use super::context::Shard;
+use super::limits::StreamLimits;
 use super::pace::Pace;
 use super::seat::Seat;
 use super::watch::{Cut, Fired, WatchGuard};
@@ -32,20 +33,6 @@ const KEPT_BYTES_MAX: usize = 64 << 10;
 const LINGER_RECVS_MAX: usize = 16;
 const LINGER_RECV_BYTES: usize = 64 << 10;
 const LINGER_TIMEOUT_MS: u64 = 1000;
-
-/// What a connection may take and how long.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StreamLimits {
-    pub(crate) head: HeadLimits,
-    /// Between requests.
-    pub(crate) idle_timeout_ms: u64,
-    /// From one byte of a head to the next; see [`HEAD_TIMEOUTS_MAX`].
-    pub(crate) head_timeout_ms: u64,
-    /// From one byte of a body to the next; see [`SEND_TIMEOUTS`].
-    pub(crate) body_timeout_ms: u64,
-    /// Sends from this size on try to go without a copy.
-    pub(crate) zero_copy_bytes_min: usize,
-}
 
 /// Why no further request came.
 pub(crate) enum HeadEnd {

@@ -4,14 +4,15 @@
 //! [`Store::remove`], [`Store::set_custom`], [`Store::scan_lines`], [`Store::summarize`], [`Store::forget_bucket`].
 //!
 //! * A name belongs to a [`lane`], which has a log of segments and an index ([`lsm`]) of its own.
-//! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`sidecar`], under paths made by [`names`].
+//! * An [`index_key`] is a name in an index, a [`value`] the [`entry`] behind it. Generations come from a [`hybrid_clock`].
+//! * Large objects are plain files: [`writer`], [`open`], [`reader`], [`meta`], [`sidecar`], under paths made by [`names`] and [`layout`].
 //! * What may wait for a disk is done by helper threads ([`disk`]).
 //! * Changes ([`change`]) take a name ([`lock`]), judge what they expect of it ([`expect`]), and are made durable together ([`commit`], [`after`]) or taken
-//!   back ([`undo`], [`displaced`]). [`room`] is what they may not take.
+//!   back ([`undo`], [`displaced`]); [`unsettled`] is what waits for its name, [`settle`] what a start decides. [`room`] is what they may not take.
 //! * A [`mountpath`] is a directory on a disk; [`formatting`] is what marks it, [`ground`] what it stands on, [`probe`] what
 //!   that can do.
 //! * [`background`] is what runs beside requests.
-//! * [`source`] is where bytes come from, [`slow`] the memory of those that come or go slowly.
+//! * [`source`] is where bytes come from, a [`piece`] is some of them, [`slow`] the memory of those that come or go slowly.
 //! * [`scan`] lists; [`cache`] keeps what was read again ([`doorkeeper`]); [`start`] opens it all.
 //! * [`rebuild`] makes indexes anew that are found damaged while the node serves.
 //! * [`check`] verifies everything against everything else; [`inspect`] opens it all without changing anything.

@@ -2,19 +2,14 @@
 //!
 //! Memory that was never touched costs a core up to milliseconds for 2 MiB: the kernel looks for a huge page and zeroes
 //! it, and a virtual machine's host does the same below. To register what is resident takes 40 us for 2 MiB. So a pool
-//! says how much it wants ([`Growth::want`]) while there is still some left, and [`Tender`] takes in what has arrived.
+//! says how much it wants ([`Growth::want`]) while there is still some left, and [`crate::Tender`] takes in what has arrived.
 //!
 //! Nothing here makes a core wait for a helper, which may be a thread that does not get a processor: no lock is shared,
 //! only counters and an eventfd.
 
 use crate::arena::Arena;
-use crate::driver::Driver;
-use crate::executor::yield_now;
-use crate::pool::Pool;
-use rustix::event::{EventfdFlags, eventfd};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::Thread;
@@ -216,43 +211,6 @@ impl List {
 fn take_the_lowest_priority() {
     // Refused nowhere, as it asks for less; if it were, the thread would only be less polite.
     let _ = rustix::process::setpriority_process(None, 19);
-}
-
-/// Takes what has arrived into the pools of one core.
-pub struct Tender {
-    driver: Driver,
-    pools: Vec<Pool>,
-    bell: Rc<OwnedFd>,
-}
-
-impl Tender {
-    /// From now on these pools grow by the helpers only, ahead of demand, and [`Tender::run`] must run.
-    ///
-    /// # Errors
-    /// When no eventfd can be made.
-    pub fn new(driver: &Driver, grower: &Grower, pools: Vec<Pool>) -> io::Result<Self> {
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let theirs = Arc::new(bell.try_clone()?);
-        for pool in &pools {
-            pool.grow_by(grower, &theirs);
-        }
-        Ok(Self { driver: driver.clone(), pools, bell: Rc::new(bell) })
-    }
-
-    /// Registers segments as they arrive, one for each turn of the core; does not end.
-    ///
-    /// # Errors
-    /// Only for a broken ring.
-    pub async fn run(self) -> io::Result<()> {
-        loop {
-            while self.pools.iter().any(Pool::take_in_one) {
-                yield_now().await;
-            }
-            self.driver.readable(&self.bell).await?;
-            // An empty counter is fine: what it was rung for has been taken in already.
-            let _ = rustix::io::read(&*self.bell, &mut [0u8; 8]);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use super::*;
 use crate::arena::HUGE_BYTES as SEGMENT_BYTES;
-use crate::driver::DriverConfig;
-use crate::pool::{Buf, PoolConfig};
+use crate::driver::{Driver, DriverConfig};
+use crate::pool::{Buf, Pool, PoolConfig};
+use crate::tender::Tender;
 use crate::{BUF_BYTES_MAX, LEAF_BYTES, block_on_within};
+use rustix::event::{EventfdFlags, eventfd};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 

@@ -37,6 +37,7 @@ mod probe;
 mod slots;
 pub mod sock;
 pub mod sys;
+mod tender;
 
 pub use block_on::{block_on, block_on_within};
 pub use bytes::StableBytes;
@@ -46,7 +47,7 @@ pub use executor::{
     yield_now,
 };
 pub use file::{ClosedAside, DirectFile, OpenMode, Opened};
-pub use growth::{Grower, Tender};
+pub use growth::Grower;
 pub use helpers::{HelperStats, Helpers};
 pub use mailbox::{MailFull, MailReceiver, MailSender, Mailbox};
 pub use offload::Offload;
@@ -54,6 +55,7 @@ pub use op::Op;
 pub use ops::{AcceptStream, ZcVerdict};
 pub use pool::{Buf, Chunk, Pool, PoolConfig, PoolStats};
 pub use probe::{Features, KernelTooOld};
+pub use tender::Tender;
 
 /// Buffers are cut in multiples of this; it satisfies the direct-I/O alignment of every block device in use.
 pub const LEAF_BYTES: usize = 4096;

@@ -1,6 +1,8 @@
 //! The rules of the house, as a test: who may import what, how long things may be, where `unsafe` may stand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod circles;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,8 +19,18 @@ const IMPORTS: [(&str, &[&str]); 6] = [
     ("mimalloc", &["server/src/main.rs", "aisloader/src/main.rs"]),
 ];
 
-/// (layer, what it must not reach up to).
-const LAYERS: [(&str, &[&str]); 10] = [
+/// (room, what it must not reach up to). Each room has a row.
+const LAYERS: [(&str, &[&str]); 17] = [
+    ("server/src/front/", &["crate::boot", "crate::tools", "crate::store"]),
+    ("server/src/tools/", &["crate::front", "crate::native", "crate::object", "crate::shard"]),
+    (
+        "server/src/plan.rs",
+        &["crate::shard", "crate::store", "crate::object", "crate::native", "std::fs", "std::time"],
+    ),
+    ("server/uring/src/", &["placement::", "wire::", "lsm::", "sysmem::"]),
+    ("server/sysmem/src/", &["placement::", "wire::", "lsm::", "uring::"]),
+    ("aisloader/src/", &["aisnode::", "lsm::"]),
+    ("bench/src/", &["aisnode::"]),
     (
         "server/src/store/",
         &["crate::object", "crate::native", "crate::front", "crate::jobs", "crate::cluster", "crate::shard"],
@@ -119,6 +131,44 @@ fn layers_only_look_down() {
         }
     }
     fail_unless_empty("layers that look up", found);
+}
+
+#[test]
+fn every_room_has_a_row() {
+    let dirs = |dir: &str| {
+        let entries = fs::read_dir(root().join(dir)).unwrap().map(|entry| entry.unwrap());
+        let dirs = entries.filter(|entry| entry.path().is_dir());
+        let dir = dir.to_owned();
+        dirs.map(move |entry| format!("{dir}/{}/", entry.file_name().to_string_lossy())).collect::<Vec<_>>()
+    };
+    let crates = sources().into_iter().filter_map(|source| {
+        let (krate, _) = source.path.split_once("/src/")?;
+        Some(format!("{krate}/src/"))
+    });
+    let rooms = dirs("server/src").into_iter().chain(crates.filter(|krate| krate != "server/src/"));
+    let mut found: Vec<String> =
+        rooms.filter(|room| !LAYERS.iter().any(|(layer, _)| layer == room)).collect();
+    found.sort();
+    found.dedup();
+    fail_unless_empty("rooms without a row", found);
+}
+
+#[test]
+fn no_circle_spans_more_than_two_files() {
+    let sources = sources();
+    let mut crates: Vec<&str> =
+        sources.iter().filter_map(|source| source.path.split_once("/src/").map(|(krate, _)| krate)).collect();
+    crates.sort_unstable();
+    crates.dedup();
+    let mut found = Vec::new();
+    for krate in crates {
+        let src = format!("{krate}/src/");
+        let files =
+            sources.iter().filter_map(|source| Some((source.path.strip_prefix(&src)?, &*source.text)));
+        let circles = circles::too_large(files);
+        found.extend(circles.into_iter().map(|circle| format!("{krate}: {}", circle.join(", "))));
+    }
+    fail_unless_empty("files that all need each other", found);
 }
 
 #[test]
