@@ -15,6 +15,7 @@ WORKS = {
     "get-1m-cold": ("large", ["-pctput", "0", "-numworkers", "16"]),
     "put-4k": ("put4k", ["-pctput", "100", "-numworkers", "64", "-minsize", "4KiB", "-maxsize", "4KiB"]),
     "put-1m": ("put1m", ["-pctput", "100", "-numworkers", "8", "-minsize", "1MiB", "-maxsize", "1MiB"]),
+    "list": ("cold", ["-pctput", "0", "-pctlist", "100", "-numworkers", "8"]),
 }
 # bucket: (objects, size, its properties)
 BUCKETS = {

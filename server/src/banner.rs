@@ -84,7 +84,7 @@ fn promise(mountpath: &Mountpath) -> Vec<String> {
         ),
     }];
     lines.extend(ground.remarks.iter().map(|remark| format!("              {remark}")));
-    if mountpath.abilities.attribute_bytes < wire::lom::MAX_ENCODED {
+    if mountpath.abilities.attribute_bytes < wire::lom::MAX_ATTRIBUTE {
         let bytes = mountpath.abilities.attribute_bytes;
         lines.push(format!(
             "              attributes of {bytes} bytes: what does not fit lies in files beside"

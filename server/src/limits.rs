@@ -206,9 +206,10 @@ impl Descriptors {
     }
 }
 
-/// Bounds of a request's head.
+/// Bounds of a request's head. A name of the greatest length fits into its target with each byte escaped.
 pub(crate) const HEAD_LIMITS: HeadLimits =
-    HeadLimits { head_bytes_max: 16 << 10, headers_max: 100, uri_bytes_max: 8 << 10 };
+    HeadLimits { head_bytes_max: 24 << 10, headers_max: 100, uri_bytes_max: 14 << 10 };
+const _: () = assert!(3 * wire::lom::MAX_NAME + 1024 <= HEAD_LIMITS.uri_bytes_max);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ mod support;
 use support::{Bucket, Client, Site, content};
 
 const B: Bucket = Bucket("formats");
-const NAME_BYTES_MAX: usize = 1024;
+const NAME_BYTES_MAX: usize = 4096;
 /// Keys and values, and four bytes for each pair.
 const CUSTOM_BYTES_MAX: usize = 2048;
 

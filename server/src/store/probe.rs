@@ -7,7 +7,7 @@ use crate::store::layout::WORK_DIR;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use uring::{LEAF_BYTES, OpenMode, Opened, sys};
-use wire::lom::MAX_ENCODED;
+use wire::lom::MAX_ATTRIBUTE;
 
 /// The abilities that a file system was found to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Abilities {
 
 impl Abilities {
     /// As of a file system that can do all.
-    pub(crate) const ALL: Self = Self { attribute_bytes: MAX_ENCODED, exchanges: true };
+    pub(crate) const ALL: Self = Self { attribute_bytes: MAX_ATTRIBUTE, exchanges: true };
 }
 
 /// The smallest attribute that is of use: what does not fit goes to a file beside it.
@@ -97,7 +97,7 @@ fn direct_io(file: &Opened) -> io::Result<()> {
 
 /// The largest attribute that a file takes, up to the largest that an object may need.
 fn attribute(file: &Opened, available_bytes: u64) -> io::Result<usize> {
-    let value = vec![0x5a; MAX_ENCODED];
+    let value = vec![0x5a; MAX_ATTRIBUTE];
     let fits = |bytes: usize| {
         let set = sys::set_xattr(file.as_fd(), META_XATTR, value.get(..bytes).unwrap_or_default());
         match set {
@@ -106,10 +106,10 @@ fn attribute(file: &Opened, available_bytes: u64) -> io::Result<usize> {
             Err(e) => tried("store an attribute of users (user.*)", Err(e)),
         }
     };
-    if fits(MAX_ENCODED)? || available_bytes < ROOM_BYTES_MIN {
-        return Ok(MAX_ENCODED);
+    if fits(MAX_ATTRIBUTE)? || available_bytes < ROOM_BYTES_MIN {
+        return Ok(MAX_ATTRIBUTE);
     }
-    let (mut fit, mut too_large) = (0, MAX_ENCODED);
+    let (mut fit, mut too_large) = (0, MAX_ATTRIBUTE);
     while too_large - fit > 1 {
         let middle = fit.midpoint(too_large);
         if fits(middle)? { fit = middle } else { too_large = middle }

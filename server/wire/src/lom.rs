@@ -33,10 +33,13 @@ pub use kind::{ObjectKind, Slot};
 
 use reader::Reader;
 
-/// The most bytes of an encoded record. Ext4 gives all attributes of a file one block of 4 KiB together.
-pub const MAX_ENCODED: usize = 3500;
+/// The most bytes of an encoded record.
+pub const MAX_ENCODED: usize = 8 << 10;
+/// The most bytes of a record that is an attribute; a longer one lies in a file ([`Apart`]). Ext4 gives all attributes of a file one
+/// block of 4 KiB together.
+pub const MAX_ATTRIBUTE: usize = 3500;
 /// The most bytes of an object's name.
-pub const MAX_NAME: usize = 1024;
+pub const MAX_NAME: usize = 4096;
 /// The most bytes of a checksum's value (SHA-512 in hexadecimal).
 pub const MAX_CKSUM: usize = 128;
 

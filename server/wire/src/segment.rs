@@ -52,7 +52,7 @@ pub const MAX_DELETION: usize = (crate::text::text_len(10 + 18 + 29 + 2 + crate:
     .next_multiple_of(BLOCK_BYTES)
     + 2 * BLOCK_BYTES;
 /// The most bytes before an object's data: two headers, and a name and attribute of the greatest length between.
-pub const MAX_OBJECT_HEAD: usize = 8 << 10;
+pub const MAX_OBJECT_HEAD: usize = 16 << 10;
 
 /// The data that one checksum of [`BlockCrcs`] covers, in bytes.
 const CHECKED_BYTES: usize = 64 << 10;

@@ -58,7 +58,8 @@ pub(super) fn short_name(object: &str) -> String {
 #[must_use]
 pub fn is_readable(object: &str) -> bool {
     let part_is_plain = |part: &str| !matches!(part, "" | "." | "..") && part.len() <= PART_BYTES_MAX;
-    object.split('/').all(part_is_plain)
+    object.len() <= PATH_BYTES_MAX
+        && object.split('/').all(part_is_plain)
         && object.split('/').next() != Some(ESCAPED_DIR)
         && !object.chars().any(char::is_control)
 }
@@ -151,7 +152,7 @@ mod tests {
         for (name, want) in [("a", "a"), ("a/b", "a%/b"), ("a%", "a%25")] {
             assert_eq!(member_name("b", name, Spelling::Escaped), format!("b/%ob/{want}"));
         }
-        for name in ["/".repeat(1024), "\n".repeat(1024), "%\n".repeat(512)] {
+        for name in ["/".repeat(1024), "\n".repeat(1024), "%\n".repeat(512), "a/".repeat(2048)] {
             let member = readable(&name);
             let digest = member.strip_prefix("b/%ob/%~").unwrap();
             assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
