@@ -7,6 +7,7 @@
 //!
 //! * [`http1`]: HTTP/1.1 heads, bodies and ranges;
 //! * [`api`]: the messages of AIStore's native REST API;
+//! * [`s3`]: S3's signatures, signed bodies and documents;
 //! * [`cksum`]: checksums of objects and blocks;
 //! * [`lom`]: an object's metadata on disk;
 //! * [`segment`]: files of many small objects, which are TAR archives.
@@ -18,5 +19,6 @@ pub mod api;
 pub mod cksum;
 pub mod http1;
 pub mod lom;
+pub mod s3;
 pub mod segment;
 mod text;
