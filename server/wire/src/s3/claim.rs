@@ -9,7 +9,7 @@ use crate::http1::{RequestHead, percent_decode};
 use std::borrow::Cow;
 
 /// How far a client's clock may be off.
-const SKEW_MAX_S: i64 = 15 * 60;
+const SKEW_MAX_S: u64 = 15 * 60;
 /// A presigned request is valid no longer than a week.
 const EXPIRES_MAX_S: i64 = 7 * 24 * 3600;
 
@@ -166,12 +166,14 @@ impl<'r> Claim<'r> {
     fn check_time(&self, now_unix_s: i64) -> Result<(), Refusal> {
         let age_s = now_unix_s.saturating_sub(self.at.unix_s());
         match self.form {
-            Form::Header if age_s.abs() > SKEW_MAX_S => Err(Refusal::new(
+            Form::Header if age_s.unsigned_abs() > SKEW_MAX_S => Err(Refusal::new(
                 403,
                 "RequestTimeTooSkewed",
                 "The difference between the request time and the current time is too large.",
             )),
-            Form::Presigned { .. } if age_s < -SKEW_MAX_S => Err(Refusal::denied("Request is not valid yet")),
+            Form::Presigned { .. } if age_s < 0 && age_s.unsigned_abs() > SKEW_MAX_S => {
+                Err(Refusal::denied("Request is not valid yet"))
+            }
             Form::Presigned { expires_s } if age_s > expires_s => Err(Refusal::denied("Request has expired")),
             Form::Header | Form::Presigned { .. } => Ok(()),
         }
