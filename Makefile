@@ -15,7 +15,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 SCALE_FAULTS := halved-cap one-disk cached server-cpu client-cpu serial noop dead-disk
 
-.PHONY: run test check deny bench bench-long small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets power-copies tar-readers packages bench-packages python clean
+.PHONY: run test check deny bench bench-long bench-loaders small-memory scaling scaling-quick scaling-faults slow-peers campaign campaign-buckets power-copies tar-readers packages bench-packages python clean
 
 ## build, start a cluster on embedded defaults, load it, print the table
 run:
@@ -51,6 +51,11 @@ bench-long: bench-packages
 	./target/release/bench scenario list
 	./target/release/bench scenario compaction
 	./target/release/bench scenario start
+
+## is the loader as fast as another build of it (OLD=path of an aisloader)? alternating runs; result in bench/results/loaders.json
+bench-loaders:
+	$(CARGO) build --release --locked -p aisnode -p aisloader -p bench
+	./target/release/bench scenario loaders --old-loader $(OLD)
 
 ## the proof that N disks give N times the throughput; as root, 5 minutes; results in bench/results/scaling.{json,svg}
 scaling: bench-packages

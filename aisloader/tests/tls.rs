@@ -84,9 +84,11 @@ fn every_byte_comes_through() {
                 && text.contains("TLS: the system's authorities and")
         );
     }
-    // The same seed gives the same names: three were overwritten.
+    // The same seed gives each of the four workers the same names. The second run overwrites what its worker wrote in the
+    // first, where that worker had a turn at all.
     let sizes: Vec<usize> = responder.store.objects.lock().unwrap().values().map(Vec::len).collect();
-    assert_eq!((sizes.len(), sizes.iter().filter(|size| **size >= 5 << 20).count()), (40, 3));
+    let large = sizes.iter().filter(|size| **size >= 5 << 20).count();
+    assert!((40..=43).contains(&sizes.len()) && large == 3, "{} names, {large} large", sizes.len());
     for line in [
         "-epochs=2 -verify=content",
         "-epochs=1 -verify=checksum",

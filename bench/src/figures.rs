@@ -62,6 +62,7 @@ pub(crate) fn figures(load: &Load, usage: &Usage, has_server: bool) -> Figures {
     }
     if has_server {
         all.insert("client_cpu_us_per_op", usage.children_s * 1e6 / ops);
+        all.insert("client_cpu_s_per_gib", usage.children_s / gib);
     }
     let given = [
         ("p50_us", load.p50_us),

@@ -70,6 +70,8 @@ enum Which {
     Compaction,
     /// Random GET of 256 KiB, second by second after a start, with caches of 1.8 and 16 GiB. Long; not part of `all`.
     Start,
+    /// GET and PUT of 4 KiB and 1 MiB by two builds of the loader (`--old-loader`). Not part of `all`.
+    Loaders,
     /// All of them but the long ones, one after the other.
     All,
 }
@@ -106,6 +108,9 @@ struct Options {
     /// Where aisnode and aisloader are.
     #[arg(long, default_value = "target/release")]
     bin: PathBuf,
+    /// The aisloader that loaders compares with that in `--bin`.
+    #[arg(long)]
+    old_loader: Option<PathBuf>,
     /// Result file; default `bench/results/SCENARIO.json`. Not together with `all`.
     #[arg(long)]
     out: Option<PathBuf>,
@@ -149,6 +154,7 @@ fn run_one(which: Which, context: &Context) -> Result<()> {
         Which::List => return findings::publish(&scenario::list::run(context)?, context),
         Which::Compaction => return findings::publish(&scenario::compaction::run(context)?, context),
         Which::Start => return scenario::start::run(context),
+        Which::Loaders => scenario::loaders::run(context)?,
         Which::GetSmall => scenario::get_small::run(context)?,
         Which::PutLarge => scenario::put_large::run(context)?,
         Which::Durability => scenario::durability::run(context)?,

@@ -1,6 +1,6 @@
 //! The gateways of a cluster, for runs that ask all of them.
 
-use super::address::address_of;
+use link::address::address_of;
 use placement::Smap;
 
 /// The addresses of the active gateways of a cluster map.

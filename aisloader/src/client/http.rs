@@ -1,7 +1,6 @@
 //! Blocking HTTP for control requests: one exchange on one socket, plain or with TLS.
 
-use super::address;
-use super::tls::{self, Tls};
+use link::{Tls, address, trust};
 use rustls::{ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -96,7 +95,7 @@ fn dial(address: &str, timeout: Option<Duration>, tls: &Tls) -> io::Result<Strea
         return Ok(Stream::Plain(stream));
     }
     let config = tls.client_config().map_err(io::Error::other)?;
-    let name = tls::server_name(address).map_err(io::Error::other)?;
+    let name = trust::server_name(address).map_err(io::Error::other)?;
     let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
     let mut stream = StreamOwned::new(connection, stream);
     // Here, and not with the first bytes, so that what fails is known to be the greeting.
@@ -109,7 +108,7 @@ fn dial(address: &str, timeout: Option<Duration>, tls: &Tls) -> io::Result<Strea
 /// What TLS says about a failure, for people.
 fn refused(error: io::Error, is_greeting: bool) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        Some(why) => io::Error::other(format!("TLS: {}", tls::told(why, is_greeting))),
+        Some(why) => io::Error::other(format!("TLS: {}", trust::told(why, is_greeting))),
         None if is_greeting && error.kind() == io::ErrorKind::UnexpectedEof => {
             io::Error::other("TLS: the connection was closed before TLS was agreed upon")
         }

@@ -1,11 +1,10 @@
 //! Control requests before and after a run: blocking sockets, one connection.
 
-use super::address;
 use super::http::{Connection, Response, explain};
 use super::listing::{Entry, Page, Request};
-use super::tls::Tls;
 use crate::workload::archive::split;
 use crate::workload::names::{BucketName, NameList};
+use link::{Tls, address};
 use std::fmt;
 use std::time::Duration;
 use wire::http1::HeadWriter;

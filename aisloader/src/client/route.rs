@@ -1,6 +1,6 @@
 //! Which server an object lives on, by the cluster map: then no gateway and no redirect are needed.
 
-use super::address::address_of;
+use link::address::address_of;
 use placement::{BckRef, NodeLayout, Smap, pick, uname_digest};
 use std::collections::BTreeMap;
 

@@ -2,7 +2,6 @@
 
 use super::control::Control;
 use super::shared::plan::Plan;
-use crate::client::address::is_secure;
 use crate::client::gateways::gateways;
 use crate::client::{Detail, DirectMap};
 use crate::settings::Config;
@@ -10,6 +9,7 @@ use crate::workload::names::NameList;
 use crate::workload::open_loop::{OpenLoop, Rate};
 use crate::workload::range::RangeRead;
 use crate::workload::{OpKind, filelist};
+use link::address::is_secure;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;

@@ -71,7 +71,7 @@ impl ServerState {
 /// Whether a server is on this machine: then its address can be listened on here.
 #[must_use]
 pub fn is_on_this_machine(address: &str) -> bool {
-    let address = crate::client::resolve(address);
+    let address = link::address::resolve(address);
     address.is_ok_and(|address| TcpListener::bind(SocketAddr::new(address.ip(), 0)).is_ok())
 }
 

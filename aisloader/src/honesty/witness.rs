@@ -6,11 +6,11 @@ use super::machine::{port_busy, port_speed, ports};
 use super::series::Series;
 use super::server::{ServerState, ServerUse, is_on_this_machine};
 use super::steady::{Finding, SECONDS_LEAST, Steadiness, find, judge as judge_steady};
-use crate::client::Tls;
 use crate::recorder::cpu::{CpuSample, machine_cores};
 use crate::recorder::{INTERVAL, Interval, RunEnd, Stats};
 use crate::settings::{Bounds, Config, Warmup};
 use crate::workload::OpKind;
+use link::Tls;
 use std::collections::BTreeMap;
 use std::time::Instant;
 

@@ -1,9 +1,9 @@
 //! Why an operation failed.
 
 use crate::content::DamageKind;
+use link::LinkError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::io;
 
 /// The kind of a failure; statistics are kept by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,36 +66,15 @@ pub struct OpError {
     pub kind: ErrorKind,
     /// What happened, for people.
     pub text: String,
-    /// True when not a byte of the answer had come. On a kept connection it only means that the peer had closed it.
-    pub is_before_answer: bool,
 }
 
 impl OpError {
     pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), is_before_answer: false }
+        Self { kind, text: text.into() }
     }
 
     pub(crate) fn protocol(text: impl Into<String>) -> Self {
         Self::new(ErrorKind::Protocol, text)
-    }
-
-    /// The connection broke.
-    pub(crate) fn broken(error: &io::Error, is_before_answer: bool) -> Self {
-        let kind = match error.kind() {
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::NetworkUnreachable => ErrorKind::Connect,
-            io::ErrorKind::TimedOut if is_before_answer => ErrorKind::Connect,
-            _ => ErrorKind::Closed,
-        };
-        Self { kind, text: error.to_string(), is_before_answer }
-    }
-
-    /// The peer ended the connection in good order, but too early.
-    pub(crate) fn ended(is_before_answer: bool) -> Self {
-        let text =
-            if is_before_answer { "closed without an answer" } else { "closed in the middle of an answer" };
-        Self { kind: ErrorKind::Closed, text: text.to_owned(), is_before_answer }
     }
 
     /// True when the peer cannot be talked to at all; a worker then waits a little before it tries again.
@@ -109,5 +88,20 @@ impl OpError {
                 | ErrorKind::Protocol
                 | ErrorKind::Redirect
         )
+    }
+}
+
+impl From<LinkError> for OpError {
+    fn from(error: LinkError) -> Self {
+        let kind = match error.kind {
+            // The loader sets no bound on connections, so it is never told to wait.
+            link::ErrorKind::Connect | link::ErrorKind::Busy => ErrorKind::Connect,
+            link::ErrorKind::Tls => ErrorKind::Tls,
+            link::ErrorKind::Closed => ErrorKind::Closed,
+            link::ErrorKind::Timeout => ErrorKind::Timeout,
+            // Its bodies are made in memory, so no source ever fails.
+            link::ErrorKind::Protocol | link::ErrorKind::Source => ErrorKind::Protocol,
+        };
+        Self { kind, text: error.text }
     }
 }

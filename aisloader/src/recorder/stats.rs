@@ -314,7 +314,7 @@ mod tests {
         let mut stats = Stats::default();
         let now = Instant::now();
         stats.record(OpKind::Get, &span(now, 0, 10, None), Moved { bytes: 100, names: 0 });
-        let error = OpError { kind: ErrorKind::Timeout, text: "slow".into(), is_before_answer: false };
+        let error = OpError { kind: ErrorKind::Timeout, text: "slow".into() };
         for _ in 0..20 {
             stats.record_error(OpKind::Get, &span(now, 0, 5000, None), &error);
         }
@@ -346,7 +346,7 @@ mod tests {
         stats.targets.record("h:1", Duration::from_millis(5), Some(1000));
         stats.open.arrived(4);
         for kind in [ErrorKind::Status(503), ErrorKind::Content(DamageKind::Stale)] {
-            let error = OpError { kind, text: "t".into(), is_before_answer: false };
+            let error = OpError { kind, text: "t".into() };
             stats.record_error(OpKind::Get, &span(now, 0, 5, None), &error);
         }
         let text = serde_json::to_string(&stats).unwrap();

@@ -1,7 +1,7 @@
 //! Where the gateway is: `-ip` and `-port`, or `AIS_ENDPOINT`.
 
-use crate::client::address::{address_of, with_scheme};
 use crate::flags::{FlagError, Parsed};
+use link::address::{address_of, with_scheme};
 
 /// The gateway's address.
 ///

@@ -16,19 +16,8 @@ const LEVELS: [&str; 3] = ["none", "group", "always"];
 pub(crate) fn run(context: &Context) -> Result<Outcome> {
     context.work.require_gib((context.options.seconds * context.options.rounds).min(48) + 2)?;
     let node = Node::start(context, None, NODE_PORT)?;
-    let loader = |level: &str| Loader {
-        context,
-        port: node.port,
-        server: node.group(),
-        bucket: level.to_owned(),
-        op: Op::Put,
-        op_bytes: SIZE,
-        workers: WORKERS,
-        is_direct: false,
-        is_dropped: false,
-        more: vec![],
-        cpus: String::new(),
-    };
+    let loader =
+        |level: &str| Loader { op: Op::Put, workers: WORKERS, ..Loader::get(context, &node, level, SIZE) };
     let node = &node;
     let contender = |level: &'static str| {
         let loader = loader(level);

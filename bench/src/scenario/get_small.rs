@@ -20,19 +20,8 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     context.work.require_gib(1)?;
     let node = Node::start(context, Some(1), NODE_PORT)?;
     node.create_bucket(BUCKET, "group")?;
-    let loader = Loader {
-        context,
-        port: node.port,
-        server: node.group(),
-        bucket: BUCKET.to_owned(),
-        op: Op::Get,
-        op_bytes: SIZE,
-        workers: CONNECTIONS,
-        is_direct: false,
-        is_dropped: false,
-        more: vec![],
-        cpus: other_cpus(),
-    };
+    let loader =
+        Loader { workers: CONNECTIONS, cpus: other_cpus(), ..Loader::get(context, &node, BUCKET, SIZE) };
     Loader { op: Op::Put, workers: 4, ..loader.clone() }.fill(OBJECTS)?;
     let names = node.names(BUCKET)?;
     let block = noise();

@@ -7,6 +7,7 @@ pub(crate) mod get_hot;
 pub(crate) mod get_large;
 pub(crate) mod get_small;
 pub(crate) mod list;
+pub(crate) mod loaders;
 pub(crate) mod put_large;
 pub(crate) mod put_small;
 pub(crate) mod start;

@@ -26,6 +26,8 @@ pub(crate) enum Op {
 pub(crate) struct Loader<'a> {
     pub(crate) context: &'a Context,
     pub(crate) port: u16,
+    /// Where it is, from the directory of binaries on.
+    pub(crate) program: PathBuf,
     /// The server's process group.
     pub(crate) server: u32,
     pub(crate) bucket: String,
@@ -55,6 +57,7 @@ impl<'a> Loader<'a> {
         Self {
             context,
             port: node.port,
+            program: PathBuf::from("aisloader"),
             server: node.group(),
             bucket: bucket.to_owned(),
             op: Op::Get,
@@ -85,7 +88,7 @@ impl<'a> Loader<'a> {
     }
 
     fn command(&self, bounds: &[String]) -> Command {
-        let loader = self.context.options.bin.join("aisloader");
+        let loader = self.context.options.bin.join(&self.program);
         let mut command = Command::new(if self.cpus.is_empty() { loader.clone() } else { "taskset".into() });
         if !self.cpus.is_empty() {
             command.args(["-c", &self.cpus]).arg(loader);
@@ -254,6 +257,7 @@ mod tests {
         Loader {
             context,
             port: 1,
+            program: PathBuf::from("aisloader"),
             server: 1,
             bucket: "b".to_owned(),
             op,

@@ -1,6 +1,9 @@
-//! Listening sockets and what is set on them.
+//! Sockets that listen or connect, and what is set on them.
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with, sockopt};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketFlags, SocketType, bind, connect, getsockname, listen, socket_with, sockopt,
+};
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -23,6 +26,27 @@ pub fn listen_tcp(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     }
     bind(&socket, &address)?;
     listen(&socket, BACKLOG)?;
+    Ok(socket)
+}
+
+/// Begins a TCP connection without waiting for it: the socket is non-blocking for the call only, and the ring's first send
+/// on it waits until it can be written, which is when the connection stands or has failed.
+///
+/// # Errors
+/// What the kernel says at once, for example that there is no way to the network.
+pub fn begin_connect(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    if address.ip().is_loopback() {
+        unpaced(&socket);
+    }
+    match connect(&socket, &address) {
+        Ok(()) | Err(Errno::INPROGRESS) => {}
+        Err(e) => return Err(e.into()),
+    }
+    rustix::io::ioctl_fionbio(&socket, false)?;
     Ok(socket)
 }
 

@@ -7,6 +7,7 @@
 //!
 //! * [`http1`]: HTTP/1.1 heads, bodies and ranges;
 //! * [`api`]: the messages of AIStore's native REST API;
+//! * [`s3`]: S3's signatures, signed bodies and documents;
 //! * [`cksum`]: checksums of objects and blocks;
 //! * [`lom`]: an object's metadata on disk;
 //! * [`hex`], [`varint`]: short forms of checksums and numbers;
@@ -20,6 +21,7 @@ pub mod cksum;
 pub mod hex;
 pub mod http1;
 pub mod lom;
+pub mod s3;
 pub mod segment;
 mod text;
 pub mod varint;

@@ -1,18 +1,16 @@
 //! Control requests to S3 before and after a run: buckets, names, cleaning up.
 
 use super::config::S3Config;
-use super::request::{Head, list_query};
-use super::sigv4::{AmzTime, Signer, sha256_hex};
-use super::xml::{self, ErrorText};
-use crate::client::address::url;
 use crate::client::http::{Connection, Response, explain};
 use crate::client::{ClientError, Tls};
 use crate::workload::names::NameList;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use link::address::url;
 use md5::{Digest, Md5};
-use std::sync::Arc;
 use std::time::Duration;
+use wire::s3::xml::{self, ErrorText};
+use wire::s3::{Head, Signer, list_query, sha256_hex};
 
 /// Names that one request may delete.
 const BATCH_NAMES: u64 = 1000;
@@ -30,7 +28,7 @@ impl S3Client {
     /// A client; nothing is connected yet.
     #[must_use]
     pub fn new(config: &S3Config, timeout: Option<Duration>) -> Self {
-        let signer = Signer::new(Arc::clone(&config.credentials), &config.region);
+        let signer = Signer::new(config.credentials.keys().clone(), &config.region);
         Self { config: config.clone(), signer, connection: Connection::new(timeout) }
     }
 
@@ -80,7 +78,7 @@ impl S3Client {
         let mut token = String::new();
         loop {
             let page = self.page(prefix, &token)?;
-            page.objects.iter().for_each(|(name, size_bytes)| names.push_sized(name, *size_bytes));
+            page.objects.iter().for_each(|entry| names.push_sized(&entry.key, entry.size_bytes));
             if page.next.is_empty() {
                 return Ok(names);
             }
@@ -125,7 +123,7 @@ impl S3Client {
         if !response.is_success() {
             return Err(self.refused("deleting objects", &response));
         }
-        let failed = xml::read_deletion(&response.body)
+        let failed = xml::read_delete_result(&response.body)
             .map_err(|e| ClientError::new(format!("deleting objects: {e}")))?;
         match failed.first() {
             None => Ok(()),
@@ -162,7 +160,7 @@ impl S3Client {
             ..Head::bare(method, &target, &endpoint.host)
         };
         let mut request = Vec::with_capacity(1024);
-        head.write(&mut request, &self.signer, &AmzTime::now());
+        head.write(&mut request, &self.signer, &super::now());
         request.extend_from_slice(body.as_bytes());
         self.connection.exchange(&endpoint.address, method, &request).map_err(|e| {
             // Neither the name service nor a certificate need know the bucket as a host.

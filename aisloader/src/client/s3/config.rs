@@ -1,12 +1,12 @@
 //! `-s3endpoint` and its companions.
 
 use super::credentials::{Credentials, Lookup};
-use super::request::Endpoint;
 use crate::flags::{FlagError, Parsed};
 use crate::workload::names::BucketName;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use wire::cksum::CksumType;
+use wire::s3::Endpoint;
 
 const REGION_DEFAULT: &str = "us-east-1";
 /// Flags that mean nothing to an S3 server, or that name another server.

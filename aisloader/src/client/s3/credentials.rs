@@ -6,14 +6,12 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use wire::s3::Keys;
 
 /// Keys of an identity. They are never shown: wherever this is printed, it says where it comes from.
 #[derive(Clone)]
 pub struct Credentials {
-    /// The public part; it travels in every request.
-    pub(super) access_key_id: String,
-    secret_access_key: String,
-    pub(super) session_token: Option<String>,
+    keys: Keys,
     source: String,
 }
 
@@ -22,15 +20,19 @@ impl Credentials {
     #[must_use]
     pub fn new(access_key_id: &str, secret_access_key: &str, session_token: Option<&str>) -> Self {
         Self {
-            access_key_id: access_key_id.to_owned(),
-            secret_access_key: secret_access_key.to_owned(),
-            session_token: session_token.filter(|token| !token.is_empty()).map(str::to_owned),
+            keys: Keys {
+                access_key_id: access_key_id.to_owned(),
+                secret_access_key: secret_access_key.to_owned(),
+                session_token: session_token.filter(|token| !token.is_empty()).map(str::to_owned),
+            },
             source: "given".to_owned(),
         }
     }
 
-    pub(super) fn secret(&self) -> &str {
-        &self.secret_access_key
+    /// What requests are signed with.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     fn from(self, source: String) -> Self {
@@ -39,10 +41,10 @@ impl Credentials {
 
     /// Keys are copied into heads: a byte that no key has would only produce a refusal that is hard to understand.
     fn checked(self) -> Result<Self, String> {
-        let token = self.session_token.as_deref().unwrap_or("x");
+        let token = self.keys.session_token.as_deref().unwrap_or("x");
         for (what, text) in [
-            ("the access key id", self.access_key_id.as_str()),
-            ("the secret access key", &self.secret_access_key),
+            ("the access key id", self.keys.access_key_id.as_str()),
+            ("the secret access key", &self.keys.secret_access_key),
             ("the session token", token),
         ] {
             if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {

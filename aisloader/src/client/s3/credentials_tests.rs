@@ -29,8 +29,8 @@ const ENV: [(&str, &str); 4] = [
 ];
 
 fn told(found: &Found) -> (&str, &str, Option<&str>, Option<&str>) {
-    let keys = &found.credentials;
-    (&keys.access_key_id, keys.secret(), keys.session_token.as_deref(), found.region.as_deref())
+    let keys = found.credentials.keys();
+    (&keys.access_key_id, &keys.secret_access_key, keys.session_token.as_deref(), found.region.as_deref())
 }
 
 #[test]

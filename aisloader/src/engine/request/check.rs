@@ -1,6 +1,6 @@
 //! How what GET returns is checked.
 
-use super::line::Facts;
+use super::room::Facts;
 use super::sink::Sink;
 use crate::content::stamp::name_hash;
 use crate::content::{Expected, Pools, Verifier, Verify};

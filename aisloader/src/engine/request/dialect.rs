@@ -1,8 +1,8 @@
 //! How requests are worded and answers understood: AIStore's own protocol, or S3.
 
 use super::call::Call;
-use super::line::{Facts, Room};
 use super::native::Native;
+use super::room::{Facts, Room};
 use super::s3::S3;
 use crate::client::listing::PageSummary;
 use crate::engine::shared::state::Run;
@@ -49,9 +49,9 @@ impl Dialect {
     pub(crate) fn write_head(&self, run: &Run, call: &Call, room: &mut Room, host: &str, is_asked: bool) {
         match self {
             Self::Native(native) => {
-                native.write_head(&run.config, call, &mut room.head, &room.target, host, is_asked);
+                native.write_head(&run.config, call, &mut room.link.head, &room.target, host, is_asked);
             }
-            Self::S3(s3) => s3.write_head(call, &mut room.head, &room.target),
+            Self::S3(s3) => s3.write_head(call, &mut room.link.head, &room.target),
         }
     }
 
@@ -64,7 +64,7 @@ impl Dialect {
     pub(crate) fn read_page(&self, body: &[u8]) -> Result<PageEnd, OpError> {
         let end = match self {
             Self::Native(_) => native_page(body).map_err(|e| e.to_string()),
-            Self::S3(_) => crate::client::s3::xml::count_page(body)
+            Self::S3(_) => wire::s3::xml::count_page(body)
                 .map(|page| PageEnd { names: page.names, uuid: String::new(), token: page.next })
                 .map_err(|e| e.to_string()),
         };

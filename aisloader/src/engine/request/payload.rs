@@ -14,18 +14,7 @@ use wire::cksum::{CksumType, Hasher};
 const START_STEP_BYTES: usize = 64 << 10;
 
 /// Bytes to send: a range of the pool, or of memory beside it.
-#[derive(Clone, Debug)]
-pub(crate) struct Piece {
-    pub(crate) bytes: Rc<[u8]>,
-    pub(crate) range: Range<usize>,
-}
-
-impl Piece {
-    /// The bytes.
-    pub(crate) fn slice(&self) -> &[u8] {
-        self.bytes.get(self.range.clone()).unwrap_or_default()
-    }
-}
+pub(crate) type Piece = link::Piece<Rc<[u8]>>;
 
 /// The payload pool of one core.
 #[derive(Clone)]

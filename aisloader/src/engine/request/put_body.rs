@@ -8,7 +8,9 @@ use crate::content::Outcome;
 use crate::engine::shared::state::Run;
 use crate::settings::Config;
 use crate::workload::NewObject;
+use link::LinkError;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use wire::cksum::{CksumType, Hasher};
 
@@ -74,6 +76,14 @@ impl PutBody {
         if let Source::Stamped(stamped) = &mut *self.source.borrow_mut() {
             stamped.set_outcome(outcome);
         }
+    }
+}
+
+impl link::Source for &PutBody {
+    type Bytes = Rc<[u8]>;
+
+    fn piece(&mut self, index: usize) -> impl Future<Output = Result<Option<Piece>, LinkError>> {
+        std::future::ready(Ok(PutBody::piece(self, index)))
     }
 }
 

@@ -1,14 +1,12 @@
 //! Requests to S3.
 
 use super::call::Call;
-use super::line::Facts;
 use super::put_body::PutBody;
-use crate::client::s3::request::list_query;
-use crate::client::s3::sigv4::{UNSIGNED_PAYLOAD, sha256_hex};
-use crate::client::s3::{AmzTime, Head, S3Config, Signer, told, xml};
+use super::room::Facts;
+use crate::client::s3::{S3Config, now, told};
 use crate::recorder::{ErrorKind, OpError};
 use crate::settings::Config;
-use std::sync::Arc;
+use wire::s3::{Head, Signer, UNSIGNED_PAYLOAD, list_query, sha256_hex, xml};
 
 /// One core's signer and what it signs for.
 pub(crate) struct S3 {
@@ -18,7 +16,7 @@ pub(crate) struct S3 {
 
 impl S3 {
     pub(crate) fn new(config: &S3Config) -> Self {
-        let signer = Signer::new(Arc::clone(&config.credentials), &config.region);
+        let signer = Signer::new(config.credentials.keys().clone(), &config.region);
         Self { config: config.clone(), signer }
     }
 
@@ -34,7 +32,7 @@ impl S3 {
     pub(crate) fn write_head(&self, call: &Call, head: &mut Vec<u8>, target: &str) {
         head.clear();
         let bare = Head::bare(call.method().0, target, &self.config.endpoint.host);
-        let at = AmzTime::now();
+        let at = now();
         match call {
             Call::Put(object) => with_object(bare, object).write(head, &self.signer, &at),
             Call::Get(Some(range)) => {

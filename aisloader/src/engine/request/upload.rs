@@ -2,12 +2,12 @@
 
 use super::payload::Piece;
 use super::put_body::PutBody;
-use crate::client::s3::request::push_query;
-use crate::client::s3::xml::{self, XmlError};
 use crate::recorder::{ErrorKind, OpError};
 use crate::settings::Config;
 use std::rc::Rc;
 use wire::http1::Method;
+use wire::s3::push_query;
+use wire::s3::xml::{self, XmlError};
 
 /// An upload and how far it has come.
 pub(crate) struct Upload {

@@ -1,17 +1,15 @@
 //! One core: its connections, its statistics, and what else its workers share.
 
 use crate::engine::request::dialect::Dialect;
-use crate::engine::request::peers::{PeerId, Peers};
 use crate::engine::request::stock::Stock;
 use crate::engine::shared::known::Known;
 use crate::engine::shared::state::Run;
-use crate::engine::shared::watch::Slot;
 use crate::recorder::{OpError, Stats};
 use crate::shard::Shard;
 use crate::workload::random::{Stream, draw, scale};
 use crate::workload::trace::TraceNote;
+use link::{LinkError, PeerId, Peers, PoolLimits, Watch};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use uring::Driver;
@@ -31,8 +29,8 @@ pub(crate) struct Core {
     pub(crate) last_end: Cell<Option<Instant>>,
     /// The trace that is written.
     pub(crate) note: Option<TraceNote>,
-    /// What each worker is doing.
-    pub(crate) slots: RefCell<Vec<Rc<Slot>>>,
+    /// What each worker waits for.
+    pub(crate) watch: Watch,
     /// Names to read and to delete, those that this core has PUT among them.
     pub(crate) known: Known,
     /// At least one.
@@ -47,23 +45,25 @@ impl Core {
     /// Sets a core up; nothing is connected yet.
     pub(crate) fn new(shard: Shard, run: Arc<Run>, note: Option<TraceNote>) -> Result<Self, OpError> {
         let config = &run.config;
-        let peers = Peers::new(config.tls.clone());
+        let peers = Peers::new(config.tls.clone(), PoolLimits::default());
         let all = if config.gateways.is_empty() {
             std::slice::from_ref(&config.gateway)
         } else {
             config.gateways.as_slice()
         };
-        let gateways: Result<Vec<PeerId>, OpError> = all.iter().map(|one| peers.find(one)).collect();
+        let find = |addresses: &[String]| -> Result<Vec<PeerId>, LinkError> {
+            addresses.iter().map(|one| peers.find(one)).collect()
+        };
+        let gateways = find(all)?;
         let mut direct_peers = Vec::new();
         for addresses in run.direct.iter().flat_map(|map| map.addresses()) {
-            let found: Result<Vec<PeerId>, OpError> = addresses.iter().map(|one| peers.find(one)).collect();
-            direct_peers.push(found?);
+            direct_peers.push(find(addresses)?);
         }
         let stock = Stock::new(config)?;
         Ok(Self {
             shard,
             peers,
-            gateways: gateways?,
+            gateways,
             gateway_draws: Cell::new(0),
             stock,
             limits: HeadLimits::default(),
@@ -71,7 +71,7 @@ impl Core {
             stats: RefCell::default(),
             last_end: Cell::new(None),
             note,
-            slots: RefCell::default(),
+            watch: Watch::default(),
             known: Known::new(Arc::clone(&run.listed)),
             direct_peers,
             run,

@@ -3,8 +3,8 @@
 
 use super::operation::Operator;
 use crate::engine::request::call::Call;
-use crate::engine::request::peers::PeerId;
 use crate::recorder::{Moved, OpError};
+use link::{Patience, PeerId};
 use std::time::{Duration, Instant};
 
 /// What aborting may take: whatever the operation's limit was, it may be over.
@@ -53,7 +53,7 @@ impl Operator {
         }
         self.aim_step(object, call);
         let was_cut = self.slot.is_cut();
-        self.slot.begin(Some(Instant::now() + ABORT_LIMIT));
+        self.slot.begin(Patience { until: Some(Instant::now() + ABORT_LIMIT), idle: None });
         let _ = self.perform(peer, call, NO_NAME).await;
         if was_cut {
             self.slot.stays_cut();

@@ -9,7 +9,6 @@ use super::core::Core;
 use super::source::{Due, Source};
 use super::worker::Worker;
 use crate::engine::shared::part::{Part, receive_bytes};
-use crate::engine::shared::watch::Slot;
 use crate::shard::Task;
 use crate::workload::Workload;
 use crate::workload::open_loop::OpenLoop;
@@ -202,8 +201,7 @@ impl Seat {
 /// A worker, from its hire to its end.
 async fn work(crew: Rc<Crew>, seat: Rc<Seat>, number: u64) {
     let core = Rc::clone(&crew.core);
-    let slot = Rc::new(Slot::default());
-    core.slots.borrow_mut().push(Rc::clone(&slot));
+    let slot = core.watch.slot();
     let buf = core.driver().pool().alloc(receive_bytes(crew.workers_max)).await;
     let mut worker = Worker::new(&core, slot, number, Rc::clone(&crew.workload), buf);
     while let Some(due) = seat.next(&crew.is_over).await {

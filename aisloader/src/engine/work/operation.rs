@@ -1,15 +1,17 @@
 //! One operation: a request, the redirects that it is sent along, and the judgement of the answer.
 
 use super::core::Core;
-use crate::client::address::{follow, is_secure};
 use crate::engine::request::call::Call;
 use crate::engine::request::check::Check;
-use crate::engine::request::line::{Answer, Line, Room};
-use crate::engine::request::peers::{Conn, PeerId, PutManner};
+use crate::engine::request::exchange::{Exchanged, Failed, exchange};
+use crate::engine::request::room::Room;
 use crate::engine::request::sink::Sink;
-use crate::engine::shared::watch::Slot;
 use crate::recorder::{ErrorKind, Moved, OpError};
+use link::address::{follow, is_secure};
+use link::{Answer, Conn, Line, Manner, PeerId, Slot};
+use std::cell::RefCell;
 use std::rc::Rc;
+use wire::http1::Headers;
 
 const REDIRECTS_MAX: usize = 4;
 /// With `-drop`: what is received before the kernel is told to drop the rest. A small answer is one receive with it.
@@ -59,22 +61,20 @@ impl Operator {
         check: &mut Check,
     ) -> Result<(Answer, u64), OpError> {
         let core = Rc::clone(&self.core);
-        let mut conn = core.peers.take(peer)?;
+        let mut conn = core.peers.take(peer).await?;
         loop {
             match self.exchange(&mut conn, call, check).await {
-                Ok((answer, learned, body_bytes)) => {
+                Ok(Exchanged { answer, learned, body_bytes }) => {
                     if let Some(manner) = learned {
                         core.peers.learn(peer, manner);
                     }
-                    if answer.keep_alive {
+                    if answer.is_reusable() {
                         core.peers.keep(conn);
                     }
                     return Ok((answer, body_bytes));
                 }
-                Err(e) if conn.is_reused && e.is_before_answer && !self.slot.is_cut() => {
-                    conn = core.peers.dial(peer)?;
-                }
-                Err(e) => return Err(e),
+                Err(Failed::Link(e)) => conn = core.peers.replace(conn, e, &self.slot)?,
+                Err(Failed::Answer(e)) => return Err(e),
             }
         }
     }
@@ -84,12 +84,12 @@ impl Operator {
         conn: &mut Conn,
         call: &Call,
         check: &mut Check,
-    ) -> Result<(Answer, Option<PutManner>, u64), OpError> {
+    ) -> Result<Exchanged, Failed> {
         let core = Rc::clone(&self.core);
         let is_asked = core.dialect.has_redirects()
             && call.is_worth_asking()
-            && core.peers.put_manner(conn.peer) != PutManner::Stores;
-        let host = core.peers.authority(conn.peer);
+            && core.peers.manner(conn.peer()) != Manner::Stores;
+        let host = core.peers.authority(conn.peer());
         core.dialect.write_head(&core.run, call, &mut self.room, &host, is_asked);
         let outgoing = call.outgoing(is_asked);
         let mut kept = std::mem::take(&mut self.room.kept);
@@ -97,19 +97,29 @@ impl Operator {
         let wants_facts =
             matches!(check, Check::Checksum(_)) || matches!(call, Call::Get(Some(_)) | Call::Multipart(_));
         let mut sink = call.sink(&core.run.config, check, &mut kept);
+        let Room { link, facts, marks, kept: refusal, .. } = &mut self.room;
+        let facts = RefCell::new(facts);
+        let mut on_head = |status: u16, headers: &Headers<'_>| {
+            if wants_facts || status >= 300 {
+                facts.borrow_mut().read(headers);
+            }
+            if status >= 200 {
+                marks.head();
+            }
+        };
         let mut line = Line {
             driver: core.driver(),
             slot: &self.slot,
             conn,
-            room: &mut self.room,
+            room: link,
             limits: &core.limits,
             method: call.method().1,
             first_bytes_max: if matches!(sink, Sink::Drop) { HEAD_BYTES_MAX } else { usize::MAX },
-            wants_facts,
+            on_head: &mut on_head,
         };
-        let result = line.exchange(&outgoing, &mut sink).await;
+        let result = exchange(&mut line, &outgoing, &facts, &mut sink, refusal).await;
         // A failed answer's text is in `Room::kept` already.
-        if matches!(&result, Ok((answer, ..)) if answer.status < 300) {
+        if matches!(&result, Ok(done) if done.answer.status < 300) {
             self.room.kept = kept;
         }
         result

@@ -1,8 +1,8 @@
 //! Where an operation was done, for the record.
 
 use super::core::Core;
-use crate::engine::request::peers::PeerId;
 use crate::recorder::{Moved, OpError, Span};
+use link::PeerId;
 
 impl Core {
     /// Counts an operation under the server that answered it and, when the cluster map tells it, under the mountpath

@@ -7,7 +7,6 @@ use crate::engine::shared::mail::{Letter, Outbox};
 use crate::engine::shared::part::{Part, RECEIVE_BYTES};
 use crate::engine::shared::state::Run;
 use crate::engine::shared::tapes::Tape;
-use crate::engine::shared::watch::Slot;
 use crate::recorder::{Interval, OpError};
 use crate::shard::Shard;
 use crate::workload::Workload;
@@ -49,8 +48,7 @@ async fn run_closed(core: &Rc<Core>, part: Part) {
     let numbers = (part.core..config.workers).step_by(part.cores.max(1));
     let mut tasks = Vec::new();
     for number in numbers {
-        let slot = Rc::new(Slot::default());
-        core.slots.borrow_mut().push(Rc::clone(&slot));
+        let slot = core.watch.slot();
         let buf = core.driver().pool().alloc(RECEIVE_BYTES).await;
         let workload = Workload::new(config.mix.clone(), number as u64, config.workers as u64);
         let worker = Worker::new(core, slot, number as u64, Rc::new(RefCell::new(workload)), buf);
@@ -67,16 +65,14 @@ async fn watch(core: Rc<Core>, outbox: Rc<Outbox>) {
     loop {
         core.shard.tick().await;
         let now = Instant::now();
-        for slot in &*core.slots.borrow() {
-            slot.check(now, core.run.cut_at(), core.driver());
-        }
+        core.watch.look(now, core.run.cut_at(), core.driver());
         if let (Some(note), Some(begin)) = (&core.note, core.run.begin()) {
             note.flush(now.saturating_duration_since(begin));
         }
         // Every core posts every number once, whatever held it up; the main thread counts on that.
         while interval < core.run.intervals_passed(now) {
             interval = interval.saturating_add(1);
-            let inflight = core.slots.borrow().iter().filter(|slot| slot.is_busy()).count() as u64;
+            let inflight = core.watch.busy() as u64;
             let stats = core.stats.take();
             outbox.post(Letter::Interval(Box::new(Interval {
                 number: interval,

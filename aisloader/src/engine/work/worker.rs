@@ -6,12 +6,12 @@ use super::operation::Operator;
 use super::training::Trainer;
 use crate::content::Outcome;
 use crate::engine::request::call::{Call, object_of};
-use crate::engine::request::line::{Facts, Room};
-use crate::engine::shared::watch::Slot;
+use crate::engine::request::room::{Facts, Room};
 use crate::recorder::phases::Marks;
 use crate::recorder::{ErrorKind, Moved, OpError, Span};
 use crate::workload::trace::TraceOp;
 use crate::workload::{OpKind, Workload};
+use link::{Patience, Slot};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -41,8 +41,7 @@ impl Worker {
         buf: Buf,
     ) -> Self {
         let room = Room {
-            buf: Some(buf),
-            head: Vec::with_capacity(1024),
+            link: link::Room::new(buf),
             target: String::with_capacity(256),
             kept: Vec::new(),
             facts: Facts::default(),
@@ -144,7 +143,8 @@ impl Worker {
             }
         };
         self.operator.room.marks.start(core.run.is_tracing());
-        self.operator.slot.begin(core.run.config.timeout.map(|limit| begin + limit));
+        let until = core.run.config.timeout.map(|limit| begin + limit);
+        self.operator.slot.begin(Patience { until, idle: None });
         let result = match peer {
             Ok(peer) if matches!(call, Call::Multipart(_)) => self.operator.upload(peer, call).await,
             Ok(peer) => self.operator.perform(peer, call, &self.agenda.name).await,

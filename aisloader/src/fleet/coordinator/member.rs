@@ -3,8 +3,8 @@
 use super::super::handshake::introduce;
 use super::super::link::{LinkError, Receiver, Sender, link};
 use super::super::protocol::{HANDSHAKE_MAX, SILENCE_MAX, ToAgent, ToCoordinator};
-use crate::client::resolve;
 use crate::settings::Token;
+use link::address::resolve;
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::Builder;

@@ -2,7 +2,6 @@
 
 use super::quantile::{SAMPLES_SOUND, beyond, quantile};
 use super::{open, reading};
-use crate::client::address::{is_secure, url};
 use crate::content::Verify;
 use crate::flags::units::{show_duration_ns, show_size};
 use crate::recorder::cpu::{per_gib, us_per_op};
@@ -10,6 +9,7 @@ use crate::recorder::{OpStats, RunEnd, Stats};
 use crate::settings::Config;
 use crate::workload::OpKind;
 use crate::workload::kinds::Payload;
+use link::address::{is_secure, url};
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -4,9 +4,9 @@
 //! behind what is not yet understood, and decrypted record by record into the caller's memory; what is sent is encrypted
 //! piece by piece into memory that is used again. The handshake is part of the first send.
 
-use super::ready::readable_within;
-use crate::client::tls::told;
-use crate::recorder::{ErrorKind, OpError};
+use crate::error::{ErrorKind, LinkError};
+use crate::ready::readable_within;
+use crate::trust::told;
 use rustls::ClientConfig;
 use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
 use rustls::pki_types::ServerName;
@@ -81,9 +81,9 @@ enum Step {
 
 impl Session {
     /// A session on a connection that may still be being made; nothing is sent yet.
-    pub(crate) fn new(greeting: &Greeting, socket: &Rc<OwnedFd>, peer: &Rc<str>) -> Result<Self, OpError> {
+    pub(crate) fn new(greeting: &Greeting, socket: &Rc<OwnedFd>, peer: &Rc<str>) -> Result<Self, LinkError> {
         let tls = UnbufferedClientConnection::new(Arc::clone(&greeting.config), greeting.name.clone())
-            .map_err(|e| OpError::new(ErrorKind::Tls, format!("{peer}: {e}")))?;
+            .map_err(|e| LinkError::new(ErrorKind::Tls, format!("{peer}: {e}")))?;
         Ok(Self {
             socket: Rc::clone(socket),
             peer: Rc::clone(peer),
@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// Sends bytes.
-    pub(crate) async fn write(&mut self, driver: &Driver, bytes: &[u8]) -> Result<(), OpError> {
+    pub(crate) async fn write(&mut self, driver: &Driver, bytes: &[u8]) -> Result<(), LinkError> {
         for piece in bytes.chunks(PIECE_BYTES) {
             self.encrypt(driver, piece).await?;
             self.flush(driver).await?;
@@ -115,14 +115,14 @@ impl Session {
         driver: &Driver,
         head: &[u8],
         body: &[u8],
-    ) -> Result<(), OpError> {
+    ) -> Result<(), LinkError> {
         self.encrypt(driver, head).await?;
         self.write(driver, body).await?;
         self.flush(driver).await
     }
 
     /// Sends a small request and receives ciphertext of its answer, both handed over to the ring together.
-    pub(crate) async fn ask(&mut self, driver: &Driver, head: &[u8]) -> Result<(), OpError> {
+    pub(crate) async fn ask(&mut self, driver: &Driver, head: &[u8]) -> Result<(), LinkError> {
         self.encrypt(driver, head).await?;
         let (len, bytes, held) = (self.filled, std::mem::take(&mut self.outgoing), self.take_incoming());
         let send = driver.send(&self.socket, bytes, 0..len, false);
@@ -135,12 +135,12 @@ impl Session {
         }
         let (got, held) = receive.await;
         self.incoming = held;
-        let got = got.map_err(|e| OpError::broken(&e, true))?;
+        let got = got.map_err(|e| LinkError::broken(&e, true))?;
         self.is_cut |= got == 0;
         match sent {
             Ok(sent) if sent == len => Ok(()),
-            Ok(_) => Err(OpError::ended(true)),
-            Err(e) => Err(OpError::broken(&e, true)),
+            Ok(_) => Err(LinkError::ended(true)),
+            Err(e) => Err(LinkError::broken(&e, true)),
         }
     }
 
@@ -150,7 +150,7 @@ impl Session {
         driver: &Driver,
         into: &mut [u8],
         all: bool,
-    ) -> Result<usize, OpError> {
+    ) -> Result<usize, LinkError> {
         let mut got = self.take_plain(into);
         loop {
             let room = into.get_mut(got..).unwrap_or_default();
@@ -169,7 +169,11 @@ impl Session {
 
     /// Whether plaintext comes before the time is over, or the end: that something can be received means little, since
     /// servers send tickets for later sessions whenever they like.
-    pub(crate) async fn answers_within(&mut self, driver: &Driver, limit: Duration) -> Result<bool, OpError> {
+    pub(crate) async fn answers_within(
+        &mut self,
+        driver: &Driver,
+        limit: Duration,
+    ) -> Result<bool, LinkError> {
         let until = Instant::now() + limit;
         while self.plain.is_empty() {
             match self.step(driver, Want::Read(&mut [])).await? {
@@ -195,19 +199,19 @@ impl Session {
     }
 
     /// Makes ciphertext of a piece. It waits, but what has to come before it is sent.
-    async fn encrypt(&mut self, driver: &Driver, piece: &[u8]) -> Result<(), OpError> {
+    async fn encrypt(&mut self, driver: &Driver, piece: &[u8]) -> Result<(), LinkError> {
         loop {
             match self.step(driver, Want::Write(piece)).await? {
                 Step::Written => return Ok(()),
-                Step::Closed => return Err(OpError::ended(true)),
-                Step::Receive if self.receive(driver).await? == 0 => return Err(OpError::ended(true)),
+                Step::Closed => return Err(LinkError::ended(true)),
+                Step::Receive if self.receive(driver).await? == 0 => return Err(LinkError::ended(true)),
                 Step::Receive | Step::Read(_) | Step::Again | Step::Transmit => {}
             }
         }
     }
 
     /// One step, and the sending that it asks for.
-    async fn step(&mut self, driver: &Driver, want: Want<'_>) -> Result<Step, OpError> {
+    async fn step(&mut self, driver: &Driver, want: Want<'_>) -> Result<Step, LinkError> {
         let step = self.advance(want);
         if step.is_err() {
             // The peer shall know why, if it still listens; what is reported is the failure itself.
@@ -219,9 +223,9 @@ impl Session {
         step
     }
 
-    fn advance(&mut self, want: Want<'_>) -> Result<Step, OpError> {
+    fn advance(&mut self, want: Want<'_>) -> Result<Step, LinkError> {
         if let Some(failure) = &self.failure {
-            return Err(OpError::new(ErrorKind::Tls, failure.clone()));
+            return Err(LinkError::new(ErrorKind::Tls, failure.clone()));
         }
         let is_greeting = self.tls.is_handshaking();
         let rest = self.incoming.get_mut(self.understood..).unwrap_or_default();
@@ -256,7 +260,7 @@ impl Session {
     }
 
     /// Ends the session; the alert that tells the peer waits to be sent.
-    fn fail(&mut self, why: &str) -> OpError {
+    fn fail(&mut self, why: &str) -> LinkError {
         let rest = self.incoming.get_mut(self.understood..).unwrap_or_default();
         if let Ok(ConnectionState::EncodeTlsData(alert)) = self.tls.process_tls_records(rest).state {
             // Without it the peer sees the connection end.
@@ -264,15 +268,15 @@ impl Session {
         }
         let text = format!("{}: TLS: {why}", self.peer);
         self.failure = Some(text.clone());
-        OpError::new(ErrorKind::Tls, text)
+        LinkError::new(ErrorKind::Tls, text)
     }
 
     /// Receives ciphertext; 0: the connection has ended.
-    async fn receive(&mut self, driver: &Driver) -> Result<usize, OpError> {
+    async fn receive(&mut self, driver: &Driver) -> Result<usize, LinkError> {
         let held = self.take_incoming();
         let (got, held) = driver.recv_append(&self.socket, held, RECEIVE_BYTES).await;
         self.incoming = held;
-        let got = got.map_err(|e| OpError::broken(&e, self.tls.is_handshaking()))?;
+        let got = got.map_err(|e| LinkError::broken(&e, self.tls.is_handshaking()))?;
         self.is_cut |= got == 0;
         if got == 0 && self.tls.is_handshaking() {
             return Err(self.fail("the connection was closed before TLS was agreed upon"));
@@ -289,13 +293,13 @@ impl Session {
     }
 
     /// Sends what waits.
-    async fn flush(&mut self, driver: &Driver) -> Result<(), OpError> {
+    async fn flush(&mut self, driver: &Driver) -> Result<(), LinkError> {
         let mut sent = 0;
         while sent < self.filled {
             let bytes = std::mem::take(&mut self.outgoing);
             let (result, bytes) = driver.send(&self.socket, bytes, sent..self.filled, false).await;
             self.outgoing = bytes;
-            sent = sent.saturating_add(result.map_err(|e| OpError::broken(&e, true))?);
+            sent = sent.saturating_add(result.map_err(|e| LinkError::broken(&e, true))?);
         }
         self.filled = 0;
         Ok(())
@@ -386,5 +390,5 @@ impl Out<'_> {
 }
 
 #[cfg(test)]
-#[path = "tls_tests.rs"]
+#[path = "session_tests.rs"]
 mod tests;

@@ -1,6 +1,6 @@
 //! Waiting for a socket, but not for ever.
 
-use crate::recorder::OpError;
+use crate::error::LinkError;
 use std::future::{Future, poll_fn};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -10,16 +10,16 @@ use std::time::Duration;
 use uring::Driver;
 
 /// Whether there are bytes on a socket, or its end, before the time is over.
-pub(super) async fn readable_within(
+pub(crate) async fn readable_within(
     driver: &Driver,
     socket: &Rc<OwnedFd>,
     limit: Duration,
-) -> Result<bool, OpError> {
+) -> Result<bool, LinkError> {
     let mut readable = driver.readable(socket);
     let mut sleep = driver.sleep(limit);
     poll_fn(|cx| {
         if let Poll::Ready(result) = Pin::new(&mut readable).poll(cx) {
-            return Poll::Ready(result.map(|()| true).map_err(|e| OpError::broken(&e, true)));
+            return Poll::Ready(result.map(|()| true).map_err(|e| LinkError::broken(&e, true)));
         }
         Pin::new(&mut sleep).poll(cx).map(|()| Ok(false))
     })

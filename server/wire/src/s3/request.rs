@@ -1,11 +1,12 @@
 //! Where requests go and what their heads look like.
 
 use super::encode::{push_path, query};
-use super::sigv4::{AmzTime, EMPTY_SHA256, Signable, Signer};
-use crate::client::address::with_scheme;
+use super::payload::EMPTY_SHA256;
+use super::sign::{Signable, Signer};
+use super::time::AmzTime;
+use crate::http1::HeadWriter;
 use serde::Serialize;
 use std::net::IpAddr;
-use wire::http1::HeadWriter;
 
 /// A bucket behind an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,8 +40,9 @@ impl Endpoint {
         let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
         let is_path_style = is_path_style || is_address;
         let host = if is_path_style { host.to_owned() } else { format!("{bucket}.{host}") };
+        let scheme = if secure.is_some() { "https://" } else { "" };
         Ok(Self {
-            address: with_scheme(secure.is_some(), &format!("{host}:{port}")),
+            address: format!("{scheme}{host}:{port}"),
             host: if port == usual_port { host } else { format!("{host}:{port}") },
             is_path_style,
             bucket: bucket.to_owned(),
@@ -112,7 +114,7 @@ pub struct Head<'a> {
     pub target: &'a str,
     /// The Host header.
     pub host: &'a str,
-    /// SHA-256 of the payload in hexadecimal, or [`super::sigv4::UNSIGNED_PAYLOAD`].
+    /// SHA-256 of the payload in hexadecimal, or [`super::UNSIGNED_PAYLOAD`].
     pub payload_hash: &'a str,
     /// Bytes of the payload; `None` when the method has none.
     pub content_bytes: Option<u64>,
@@ -129,7 +131,7 @@ impl<'a> Head<'a> {
 
     /// Appends the signed head.
     pub fn write(&self, out: &mut Vec<u8>, signer: &Signer, at: &AmzTime) {
-        let token = signer.credentials().session_token.as_deref();
+        let token = signer.keys().session_token.as_deref();
         let headers = [
             ("host", self.host),
             ("x-amz-content-sha256", self.payload_hash),
@@ -162,8 +164,7 @@ impl<'a> Head<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::s3::Credentials;
-    use std::sync::Arc;
+    use crate::s3::Keys;
 
     fn endpoint(url: &str, is_path_style: bool) -> Endpoint {
         Endpoint::parse(url, "b", is_path_style).unwrap()
@@ -227,8 +228,11 @@ mod tests {
 
     #[test]
     fn heads_hold_what_they_sign() {
-        let written = |token| {
-            let signer = Signer::new(Arc::new(Credentials::new("AK", "secret", token)), "r");
+        let written = |token: Option<String>| {
+            let signer = Signer::new(
+                Keys { access_key_id: "AK".into(), secret_access_key: "secret".into(), session_token: token },
+                "r",
+            );
             let mut out = Vec::new();
             let bare = Head::bare("PUT", "/b/x?uploads=", "h:1");
             Head { content_bytes: Some(7), extra: &[("Range", "bytes=0-1")], ..bare }.write(
@@ -243,7 +247,7 @@ mod tests {
         assert!(plain.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="));
         assert!(plain.contains("Range: bytes=0-1\r\n") && plain.ends_with("Content-Length: 7\r\n\r\n"));
         assert!(!plain.contains("security-token"));
-        let with_token = written(Some("tok"));
+        let with_token = written(Some("tok".to_owned()));
         assert!(with_token.contains("x-amz-security-token: tok\r\n"));
         assert!(with_token.contains("x-amz-date;x-amz-security-token, "));
     }

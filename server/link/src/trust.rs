@@ -1,6 +1,6 @@
 //! TLS as AIStore's clients are told about it: whom to trust, and who we are.
 
-use super::address;
+use crate::address;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -61,12 +61,13 @@ impl Tls {
     ///
     /// # Errors
     /// What is wrong with a variable, or with the file that it names.
-    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, String> {
+    pub fn client_config(&self) -> Result<Arc<ClientConfig>, String> {
         self.0.made.get_or_init(|| self.0.wanted.read().map(Arc::new)).clone()
     }
 
     /// Whom it trusts and who it is, for people.
-    pub(crate) fn describe(&self) -> String {
+    #[must_use]
+    pub fn describe(&self) -> String {
         let wanted = &self.0.wanted;
         let trust = match (wanted.is_skipping(), wanted.authorities.as_str()) {
             (Ok(true), _) => format!("any certificate is taken ({SKIP})"),
@@ -166,7 +167,7 @@ fn unreadable(error: &rustls::pki_types::pem::Error, what: &str) -> String {
 ///
 /// # Errors
 /// When the host is no name that a certificate could have.
-pub(crate) fn server_name(address: &str) -> Result<ServerName<'static>, String> {
+pub fn server_name(address: &str) -> Result<ServerName<'static>, String> {
     let host = address::host(address);
     match host.parse::<IpAddr>() {
         Ok(ip) => Ok(ServerName::from(ip)),
@@ -176,7 +177,8 @@ pub(crate) fn server_name(address: &str) -> Result<ServerName<'static>, String> 
 }
 
 /// Why TLS failed, for people; `is_greeting`: when the peer had not yet shown that it speaks TLS.
-pub(crate) fn told(error: &Error, is_greeting: bool) -> String {
+#[must_use]
+pub fn told(error: &Error, is_greeting: bool) -> String {
     match error {
         Error::InvalidCertificate(why) => format!("its certificate is refused: {}", refusal(why)),
         Error::InvalidMessage(_) if is_greeting => {

@@ -11,8 +11,9 @@ const SECURE: &str = "https://";
 const PLAIN_PORT: u16 = 80;
 const SECURE_PORT: u16 = 443;
 
-/// The address in a URL of either scheme.
-pub(crate) fn address_of(url: &str) -> Option<String> {
+/// The address in a URL of either scheme; `None` for any other text.
+#[must_use]
+pub fn address_of(url: &str) -> Option<String> {
     let (scheme, port) = match url.strip_prefix(PLAIN) {
         Some(_) => (PLAIN, PLAIN_PORT),
         None => (SECURE, SECURE_PORT),
@@ -25,29 +26,34 @@ pub(crate) fn address_of(url: &str) -> Option<String> {
 }
 
 /// The address of `host:port`.
-pub(crate) fn with_scheme(is_secure: bool, authority: &str) -> String {
+#[must_use]
+pub fn with_scheme(is_secure: bool, authority: &str) -> String {
     if is_secure { format!("{SECURE}{authority}") } else { authority.to_owned() }
 }
 
 /// Whether TLS is spoken there.
-pub(crate) fn is_secure(address: &str) -> bool {
+#[must_use]
+pub fn is_secure(address: &str) -> bool {
     address.starts_with(SECURE)
 }
 
 /// `host:port`, as a Host header has it.
-pub(crate) fn authority(address: &str) -> &str {
+#[must_use]
+pub fn authority(address: &str) -> &str {
     address.strip_prefix(SECURE).unwrap_or(address)
 }
 
 /// The host alone; an IPv6 address without its brackets.
-pub(crate) fn host(address: &str) -> &str {
+#[must_use]
+pub fn host(address: &str) -> &str {
     let authority = authority(address);
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 /// The address as a URL.
-pub(crate) fn url(address: &str) -> String {
+#[must_use]
+pub fn url(address: &str) -> String {
     if is_secure(address) { address.to_owned() } else { format!("{PLAIN}{address}") }
 }
 
@@ -56,7 +62,7 @@ pub(crate) fn url(address: &str) -> String {
 /// # Errors
 /// When it leads nowhere, or out of TLS: whoever asks for https does not want its requests, and the token in them, to be
 /// read on the way. From http into TLS is fine.
-pub(crate) fn follow(is_from_secure: bool, location: &str) -> Result<(Option<String>, &str), String> {
+pub fn follow(is_from_secure: bool, location: &str) -> Result<(Option<String>, &str), String> {
     if location.starts_with('/') {
         return Ok((None, location));
     }
@@ -71,11 +77,11 @@ pub(crate) fn follow(is_from_secure: bool, location: &str) -> Result<(Option<Str
     Ok((Some(address), target))
 }
 
-/// The socket address behind an address.
+/// The socket address behind an address. It asks the system's resolver, which may hold up the thread.
 ///
 /// # Errors
 /// When the name has none.
-pub(crate) fn resolve(address: &str) -> io::Result<SocketAddr> {
+pub fn resolve(address: &str) -> io::Result<SocketAddr> {
     let mut all: Vec<SocketAddr> = authority(address).to_socket_addrs()?.collect();
     // `localhost` has both kinds; servers that listen on one listen on IPv4.
     all.sort_by_key(SocketAddr::is_ipv6);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// Bytes that stand for themselves, in paths and in queries.
-fn is_unreserved(byte: u8) -> bool {
+pub(super) fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
@@ -27,10 +27,15 @@ fn push(out: &mut String, text: &str, is_kept: impl Fn(u8) -> bool) {
         if is_kept(byte) {
             out.push(char::from(byte));
         } else {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "%{byte:02X}");
+            push_escape(out, byte);
         }
     }
+}
+
+/// Appends a byte as its escape.
+pub(super) fn push_escape(out: &mut String, byte: u8) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, "%{byte:02X}");
 }
 
 /// The query of these pairs without its `?`: encoded, and sorted by encoded name and value.
@@ -82,8 +87,8 @@ mod tests {
         fn paths_round_trip_and_hold_only_what_may_stand(text in "\\PC{0,40}") {
             let encoded = path(&text);
             prop_assert!(encoded.bytes().all(|b| is_unreserved(b) || b"/%".contains(&b)));
-            prop_assert_eq!(wire::http1::percent_decode(&encoded).unwrap(), text.as_str());
-            prop_assert_eq!(encoded, wire::http1::percent_encode_path(&text));
+            prop_assert_eq!(crate::http1::percent_decode(&encoded).unwrap(), text.as_str());
+            prop_assert_eq!(encoded, crate::http1::percent_encode_path(&text));
         }
 
         #[test]
@@ -94,7 +99,7 @@ mod tests {
             let mut reversed = pairs.clone();
             reversed.reverse();
             prop_assert_eq!(query(&reversed), text.as_str());
-            let mut got: Vec<(String, String)> = wire::http1::query_pairs(&text)
+            let mut got: Vec<(String, String)> = crate::http1::query_pairs(&text)
                 .map(|(n, v)| (n.into_owned(), v.into_owned()))
                 .collect();
             let mut want: Vec<(String, String)> =
