@@ -1,4 +1,4 @@
-//! How far the clock of an agent is from ours, by asking for it: NTP's way, with the fastest of several answers.
+//! The distance of an agent's clock from ours, by asking for it: NTP's way, with the fastest of several answers.
 
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(super) struct Sample {
     pub(super) day_ahead_ns: i64,
 }
 
-/// What is known about the clock of an agent.
+/// The clock of an agent, compared with ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offset {
     /// Its clock minus ours.

@@ -7,7 +7,7 @@ const LENGTH_BYTES: usize = 4;
 /// A frame that is longer than is allowed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong {
-    /// What it announces.
+    /// The length that it announces.
     pub(super) len: u32,
 }
 

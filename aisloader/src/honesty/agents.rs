@@ -1,4 +1,4 @@
-//! What is known about one of several loaders that made a run together.
+//! The facts about one of several loaders that made a run together.
 
 use crate::recorder::Stats;
 use crate::recorder::cpu::CpuUse;

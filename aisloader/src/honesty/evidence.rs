@@ -1,4 +1,4 @@
-//! What is known about a run, as data: verdict and rules are functions of it.
+//! The facts about a run, as data: verdict and rules are functions of them.
 
 use super::agents::AgentFacts;
 use super::steady::{Finding, Steadiness};
@@ -26,7 +26,7 @@ pub struct Evidence {
     pub stolen_s: Option<f64>,
     /// Largest step of the wall clock against the monotonic one within a second.
     pub clock_step_s: f64,
-    /// Whether the run was steady.
+    /// The steadiness of the run.
     pub steadiness: Steadiness,
     /// Where the bytes came from.
     pub reads: Reads,
@@ -47,7 +47,7 @@ pub struct Evidence {
 pub struct Reads {
     /// Payload of GET.
     pub payload_bytes: u64,
-    /// What the server's devices read meanwhile; `None`: they are not on this machine.
+    /// Bytes that the server's devices read meanwhile; `None`: they are not on this machine.
     pub device_bytes: Option<u64>,
     /// Hits and misses of the server's own cache; `None`: it does not tell.
     pub cache: Option<(u64, u64)>,

@@ -14,7 +14,7 @@ pub(super) struct Known {
 /// Files and flags, in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
-    /// What is not a flag.
+    /// Words that are no flags.
     pub(super) files: Vec<String>,
     values: BTreeMap<&'static str, String>,
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What cores and the main thread share.
+/// State that cores and the main thread share.
 pub(crate) struct Run {
     pub(crate) config: Arc<Config>,
     pub(crate) listed: Arc<Listed>,
@@ -23,7 +23,7 @@ pub(crate) struct Run {
     pub(crate) budget: Budget,
     /// The walk over the names, when it is in passes.
     pub(crate) epochs: Option<Epochs>,
-    /// What has been written, for those who verify.
+    /// The versions that have been written, for verification.
     pub(crate) versions: Versions,
     /// Set when all cores are ready.
     begin: OnceLock<Instant>,

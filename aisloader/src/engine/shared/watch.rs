@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 use uring::{Driver, sock};
 
-/// What one worker is doing, as far as the watch needs to know.
+/// The operation of one worker, as far as the watch needs to know it.
 #[derive(Default)]
 pub(crate) struct Slot {
     deadline: Cell<Option<Instant>>,
