@@ -15,12 +15,12 @@ const DRIFT_SIGNIFICANT: f64 = 2.5;
 /// Standard deviation of seconds, of their mean, that a steady run may have.
 const VARIATION_MAX: f64 = 0.30;
 
-/// What the tests say.
+/// The result of the tests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steadiness {
     /// Seconds of warm-up, which are left out.
     pub warmup_s: usize,
-    /// What was found.
+    /// The outcome.
     pub finding: Finding,
     /// The same for people, with the figures.
     pub text: String,
@@ -29,7 +29,7 @@ pub struct Steadiness {
 /// The outcome of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// What remains is steady.
+    /// The part after the warm-up is steady.
     Steady,
     /// It is not.
     NotSteady,

@@ -64,7 +64,7 @@ impl ErrorKind {
 pub struct OpError {
     /// The kind.
     pub kind: ErrorKind,
-    /// What happened, for people.
+    /// A description for people.
     pub text: String,
     /// True when not a byte of the answer had come. On a kept connection it only means that the peer had closed it.
     pub is_before_answer: bool,

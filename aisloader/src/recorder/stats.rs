@@ -84,7 +84,7 @@ impl OpStats {
     }
 }
 
-/// What only an open loop has.
+/// Figures that only an open loop has.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OpenStats {
@@ -136,17 +136,17 @@ pub struct Stats {
     delete: OpStats,
     #[serde(skip_serializing_if = "OpStats::is_empty")]
     list: OpStats,
-    /// What the open loop counts.
+    /// The counts of the open loop.
     pub open: OpenStats,
     /// By server that answered, `host:port`.
     pub targets: ByPlace,
     /// By mountpath, `ID:/path`, as far as it is known.
     pub mountpaths: ByPlace,
-    /// What accelerators did that were played.
+    /// The figures of the accelerators that were played.
     pub training: TrainingStats,
 }
 
-/// What a finished operation moved.
+/// The amounts that a finished operation moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Payload.

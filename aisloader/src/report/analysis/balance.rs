@@ -1,4 +1,4 @@
-//! How even a load is over its places.
+//! The balance of a load over its places.
 
 use serde::Serialize;
 

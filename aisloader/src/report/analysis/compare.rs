@@ -37,7 +37,7 @@ impl Verdict {
 /// One figure of both groups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Which.
+    /// The figure.
     pub quantity: Quantity,
     /// Geometric mean over the runs of A.
     pub a: f64,

@@ -7,7 +7,7 @@ use super::units::{Measure, number};
 pub struct Tick {
     /// The value.
     pub at: f64,
-    /// What is written beside it; empty: a line only.
+    /// The text beside it; empty: a line only.
     pub label: String,
 }
 

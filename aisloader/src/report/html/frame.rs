@@ -1,4 +1,4 @@
-//! What all charts share: the frame with its grid and labels, marks of series, labels that do not overlap.
+//! The common parts of all charts: the frame with its grid and labels, marks of series, labels that do not overlap.
 
 use super::axis::Axis;
 use super::markup::{Element, el};

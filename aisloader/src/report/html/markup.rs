@@ -107,7 +107,8 @@ impl Element {
     }
 }
 
-/// What has a meaning in markup becomes an entity; what no document may hold becomes the replacement character.
+/// Characters with a meaning in markup become entities; characters that no document may hold become the replacement
+/// character.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {

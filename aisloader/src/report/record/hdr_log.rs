@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, SystemTime};
 
-/// Which latencies of an operation, with the end of the file's name.
+/// One of an operation's latencies, with the end of the file's name.
 type Pick = (&'static str, fn(&OpStats) -> &Latency);
 
 const PICKS: [Pick; 3] = [

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use std::collections::BTreeMap;
 
-/// Whether the whole histogram goes along with its quantiles.
+/// Quantiles alone, or the whole histogram with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Quantiles only.

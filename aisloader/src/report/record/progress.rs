@@ -1,4 +1,4 @@
-//! How far a run is, on a terminal: one line that is drawn anew every second, below the rows.
+//! The progress of a run, on a terminal: one line that is drawn anew every second, below the rows.
 
 use crate::flags::units::{show_duration_ns, show_size};
 use crate::recorder::{INTERVAL, Interval, Stats};

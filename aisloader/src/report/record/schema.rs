@@ -24,7 +24,7 @@ pub enum Line {
     Other,
 }
 
-/// What ran, where.
+/// The run's configuration and host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunLine {
@@ -44,7 +44,7 @@ pub struct RunLine {
     pub objects_known: u64,
 }
 
-/// What happened in one interval, only in it.
+/// The events of one interval, only of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IntervalLine {
@@ -185,9 +185,9 @@ pub struct FinalLine {
     pub cache_misses: Option<u64>,
     /// Seconds at the begin that the figures leave out.
     pub warmup_s: f64,
-    /// How the end of the warm-up was found, and whether the rest is steady.
+    /// The way in which the end of the warm-up was found, and the steadiness of the rest.
     pub steadiness: String,
-    /// What to think of it.
+    /// The verdict on the run.
     pub verdict: Verdict,
     /// The loaders, when there were several.
     #[serde(skip_serializing_if = "Vec::is_empty")]

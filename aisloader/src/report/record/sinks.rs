@@ -70,7 +70,7 @@ impl Sinks {
         self.push(interval, at_s, phase);
     }
 
-    /// What came after the last whole interval, in a run whose window is so long.
+    /// Writes the part after the last whole interval, in a run whose window is so long.
     pub fn rest(&mut self, rest: &Interval, window: Duration) {
         if rest.stats.ops() == 0 && rest.stats.error_count() == 0 {
             return;
