@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tls::{Authority, Front};
 
-/// What the machine under the tests does not decide.
+/// The rules about the machine under the tests are waived, as it is not tested.
 const WAIVED: &str = "-allow=client-saturated,steal,clock-step,not-steady,too-short,cache";
 
 fn command(environment: &[(&str, &str)]) -> Command {
@@ -208,7 +208,7 @@ fn redirects_lead_to_tls_and_not_out_of_it() {
     let before = target.object_requests();
     fails(&secure_gateway.url(), &trust, line, &["a redirect from https to plain http", "is not followed"]);
     assert_eq!(target.object_requests(), before);
-    // Those who began plainly and are led to a server that they cannot trust learn it, too.
+    // Loaders that began plainly and are led to a server that they cannot trust learn it, too.
     *gateway.store.manner.lock().unwrap() = Manner::Redirect(secure_target.url());
     let stranger = Authority::new("b");
     let plain = format!("http://{}", gateway.authority);

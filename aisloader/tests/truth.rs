@@ -1,4 +1,4 @@
-//! Whether the loader's figures are true: it measures a server whose every answer is timed by arithmetic and noted.
+//! The truth of the loader's figures: it measures a server whose every answer is timed by arithmetic and noted.
 //!
 //! A machine that is busy with other things makes answers later, never earlier; so what must not be missed is asserted
 //! tightly, and what may be added only loosely. `AISLOADER_LONG_TESTS=1` runs the long form.

@@ -16,7 +16,7 @@ use wire::http1::{Framing, HeadLimits, HeadWriter, Method, parse_request};
 /// A request's head must fit; bodies pass through.
 const RECEIVE_BYTES: usize = 16 << 10;
 
-/// What the connections of a core share.
+/// State that the connections of a core share.
 pub(super) struct Core {
     pub(super) shard: Shard,
     delay: Delay,

@@ -1,4 +1,4 @@
-//! What is measured, as plain data: one round of fio, one round of load, all rounds at one N, all N.
+//! The measurements, as plain data: one round of fio, one round of load, all rounds at one N, all N.
 
 use super::queueing::Window;
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub struct LoadRound {
     pub bytes_per_s: f64,
     /// Payload of the whole round.
     pub payload_bytes: f64,
-    /// What each device read in the whole round, by the block layer (`/sys/block/*/stat`).
+    /// Bytes that each device read in the whole round, by the block layer (`/sys/block/*/stat`).
     pub device_bytes: Vec<f64>,
     /// The same by the control group's own meter (`blkio.throttle.io_service_bytes`).
     pub group_bytes: Vec<f64>,
@@ -78,7 +78,7 @@ pub struct Experiment {
     pub levels: Vec<Level>,
     /// fio on each mountpath of the largest N with the others idle, bytes a second.
     pub solo_bytes_per_s: Vec<f64>,
-    /// What the loader takes from a server that does nothing, bytes a second.
+    /// The rate that the loader takes from a server that does nothing, bytes a second.
     pub client_ceiling_bytes_per_s: Option<f64>,
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How object requests are answered.
+/// The manner in which object requests are answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Manner {
     /// As a store does.

@@ -126,7 +126,7 @@ impl Front {
         front
     }
 
-    /// What a run is pointed to.
+    /// The endpoint for a run.
     pub(crate) fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }
