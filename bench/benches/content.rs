@@ -1,4 +1,4 @@
-//! What payload costs a client: stamped blocks made and verified, each for an object of 1 MiB.
+//! The cost of payload for a client: stamped blocks made and verified, each for an object of 1 MiB.
 
 use aisloader::content::generate::fill;
 use aisloader::content::stamp::name_hash;

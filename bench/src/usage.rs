@@ -32,7 +32,7 @@ impl Usage {
         })
     }
 
-    /// What was used since `earlier`.
+    /// The amounts used since `earlier`.
     pub(crate) fn since(&self, earlier: &Usage) -> Usage {
         Usage {
             server_s: self.server_s - earlier.server_s,

@@ -1,4 +1,4 @@
-//! What a start has found, in a few lines for the operator.
+//! The findings of a start, in a few lines for the operator.
 
 use crate::boot::RunningNode;
 use crate::store::{Mountpath, Reach};

@@ -29,13 +29,13 @@ use uring::{Features, Grower, Helpers, MailReceiver, MailSender, Mailbox, PoolCo
 const RING_ENTRIES: u32 = 1024;
 /// Helper threads for what belongs to no mountpath.
 const HELPERS_MAX: usize = 4;
-/// How long what requests have left to be done may take at the end.
+/// Work that requests have left to be done may take this long at the end.
 const CLEARING: Duration = Duration::from_secs(2);
-/// How long the kernel keeps the address of an ended connection, and a little more.
+/// The kernel keeps the address of an ended connection for a minute; this is a little more.
 const TIME_WAIT: Duration = Duration::from_secs(65);
-/// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
+/// The kernel may take this long to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
-/// How long a stop may take in all; the parts of it have shorter limits of their own.
+/// A stop may take this long in all; its parts have shorter limits of their own.
 const STOP: Duration = Duration::from_secs(18);
 /// Exit code of a process that could not be stopped in order.
 const EXIT_WITHOUT_ORDER: i32 = 3;
@@ -147,7 +147,7 @@ impl RunningNode {
             }
             // Files to be removed; what is not done by then is swept at the next start.
             mountpath.changers().drain(CLEARING);
-            // What buckets with durability "none" have not flushed.
+            // Buckets with durability "none" have writes that are not flushed.
             outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
         }
         outcome

@@ -1,6 +1,6 @@
 //! All memory as a sum of named needs, computed once and checked at the start; and descriptors in the same way.
 //!
-//! What is promised here is what resident memory stays under: registered buffers, caches, connection buffers, the
+//! Resident memory stays under the sum that is promised here: registered buffers, caches, connection buffers, the
 //! index, messages. A need that does not fit is an error at the start, not a surprise under load. Needs that nobody has
 //! set are made to fit, so that a node starts in a small container too.
 
@@ -37,7 +37,7 @@ const TOTAL_SHARE: usize = 4;
 /// The kernel's own memory for sockets and files, and the page cache of what is written, beside the budget.
 pub(crate) const BESIDE_BYTES: usize = 64 * MIB;
 
-/// What the node may use and for what. Bytes; `*_core` are for each core.
+/// The budget of a node: its memory and the parts of it. Bytes; `*_core` are for each core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     pub(crate) total_bytes: usize,

@@ -91,7 +91,7 @@ fn flip_blocks(run: &Path) {
     file.sync_all().unwrap();
 }
 
-/// What is answered while an index may be damaged: the truth, or "try again".
+/// Asserts that an answer is the truth, or "try again" while an index may be damaged; returns true for the truth.
 fn assert_true_or_later(reply: &Reply, number: u64, version: u64) -> bool {
     let what = format!("{}: {} {}", name(number), reply.status, reply.header("Hdr-Error"));
     if reply.status == 503 {

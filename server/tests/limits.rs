@@ -14,7 +14,7 @@ const B: Bucket = Bucket("limits");
 const MIB: u64 = 1 << 20;
 const CONNECTIONS: usize = 2000;
 
-/// What the banner promises: `  memory      768 MiB = base ...`.
+/// The promise of the banner: `  memory      768 MiB = base ...`.
 fn promised_bytes(node: &Node) -> u64 {
     let banner = node.banner();
     let line = banner.lines().find_map(|line| line.trim().strip_prefix("memory")).unwrap();

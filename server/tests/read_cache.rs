@@ -1,4 +1,4 @@
-//! What a bucket's own settings do: which objects become files, and what is kept in memory.
+//! Effects of a bucket's own settings: which objects become files, and what is kept in memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

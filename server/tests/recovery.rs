@@ -1,4 +1,4 @@
-//! What was acknowledged is there after every kind of end, and a node refuses what is not its own.
+//! Acknowledged writes are there after every kind of end, and a node refuses what is not its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -16,7 +16,7 @@ const MIB: usize = 1 << 20;
 /// Around every boundary: leaf, block, chunk, cache, and one so large that its checksums lie in a sidecar.
 const SIZES: [usize; 10] = [0, 1, 4095, 4096, 65_535, 65_536, 65_537, MIB, 5 * MIB + 3, 70 * MIB];
 
-/// What a client sees of an object besides its bytes.
+/// The fields of an object that a client sees besides its bytes.
 fn seen(client: &mut Client, name: &str) -> Vec<(String, String)> {
     let reply = client.head(&B.object(name));
     assert_eq!(reply.status, 200, "{name}");
@@ -110,13 +110,13 @@ fn what_one_machine_has_written_is_served_by_another_with_other_cores() {
             let size = if at % 30 == 0 { MIB + at } else { 100 * at };
             assert_content(&mut client, name, &content(at as u64, size));
         }
-        // What this number of cores writes, the next one finds.
+        // The next number of cores finds the writes of this one.
         B.put(&mut client, &names[0], &content(0, MIB));
         node.stop();
     }
 }
 
-/// What one thread was told before the node died.
+/// The answers that one thread got before the node died.
 struct Told {
     /// Names whose PUT was acknowledged.
     acknowledged: Vec<u64>,

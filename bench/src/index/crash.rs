@@ -67,7 +67,7 @@ pub(super) fn check(kind: Kind, keys: u32, dir: &Path) -> Result<Figures> {
     ]))
 }
 
-/// How many objects of each batch there are in each lane.
+/// The number of objects of each batch in each lane.
 struct Content {
     batch_of: Vec<u32>,
     lanes: Vec<Lane>,
@@ -80,7 +80,7 @@ struct Lane {
     claimed: u64,
 }
 
-/// What is left after a crash.
+/// The state of the batches after a crash.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     /// Batches from the first on that are there in all lanes.

@@ -66,7 +66,7 @@ impl KeySet {
         self.order.len().div_ceil(BATCH) as u64
     }
 
-    /// Whether this batch is to be durable with all before it.
+    /// True when this batch is to be durable with all before it.
     pub(super) fn is_checkpoint(&self, batch: u64) -> bool {
         let every = (self.batches() / 32).clamp(*CHECKPOINT_EVERY.start(), *CHECKPOINT_EVERY.end());
         (batch + 1).is_multiple_of(every) || batch + 1 == self.batches()

@@ -45,7 +45,7 @@ struct Last {
 
 impl Log {
     /// Opens the log in a directory and hands over each entry that is in it, with the position of its batch, in order.
-    /// What a crash has torn is passed over. New batches get positions from `position_min` on.
+    /// A torn end that a crash left is passed over. New batches get positions from `position_min` on.
     pub(super) fn open(
         path: &Path,
         position_min: u64,
@@ -114,7 +114,7 @@ impl Log {
         for file in &changed {
             driver.fsync(file, true).await.map_err(say)?;
         }
-        // What has come meanwhile stays.
+        // Files that were added meanwhile stay.
         let is_flushed = |one: &Rc<OwnedFd>| changed.iter().any(|other| Rc::ptr_eq(one, other));
         self.unflushed.borrow_mut().retain(|one| !is_flushed(one));
         Ok(())

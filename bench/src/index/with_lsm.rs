@@ -24,7 +24,7 @@ const MEMTABLE_BYTES: usize = 4 << 20;
 const BEHIND_MAX: usize = 4;
 /// Of the upkeep after each batch, each 64 entries long: each entry is written out and merged two or three times.
 const TURNS: usize = 4;
-/// How long the upkeep waits when nothing is due.
+/// The upkeep waits this long when nothing is due.
 const PAUSE: Duration = Duration::from_millis(10);
 const RING_ENTRIES: u32 = 256;
 /// The least there is.
@@ -41,7 +41,7 @@ pub(super) const SETTINGS_WITH_LOG: &str = "the same as the server uses it, with
     that; files of the log that no lane needs any more are removed. The server's log is the segments, which hold the \
     objects too, so there this log is no extra write";
 
-/// What makes a checkpoint durable.
+/// The step that makes a checkpoint durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durable {
     /// The memtables are written out.

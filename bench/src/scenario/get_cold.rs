@@ -12,7 +12,7 @@ use crate::work::{MIB, noise, write_file};
 
 const SIZE: usize = 4096;
 const BUCKET: &str = "cold";
-/// How many times the caches, those of the index included, the set is.
+/// The set is this many times as large as the caches, those of the index included.
 const TIMES: u64 = 20;
 const DEPTHS: [usize; 2] = [64, 16];
 /// So many that the processors are never idle: what the rate is then is theirs.

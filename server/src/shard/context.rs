@@ -1,4 +1,4 @@
-//! What every task of a core can reach.
+//! The state that every task of a core can reach.
 
 use super::call::{Letter, OpenCalls};
 use super::door_counts::DoorCounts;

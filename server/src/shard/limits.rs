@@ -2,7 +2,7 @@
 
 use wire::http1::HeadLimits;
 
-/// What a connection may take and how long.
+/// The bounds of a connection in bytes and time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StreamLimits {
     pub(crate) head: HeadLimits,

@@ -29,7 +29,7 @@ const SEND_TIMEOUTS: u64 = 4;
 /// A kept buffer larger than this is given back between requests.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
-/// What is still read of a connection that is being closed: at most these many times these many bytes.
+/// A connection that is being closed is still read, at most this many times these many bytes.
 const LINGER_RECVS_MAX: usize = 16;
 const LINGER_RECV_BYTES: usize = 64 << 10;
 const LINGER_TIMEOUT_MS: u64 = 1000;
@@ -38,7 +38,7 @@ const LINGER_TIMEOUT_MS: u64 = 1000;
 pub(crate) enum HeadEnd {
     /// The client has closed the connection, or was idle for too long.
     Closed,
-    /// What came is no request; the error is to be answered before closing.
+    /// The bytes are no request; the error is to be answered before closing.
     Bad(HeadError),
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Received {
     Nothing,
 }
 
-/// What a connection is made of.
+/// The parts of a connection.
 pub(super) struct StreamParts {
     pub(super) socket: Rc<OwnedFd>,
     pub(super) peer: SocketAddr,

@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     pub(crate) tool: Option<Tool>,
 }
 
-/// What the program does instead of being a node.
+/// A task that the program does instead of being a node.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tool {
     /// Look after the data of a node.
@@ -40,7 +40,7 @@ pub(crate) enum StoreTool {
     Export(ExportArgs),
 }
 
-/// Which data.
+/// The data to work on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Site {
     /// Where the node keeps its identity and state: its mountpaths and buckets are named there

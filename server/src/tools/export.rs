@@ -27,7 +27,7 @@ const AHEAD_BYTES: usize = 8 << 20;
 const WRITE_BYTES: usize = 1 << 20;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
-/// What was written.
+/// Counts of the objects that were written.
 #[derive(Clone, Copy, Debug, Default)]
 struct Written {
     objects: u64,
@@ -116,7 +116,7 @@ impl<W: Write> Export<'_, W> {
                 self.progress.advance(entry.size_bytes);
             }
         }
-        // What ends an archive.
+        // Two blocks of zeros end an archive.
         self.write(&[0; 2 * segment::BLOCK_BYTES])?;
         self.out.flush().map_err(|e| Error::disk("write the archive", &e))?;
         Ok(written)

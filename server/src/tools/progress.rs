@@ -1,4 +1,4 @@
-//! How far a tool is: a bar on a terminal, a line now and then elsewhere. Always on standard error.
+//! The progress of a tool: a bar on a terminal, a line now and then elsewhere. Always on standard error.
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use std::cell::Cell;
@@ -54,7 +54,7 @@ impl Progress {
 
     /// So many bytes more are done.
     pub(super) fn advance(&self, bytes: u64) {
-        // What was estimated may have been too little.
+        // The estimate may have been too small.
         let done = self.done.get() + bytes;
         self.done.set(done);
         if done > self.all.get() {
@@ -85,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// How long it took; the bar goes away.
+    /// The time that it took; the bar goes away.
     pub(super) fn finish(&self) -> Duration {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uring::Driver;
 
-/// What a data directory says.
+/// The facts that a data directory holds.
 pub(super) struct Site {
     pub(super) data_dir: PathBuf,
     pub(super) buckets: Vec<Arc<BucketRef>>,

@@ -157,7 +157,7 @@ fcntl.ioctl(device, 0x4c04, bytes(info))";
         self.mount();
     }
 
-    /// What the file system's own check says of the unmounted file system.
+    /// Asserts that the unmounted file system passes its own check.
     pub(crate) fn check(&self) {
         let device = self.device.as_deref().unwrap();
         match self.kind {

@@ -223,12 +223,12 @@ impl Node {
         Client::new(self.port)
     }
 
-    /// What it printed at its start.
+    /// The text that it printed at its start.
     pub(crate) fn banner(&self) -> String {
         fs::read_to_string(&self.out).unwrap()
     }
 
-    /// What it logged.
+    /// The text of its log.
     pub(crate) fn log_text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use super::http::{Client, Reply};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What is known of one name. Its writes are numbered from 1.
+/// The state of one name, as far as it is known. Its writes are numbered from 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
     /// The last that was acknowledged.
@@ -134,7 +134,7 @@ impl Writes {
         let mut present = 0;
         for (known, id) in known.iter_mut().flatten().zip(0..) {
             let found = self.verify_one(client, id, known)?;
-            // What was in the air has landed now or never will; a name in doubt goes on from a write of its own.
+            // A write in the air has landed now or never will; a name in doubt goes on from a write of its own.
             let settled = found == known.sent || (found == 0 && is_deletion(known.sent));
             if !settled {
                 known.sent += if is_deletion(known.sent + 1) { 2 } else { 1 };
