@@ -12,7 +12,7 @@ pub struct ActMsg {
     /// One of the names in [`action`]; empty in a request to set custom properties.
     #[serde(default, deserialize_with = "null_is_default")]
     pub action: String,
-    /// What the action is applied to, when the path does not say.
+    /// The object of the action, when the path does not say.
     #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
     /// The argument; its shape depends on the action. Null and absent are the same.

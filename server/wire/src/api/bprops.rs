@@ -118,12 +118,12 @@ pub struct Bprops {
     /// Straightline's own; absent from JSON when it is that.
     #[serde(skip_serializing_if = "is_largest")]
     pub segment_object_size: SizeIec,
-    /// Whether what is read is kept in memory. Straightline's own; absent from JSON when true.
+    /// True to keep in memory what is read. Straightline's own; absent from JSON when true.
     #[serde(skip_serializing_if = "is_true")]
     pub read_cache: bool,
 }
 
-/// What a segment can take at most, and what it takes by default.
+/// The largest object that a segment can take, and the default.
 pub const SEGMENT_OBJECT_SIZE: SizeIec = SizeIec(128 << 10);
 
 fn is_default_durability(durability: &Durability) -> bool {
@@ -170,7 +170,7 @@ impl BpropsToSet {
         BpropsToSet::deserialize(value).map_err(|e| format!("invalid bucket properties: {e}"))
     }
 
-    /// Whether nothing would change.
+    /// True if nothing would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.values().all(Value::is_null)

@@ -49,7 +49,7 @@ pub struct Tcdf {
     /// By path.
     #[serde(deserialize_with = "null_is_default")]
     pub mountpaths: BTreeMap<String, Cdf>,
-    /// What is wrong with the capacity, if anything.
+    /// The fault of the capacity, if any.
     pub cs_err: String,
     /// Bytes used; quoted.
     #[serde(with = "quoted_u64")]

@@ -39,7 +39,7 @@ const MAX_BYTES: usize = 8 << 10;
 const MAX_DIGITS: usize = 18;
 
 impl Range {
-    /// How many numbers there are; at least 1.
+    /// The number of its numbers; at least 1.
     fn count(&self) -> u64 {
         (self.end - self.start) / self.step + 1
     }
@@ -84,7 +84,7 @@ impl Template {
         Ok(Template { prefix, ranges: Vec::new() })
     }
 
-    /// Whether it has no range.
+    /// True if it has no range.
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         self.ranges.is_empty()
@@ -117,7 +117,7 @@ impl Template {
         self.prefix
     }
 
-    /// How many names it makes; `u64::MAX` stands for that many or more. A prefix makes one.
+    /// The number of names that it makes; `u64::MAX` stands for that many or more. A prefix makes one.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.ranges.iter().fold(1, |product, range| product.saturating_mul(range.count()))

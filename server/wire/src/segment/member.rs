@@ -16,7 +16,7 @@ const ESCAPED_DIR: &str = "%ob";
 const DIR: &str = "%";
 const CONTINUED: &str = "%+/";
 const DIGEST: &str = "%~";
-/// What file systems allow.
+/// The limit of file systems.
 const PART_BYTES_MAX: usize = 255;
 /// Leaves room for [`CONTINUED`].
 const PIECE_BYTES_MAX: usize = 240;
@@ -38,7 +38,7 @@ pub fn member_name(bucket: &str, object: &str, spelling: Spelling) -> String {
     [bucket, "/", &below_bucket(object, spelling)].concat()
 }
 
-/// What follows the bucket and a slash.
+/// The path below the bucket.
 pub(super) fn below_bucket(object: &str, spelling: Spelling) -> Cow<'_, str> {
     if spelling == Spelling::Readable && is_readable(object) {
         Cow::Borrowed(object)

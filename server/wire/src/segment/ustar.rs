@@ -6,10 +6,10 @@ use super::{BLOCK_BYTES, ParseError};
 const NO_CHECKSUM: [u8; 8] = [b' '; 8];
 const NAME_MAX: usize = 100;
 const PREFIX_MAX: usize = 155;
-/// What 11 octal digits hold.
+/// The largest number of 11 octal digits.
 const NUMBER_MAX: u64 = (1 << 33) - 1;
 
-/// What follows a header. The value is TAR's.
+/// The kind of data behind a header. The value is TAR's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {

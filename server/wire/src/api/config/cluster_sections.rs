@@ -122,7 +122,7 @@ impl Default for PeriodicConf {
     }
 }
 
-/// How one kind of node is watched.
+/// The watch over one kind of node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeepaliveTracker {
@@ -283,7 +283,7 @@ pub struct NetConf {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AuthConf {
-    /// Whether requests need a token.
+    /// True if requests need a token.
     pub client_auth_required: bool,
 }
 
