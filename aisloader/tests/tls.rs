@@ -142,7 +142,7 @@ fn a_certificate_is_for_a_name() {
     let front = Front::start(&responder.authority, &authority, "other.test");
     let trust = [("AIS_CLIENT_CA", &*authority.file())];
     fails(&front.url(), &trust, "-maxops=5", &["not valid for name \"localhost\"", "other.test"]);
-    // Nor does an address stand for the name of its host.
+    // An address does not stand for the name of its host.
     let named = Front::start(&responder.authority, &authority, "localhost");
     let by_address = format!("https://127.0.0.1:{}", named.port);
     fails(&by_address, &trust, "-maxops=5", &["its certificate is refused"]);
@@ -255,7 +255,7 @@ fn agents_trust_as_their_own_environment_says() {
     for (environment, wants) in
         [(&trust as &[(&str, &str)], "TLS: the system's"), (&[], "no authority that is trusted here")]
     {
-        // Without trusted ones of the system, a machine has another text for the same.
+        // A machine without trusted authorities of its own has another text for the same.
         let mut agent = command(environment);
         agent.args(["agent", "-port=0", &token]).stdout(Stdio::piped());
         let mut agent = agent.spawn().unwrap();

@@ -37,7 +37,7 @@ fn load(responder: &Responder, line: &str) -> RunEnd {
     end
 }
 
-/// Of what the responder noted: how long it took for each request, in order of length.
+/// The service time of each request that the responder noted, in order of length.
 fn service_ns(responder: &Responder) -> Vec<u64> {
     let served = responder.served();
     let mut all: Vec<u64> =

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 const OBJECT_BYTES: usize = 1 << 20;
-/// As much as the engine receives at once, behind a head.
+/// The engine receives as much at once, behind a head.
 const PORTION_BYTES: usize = (256 << 10) - 300;
 
 fn main() {

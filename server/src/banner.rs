@@ -68,7 +68,7 @@ fn lines(running: &RunningNode) -> String {
     lines.join("\n") + "\n"
 }
 
-/// By which flushes changes become durable on a mountpath, and what that is worth.
+/// The flushes by which changes become durable on a mountpath, and the worth of that.
 fn promise(mountpath: &Mountpath) -> Vec<String> {
     let ground = &mountpath.ground;
     let mut lines = vec![match ground.reach {

@@ -1,4 +1,4 @@
-//! From settings to a running node, and back.
+//! The way from settings to a running node, and back.
 
 use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
 use crate::config::Config;
@@ -312,7 +312,7 @@ fn load_state(
     Ok((state, journal))
 }
 
-/// Without the state, nobody knows the buckets of what lies on a mountpath: that is no new cluster.
+/// Nobody knows the buckets on a mountpath without the state: that is no new cluster.
 fn refuse_lost_state(config: &Config, mountpaths: &[Known]) -> io::Result<()> {
     if config.data_dir.join(STATE_FILE).try_exists()? {
         return Ok(());

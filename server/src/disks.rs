@@ -78,7 +78,7 @@ pub(crate) fn remember(data_dir: &Path, mountpaths: Vec<Known>) -> io::Result<()
 /// The state in which a path is found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Without links, as far as it exists.
+    /// The path without links, as far as it exists.
     pub(crate) path: PathBuf,
     /// Device and inode, if the directory is there.
     directory: Option<(u64, u64)>,
@@ -288,7 +288,7 @@ mod tests {
     impl World {
         /// Two mountpaths, the first of which holds an object.
         fn new() -> Self {
-            // Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
+            // The test's own binary lies on a disk that can do direct I/O; a temporary directory need not.
             let beside = std::env::current_exe().unwrap();
             let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
             let mut world = Self { dir, known: None, ids: Cell::new(0) };

@@ -13,12 +13,12 @@ const MIB: usize = 1 << 20;
 /// Program, allocator slack, control plane. Less is left of it where there is little.
 const BASE_BYTES: RangeInclusive<usize> = 24 * MIB..=96 * MIB;
 const BASE_SHARE: usize = 8;
-/// Of each core: its thread and its helpers, its ring, the allocator's pages.
+/// Bytes of each core: its thread and its helpers, its ring, the allocator's pages.
 const CORE_BYTES: usize = 6 * MIB;
 /// Messages, their parsed form and answers that are made in memory; see `message_budget`.
 const MESSAGES_BYTES: RangeInclusive<usize> = 4 * MIB..=128 * MIB;
 const MESSAGES_SHARE: usize = 16;
-/// Per connection: its buffers (see `Stream`), its task, its tables.
+/// Bytes of each connection: its buffers (see `Stream`), its task, its tables.
 const CONNECTION_BYTES: usize = 24 << 10;
 /// Unless they are set, connections get this part of the memory.
 const CONNECTIONS_SHARE: usize = 8;

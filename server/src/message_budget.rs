@@ -105,7 +105,7 @@ impl MessageBudget {
         self.limit_bytes / 5 * FIFTHS_LARGE
     }
 
-    /// Up to where a holder of so many bytes may fill the whole.
+    /// The level up to which a holder of so many bytes may fill the whole.
     fn most_for(&self, bytes: usize) -> usize {
         if bytes <= SMALL_BYTES { self.limit_bytes / 5 * FIFTHS_SMALL } else { self.large_max() }
     }

@@ -22,7 +22,7 @@ const STOP_MAX: Duration = Duration::from_secs(25);
 const NAMES: usize = 24;
 const THREADS: usize = 4;
 const SIZES: [usize; 6] = [4096, 20_000, 131_072, 300_000, 5000, 700_001];
-/// Between two requests of a thread: the load is the same whether answers are slow, fast or refusals.
+/// The pause between two requests of a thread: the load is the same whether answers are slow, fast or refusals.
 const PACE: Duration = Duration::from_millis(4);
 /// The 99th percentile of the other mountpath may become this, in percent of before.
 const P99_PERCENT_MAX: u64 = 150;

@@ -89,7 +89,7 @@ fn a_kill_at_any_place_loses_nothing() {
             node.stop();
         }
     }
-    // And once more from the segments and files alone.
+    // The last start has the segments and files alone.
     site.remove_indexes();
     let node = site.start();
     verify(&mut node.client(), &mut known, "without indexes");

@@ -82,7 +82,7 @@ fn runs(site: &Site) -> Vec<PathBuf> {
 fn flip_blocks(run: &Path) {
     let file = fs::File::options().read(true).write(true).open(run).unwrap();
     let pages = file.metadata().unwrap().len() / PAGE;
-    // Behind the blocks there are a filter, a map and a footer of a page or more each.
+    // A filter, a map and a footer of a page or more each lie behind the blocks.
     for page in 0..pages.saturating_sub(3).max(1) {
         let (mut byte, at) = ([0], page * PAGE + 100);
         file.read_exact_at(&mut byte, at).unwrap();
@@ -265,7 +265,7 @@ fn a_manifest_that_is_damaged_while_the_node_serves_is_written_anew() {
     }
     put_all(&node, 1);
     node.kill();
-    // Not written out again before the end: the start makes the indexes anew.
+    // Nothing was written out again before the end: the start makes the indexes anew.
     let node = site.start();
     assert!(node.banner().contains("unusable 0"), "{}", node.banner());
     assert_eq!(all_come_right(&node, 1), 0);

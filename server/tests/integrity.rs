@@ -52,7 +52,7 @@ fn a_flipped_bit_is_never_served() {
     let mut client = node.client();
     B.create(&mut client);
     let corrupt = |client: &mut Client| metric(client, "straightline_corrupt_reads_total");
-    // Within the first piece of an answer, and far behind it.
+    // The damage lies within the first piece of an answer, or far behind it.
     for (at, (size, damaged)) in
         [(5 * BLOCK + 7, 2 * BLOCK + 9), (5 * BLOCK + 7, 5 * BLOCK + 6), (9 * MIB, 8 * MIB + 1), (9 * MIB, 0)]
             .into_iter()

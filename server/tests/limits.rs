@@ -62,7 +62,7 @@ fn memory_stays_inside_its_budget_with_many_connections() {
     }
     eprintln!("promised {} MiB; {} MiB idle, {} MiB at most", promised / MIB, idle / MIB, most / MIB);
     assert!(most < promised, "{CONNECTIONS} active: {} of {} MiB", most / MIB, promised / MIB);
-    // And bodies that have begun: each holds a buffer until the pool is empty, then they wait.
+    // Each body that has begun holds a buffer until the pool is empty, then they wait.
     for (at, client) in clients.iter_mut().enumerate() {
         let path = B.object(&format!("put{at}"));
         let head = format!("PUT {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 600000\r\n\r\nbegun");

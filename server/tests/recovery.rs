@@ -363,7 +363,7 @@ fn what_a_crash_tore_stays_torn_off_after_the_next_crash() {
     B.put(&mut client, "torn", &content(2, SIZE));
     B.put(&mut client, "behind", &content(3, SIZE));
     node.kill();
-    // As if the first sectors of the last batch had not reached the disk, and the later ones had.
+    // The segment looks as if the first sectors of the last batch had not reached the disk, and the later ones had.
     let (segment, at) = site.segment_of(B.0, "torn");
     let file = std::fs::File::options().write(true).open(segment).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0; 1024], at as u64).unwrap();

@@ -8,11 +8,11 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
-    /// Not at all.
+    /// GET is not checked.
     None,
-    /// By the checksum that comes along with it.
+    /// GET is checked by the checksum that comes along with it.
     Checksum,
-    /// By what must have been written.
+    /// GET is checked by the bytes that must have been written.
     Content,
 }
 

@@ -28,7 +28,7 @@ pub const STAMP_BYTES: usize = 52;
 pub(super) const MAGIC: [u8; 4] = *b"ALS1";
 const CRC_AT: usize = 48;
 
-/// From what the bytes of an object are made, apart from its own identity.
+/// The settings that the bytes of an object are made from, apart from its own identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Recipe {
     /// Seed of the pool.

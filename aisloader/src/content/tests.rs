@@ -162,7 +162,7 @@ proptest! {
         let old = whole(&identity("n", size, 9, 0));
         let mut bytes = whole(&identity("n", size, 10, 0));
         let at = usize::from(pick) % (bytes.len() / BLOCK_BYTES) * BLOCK_BYTES + sector * 512;
-        // By chance the two versions may start at the same page.
+        // The two versions may start at the same page by chance.
         prop_assume!(bytes[at..at + 512] != old[at..at + 512]);
         bytes[at..at + 512].copy_from_slice(&old[at..at + 512]);
         let damage = verify_object(&bytes, 4096).unwrap_err();

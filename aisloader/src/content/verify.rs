@@ -112,7 +112,7 @@ impl Verifier {
             (Some(stamp), _) => self.check_stamped(&stamp, offset, bytes),
             (None, Some(identity)) => self.check_bytes(&identity, offset, bytes),
             (None, None) => {
-                // Of a damaged object only the first damage is told; so two are enough, one in front of the first block.
+                // Only the first damage of an object is told; so two are enough, one in front of the first block.
                 if self.early.len() < 2 {
                     self.early.push((offset, bytes.to_vec()));
                 }

@@ -24,7 +24,7 @@ impl Frames {
         Self { bytes: Vec::new(), bytes_max }
     }
 
-    /// From the next frame on, other bounds hold.
+    /// Other bounds hold from the next frame on.
     pub(super) fn set_bound(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
     }

@@ -65,7 +65,7 @@ pub(super) enum ToAgent {
     Job(Order),
     /// When to begin, by the agent's clock.
     Go { at_ns: u64 },
-    /// Still there.
+    /// The sender is still there.
     Alive,
     /// End the run.
     Stop,
@@ -100,7 +100,7 @@ pub(super) enum ToCoordinator {
     Began { at_ns: u64 },
     /// One second.
     Interval(Box<Interval>),
-    /// Still there.
+    /// The sender is still there.
     Alive,
     /// The run is over.
     End(Box<Ending>),
@@ -130,7 +130,7 @@ pub(super) struct Ending {
     pub(super) is_interrupted: bool,
     /// Cores that worked.
     pub(super) cores: usize,
-    /// Of full passes over the names: names of one, and reads after which another run would go on.
+    /// The full passes over the names: names of one, and reads after which another run would go on.
     pub(super) passes: Option<(u64, u64)>,
     /// Largest step of the agent's wall clock.
     pub(super) clock_step_s: f64,

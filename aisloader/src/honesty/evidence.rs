@@ -12,7 +12,7 @@ pub struct Evidence {
     pub ops: u64,
     /// Operations that failed.
     pub errors: u64,
-    /// Of these, answers whose bytes were wrong.
+    /// Answers among these whose bytes were wrong.
     pub verification_errors: u64,
     /// Cores that the loader worked on.
     pub loader_cores: usize,
@@ -36,7 +36,7 @@ pub struct Evidence {
     pub network_busy: Option<f64>,
     /// Operations in flight at most: workers of a closed loop.
     pub workers: usize,
-    /// Of an open loop: operations per second that were asked for and done.
+    /// Operations per second of an open loop that were asked for, and that were done.
     pub rate: Option<(f64, f64)>,
     /// The loaders, when there were several.
     pub agents: Vec<AgentFacts>,
@@ -84,7 +84,7 @@ impl Evidence {
         self
     }
 
-    /// Of several loaders, the one that used most of its cores.
+    /// The one of several loaders that used most of its cores.
     #[must_use]
     pub fn busiest(&self) -> Option<&AgentFacts> {
         self.agents.iter().max_by(|a, b| a.busy().total_cmp(&b.busy()))

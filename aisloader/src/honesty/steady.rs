@@ -5,7 +5,7 @@
 
 /// Fewer seconds than this say nothing.
 pub const SECONDS_LEAST: usize = 8;
-/// With so many seconds, means of five are looked at: MSER-5.
+/// Means of five seconds are looked at when there are so many: MSER-5.
 const BATCHED_FROM: usize = 50;
 const BATCH: usize = 5;
 /// Drift over the whole part, of its mean, that a steady run may have.
@@ -57,7 +57,7 @@ pub fn find(rates: &[f64]) -> Steadiness {
     }
     let judged = judge(rates, warmup_s);
     let text = format!("{name} ends the warm-up after {warmup_s} of {} s; {}", rates.len(), judged.text);
-    // Of a run that is not steady no part is better than the others.
+    // No part of a run that is not steady is better than the others.
     let warmup_s = if judged.finding == Finding::Steady { warmup_s } else { 0 };
     Steadiness { warmup_s, finding: judged.finding, text }
 }
@@ -125,7 +125,7 @@ fn variance_sum(part: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Up to 5 % around a level, the same every time.
+    /// A value up to 5 % from a level, the same every time.
     fn noisy(level: f64, at: usize) -> f64 {
         let noise = (placement::mix(at as u64) >> 40) as f64 / (1u64 << 24) as f64;
         level * (1.0 + 0.1 * (noise - 0.5))

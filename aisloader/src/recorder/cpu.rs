@@ -24,9 +24,9 @@ struct Machine {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CpuUse {
-    /// Of this process, in seconds.
+    /// Seconds of this process.
     pub own_s: f64,
-    /// Of the whole machine, in seconds; `None` where the kernel does not tell.
+    /// Seconds of the whole machine; `None` where the kernel does not tell.
     pub machine_s: Option<f64>,
     /// Taken by other guests of the host, in seconds.
     pub stolen_s: Option<f64>,

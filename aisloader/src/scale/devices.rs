@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CHUNK_BYTES: usize = 4 << 20;
-/// Of a file system inside of another: what the outer one may use for itself.
+/// Bytes that the outer one of two nested file systems may use for itself.
 const OUTER_SPARE_BYTES: u64 = 160 << 20;
 const LIMIT: Duration = Duration::from_secs(120);
 

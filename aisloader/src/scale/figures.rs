@@ -32,7 +32,7 @@ pub struct Row {
     pub ceiling: Ceiling,
     /// `eta` over what can be reached in such a round: what the server itself gets out.
     pub eta_server: f64,
-    /// Of the devices' bytes with placement skew taken out; `None` when mountpaths share a device.
+    /// Balance of the devices' bytes with placement skew taken out; `None` when mountpaths share a device.
     pub balance: Option<Balance>,
     /// Max/min that chance makes in as many requests.
     pub balance_chance: f64,
@@ -42,9 +42,9 @@ pub struct Row {
     pub group_ratio: f64,
     /// Processor seconds of the whole machine for each GiB.
     pub cpu_s_per_gib: f64,
-    /// Of the server.
+    /// Processor seconds of the server for each GiB.
     pub server_cpu_s_per_gib: f64,
-    /// Of the loader.
+    /// Processor seconds of the loader for each GiB.
     pub client_cpu_s_per_gib: f64,
     /// Our 99th percentile over fio's.
     pub p99_ratio: f64,

@@ -54,7 +54,7 @@ pub(super) fn experiment(
     say: &mut dyn FnMut(&str),
 ) -> Result<Experiment> {
     let controllers = require()?;
-    // Before anything is counted: a dead run may hold devices.
+    // A dead run may hold devices, so the ledger comes before anything is counted.
     let ledger = Ledger::open(&options.dir)?;
     let substrate = options.fault.map_or(Substrate::Separate, Fault::substrate);
     let (images, image_bytes, loops) = match substrate {

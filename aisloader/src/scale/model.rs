@@ -36,9 +36,9 @@ pub struct LoadRound {
     pub span_s: f64,
     /// Processor time of the whole machine in the round.
     pub machine_cpu_s: f64,
-    /// Of the server's control group.
+    /// Processor seconds of the server's control group.
     pub server_cpu_s: f64,
-    /// Of the loader's control group.
+    /// Processor seconds of the loader's control group.
     pub client_cpu_s: f64,
     /// Share of all processor time that was busy, 0 to 1.
     pub machine_busy: f64,
@@ -74,7 +74,7 @@ pub struct Experiment {
     pub warmup_s: u64,
     /// Counted of each round.
     pub measure_s: u64,
-    /// By N, growing.
+    /// The levels by N, growing.
     pub levels: Vec<Level>,
     /// fio on each mountpath of the largest N with the others idle, bytes a second.
     pub solo_bytes_per_s: Vec<f64>,

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// So long that the begin does not matter.
+    /// The begin does not matter in so long a window.
     const LONG: Window = Window { warmup_s: 3.0, measure_s: 30.0 };
 
     const SHORT: Window = Window { warmup_s: 1.0, measure_s: 2.0 };

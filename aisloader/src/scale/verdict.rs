@@ -140,7 +140,7 @@ pub struct Verdict {
 /// The measurements that are judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// By N, growing.
+    /// The rows by N, growing.
     pub rows: &'a [Row],
     /// The law.
     pub estimate: Option<&'a Estimate>,

@@ -144,7 +144,7 @@ pub struct Bounds {
 /// Where and how results go.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Output {
-    /// Between rows; `None`: no rows.
+    /// Time between rows; `None`: no rows.
     pub interval: Option<Duration>,
     /// File instead of the standard output; empty: none.
     pub file: String,

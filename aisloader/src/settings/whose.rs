@@ -12,9 +12,9 @@ enum Whose {
     Agents,
     /// Every agent gets its own.
     Each,
-    /// Of no concern to an agent.
+    /// The flag does not concern an agent.
     Coordinator,
-    /// Not with several loaders, and why.
+    /// The flag has no meaning with several loaders; the text says why.
     Nobody(&'static str),
 }
 

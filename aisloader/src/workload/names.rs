@@ -60,7 +60,7 @@ impl BucketName {
         format!("{}://{}", scheme.map_or(self.provider, |(_, _, scheme)| scheme), self.name)
     }
 
-    /// As placement takes it.
+    /// The bucket as placement takes it.
     #[must_use]
     pub fn as_placement(&self) -> BckRef<'_> {
         BckRef { provider: self.provider, ns: NsRef::default(), name: &self.name }

@@ -29,7 +29,7 @@ pub enum Rate {
     OpsPerS(f64),
     /// Bytes a second; becomes operations when the mean size of an operation is known.
     BytesPerS(f64),
-    /// As much as a trace has.
+    /// The arrivals of a trace.
     Traced,
 }
 

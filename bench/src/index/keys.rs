@@ -18,7 +18,7 @@ pub(super) type Key = [u8; 32];
 pub(super) type Value = [u8; 70];
 
 const NAMELESS: Key = *b"\0\0\0\0\0\0\0\0train/0000000/000000.jpg";
-/// Behind all objects of a lane: the number of the batch that was applied last to it.
+/// The key of the number of the batch that was applied last to a lane; it is behind all objects of the lane.
 const COUNTER: Key = [0xff; 32];
 
 /// One insertion.

@@ -72,7 +72,7 @@ impl Log {
         })
     }
 
-    /// Of the next batch.
+    /// The position of the next batch.
     pub(super) fn position(&self) -> u64 {
         self.next.get()
     }

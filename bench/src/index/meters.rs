@@ -43,11 +43,11 @@ impl Latencies {
 pub(super) struct Meter {
     /// Since the first one.
     pub(super) wall_s: f64,
-    /// Of all threads.
+    /// Processor seconds of all threads.
     pub(super) cpu_s: f64,
-    /// Of the calling thread.
+    /// Processor seconds of the calling thread.
     pub(super) caller_s: f64,
-    /// From the disk.
+    /// Bytes read from the disk.
     pub(super) read_bytes: f64,
     /// Pages made dirty, that is, to the disk sooner or later.
     pub(super) write_bytes: f64,

@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     measure(context, &node, &loader.of_names(objects)?, what)
 }
 
-/// As many as it takes, bounded by the options.
+/// The number of objects that this takes, bounded by the options.
 fn objects(context: &Context, shares: &Shares) -> u64 {
     let caches = shares.cores * (shares.cache + shares.index);
     let wanted = (TIMES * caches).min(context.options.size_gib << 30) / SIZE as u64;

@@ -196,7 +196,7 @@ fn rest(node: &Node) -> Result<()> {
 struct Walked {
     walk: Walk,
     usage: Usage,
-    /// Of the lister.
+    /// Processor seconds of the lister.
     own_s: f64,
 }
 

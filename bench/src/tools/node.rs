@@ -33,9 +33,9 @@ pub(crate) struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shares {
     pub(crate) cores: u64,
-    /// Of objects, in each core.
+    /// Bytes of the object cache in each core.
     pub(crate) cache: u64,
-    /// Of the index, in each core.
+    /// Bytes of the index in each core.
     pub(crate) index: u64,
 }
 
@@ -164,7 +164,7 @@ fn counter(text: &str, name: &str) -> Option<f64> {
     values.reduce(|a, b| a + b)
 }
 
-/// From the line `memory 448 MiB = base 96 + ... + 2 cores x (I/O 40 + cache 40 + index 48)`.
+/// Reads the line `memory 448 MiB = base 96 + ... + 2 cores x (I/O 40 + cache 40 + index 48)`.
 fn shares(said: &str) -> Option<Shares> {
     let line = said.lines().find(|line| line.trim_start().starts_with("memory "))?;
     let (before, inside) = line.split_once(" cores x (")?;

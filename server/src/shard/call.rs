@@ -19,7 +19,7 @@ pub(crate) const CALLS_MAX: usize = 1024;
 /// The number of letters that a core's box must hold.
 pub(crate) fn mailbox_capacity(cores: usize, connections_max: usize) -> usize {
     // Questions of every core, answers to our own, every connection, and a control message or two.
-    // Of each core at most one letter asks for room.
+    // At most one letter of each core asks for room.
     (cores + 1) * CALLS_MAX + connections_max + BEYOND_SEATS + cores + 16
 }
 

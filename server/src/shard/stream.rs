@@ -149,7 +149,7 @@ impl Stream {
         self.watch.set_between_requests(true);
         loop {
             if !self.received.is_empty() {
-                // From its first byte on a request is answered, even by a node that is to stop.
+                // A request is answered from its first byte on, even by a node that is to stop.
                 self.watch.set_between_requests(false);
                 match head_end(&self.received, &self.limits.head) {
                     Ok(Some(end)) => return Ok(self.split_head(end)),

@@ -172,14 +172,14 @@ pub(crate) struct Frozen(PathBuf);
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // Without this it could not even be unmounted.
+        // A frozen file system could not even be unmounted.
         let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.0).status();
     }
 }
 
 impl Drop for LoopFs {
     fn drop(&mut self) {
-        // As far as it goes: the test may have failed anywhere.
+        // The test may have failed anywhere, so this goes as far as it can.
         if self.mounted {
             let _ = Command::new("umount").arg("-l").arg(&self.mount_point).status();
         }

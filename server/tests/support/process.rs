@@ -199,7 +199,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Until it serves and has said so.
+    /// Waits until it serves and has said so.
     fn wait_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {

@@ -15,14 +15,14 @@ pub(crate) struct Known {
     pub(crate) sent: u64,
 }
 
-/// By what a write is done; the number of the write says it.
+/// The kind of request that makes a write; the number of the write says it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Put,
     Delete,
     /// In two parts. It comes after a deletion: an append takes over what is there.
     Append,
-    /// Of an object that is written for this.
+    /// A copy of an object that is written for this.
     Copy,
 }
 
@@ -62,7 +62,7 @@ impl Writes {
         self.sources.create(client);
     }
 
-    /// Of every thread, and of every name of it.
+    /// No knowledge yet, for every thread and every name of it.
     pub(crate) fn nothing_known(&self) -> Vec<Vec<Known>> {
         vec![vec![Known::default(); self.names as usize]; self.threads as usize]
     }

@@ -55,7 +55,7 @@ const SIDECAR: u8 = 1;
 const NAMESPACE: u8 = 0x80;
 const PACKED: u8 = 0x80;
 
-// With its checksums in a file of their own, every object's metadata fits: each field at its limit.
+// Every object's metadata fits with each field at its limit, if its checksums lie in a file of their own.
 const _: () = {
     let kind = 1 + GENERATION + varint::MAX_BYTES;
     let whose = 1 + 2 * (1 + MAX_NAMESPACE) + 1 + MAX_BUCKET_NAME + 2 + MAX_NAME + varint::MAX_BYTES;

@@ -102,7 +102,7 @@ pub struct Parsed {
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseError {
-    /// As many bytes from the record's start are needed at least, more than there are.
+    /// More bytes are needed: at least so many from the record's start.
     NeedMore(usize),
     /// We did not write this, or it is damaged: what was found first.
     Damaged(&'static str),

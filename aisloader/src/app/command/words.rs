@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// A flag that a command knows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    /// Without dashes.
+    /// The name without dashes.
     pub(super) name: &'static str,
     /// False: the flag stands alone.
     pub(super) has_value: bool,

@@ -12,7 +12,7 @@ use crate::recorder::{ErrorKind, Moved, OpError};
 use std::rc::Rc;
 
 const REDIRECTS_MAX: usize = 4;
-/// With `-drop`: what is received before the kernel is told to drop the rest. A small answer is one receive with it.
+/// Bytes that `-drop` receives before the kernel is told to drop the rest. A small answer is one receive with it.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
 /// The tools of one worker for its operations.

@@ -133,7 +133,7 @@ fn work(
     let readiness = Readiness { names: plan.names.len(), machine_cores: machine_cores() };
     let began: Cell<Option<Instant>> = Cell::new(None);
     let is_told = Cell::new(false);
-    // Not before the run has begun: telling takes time.
+    // Telling takes time, so it waits until the run has begun.
     let tell = || {
         if let Some(at) = began.get().filter(|_| !is_told.replace(true)) {
             desk.say(&ToCoordinator::Began { at_ns: ns(at.saturating_duration_since(desk.origin)) });

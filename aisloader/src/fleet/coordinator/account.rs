@@ -26,7 +26,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Of an agent that has just been met.
+    /// The account of an agent that has just been met.
     pub(super) fn new(address: &str, way: Way) -> Self {
         Self {
             address: address.to_owned(),

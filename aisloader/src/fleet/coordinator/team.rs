@@ -361,7 +361,7 @@ fn passes<'e>(endings: impl Iterator<Item = &'e Ending>) -> Option<Passes> {
     })
 }
 
-/// By how much a time of the day is ahead of ours in the middle between question and answer.
+/// The lead of a time of the day over ours in the middle between question and answer.
 fn day_ahead_ns(theirs_unix_ns: u64, answered: Instant, answered_ns: u64, asked_ns: u64) -> i64 {
     let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since = ns(answered.elapsed()).saturating_add(answered_ns.saturating_sub(asked_ns) / 2);

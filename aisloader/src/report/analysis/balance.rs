@@ -17,7 +17,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// Of the loads of all places, none of them negative; `None` when there are none, or nothing is loaded.
+    /// The balance of the loads of all places, none of them negative; `None` when there are none, or nothing is loaded.
     #[must_use]
     pub fn of(loads: &[f64]) -> Option<Self> {
         let count = loads.len() as f64;

@@ -23,7 +23,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// As it is printed.
+    /// The verdict as it is printed.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {

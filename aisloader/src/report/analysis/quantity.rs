@@ -98,7 +98,7 @@ pub fn sum_of(interval: &IntervalLine, kind: Option<&str>, unit: Unit) -> f64 {
 /// One figure of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Quantity {
-    /// Of one kind, or of all together.
+    /// The throughput of one kind, or of all together.
     Throughput {
         /// The kind; `None`: all.
         kind: Option<String>,
@@ -111,12 +111,12 @@ pub enum Quantity {
         kind: String,
         /// The percentile.
         metric: Metric,
-        /// From the intended start (open loop) instead of the request.
+        /// The percentile counts from the intended start (open loop) instead of the request.
         is_intended: bool,
     },
     /// Processor time for the payload, or for operations without payload.
     Cpu {
-        /// Of the whole machine instead of the loader's own.
+        /// The time is that of the whole machine instead of the loader's own.
         is_machine: bool,
         /// The unit that it is divided by.
         unit: Unit,

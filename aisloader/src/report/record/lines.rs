@@ -1,4 +1,4 @@
-//! From what was recorded to what is logged.
+//! The lines of the log, made of the recorded figures.
 
 use super::schema::{LatencyLine, OpLine, PlaceLine};
 use crate::recorder::places::{ByPlace, PlaceStats};

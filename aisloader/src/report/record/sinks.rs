@@ -18,7 +18,7 @@ const SPAN_LEAST_S: f64 = 0.001;
 
 /// All that the flags ask for.
 pub struct Sinks {
-    /// With what went wrong first: then it is left alone, as a full disk shall not end the measurement.
+    /// Each sink with its first error: then it is left alone, as a full disk shall not end the measurement.
     all: Vec<(Box<dyn Sink>, Option<io::Error>)>,
     cpu: CpuSample,
     at_s: f64,

@@ -59,7 +59,7 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    /// From pairs of a size in bytes and a weight.
+    /// Makes it of pairs of a size in bytes and a weight.
     fn new(pairs: &[(u64, f64)]) -> Result<Self, String> {
         let index = WeightedAliasIndex::new(pairs.iter().map(|(_, weight)| *weight).collect());
         let index = index.map_err(|e| format!("the weights make no distribution: {e}"))?;

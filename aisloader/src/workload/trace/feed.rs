@@ -1,4 +1,4 @@
-//! From one file to all cores: a thread reads ahead a little, and deals the operations out in turn.
+//! The way from one file to all cores: a thread reads ahead a little, and deals the operations out in turn.
 
 use super::read::TraceReader;
 use super::row::TraceOp;

@@ -50,7 +50,7 @@ impl ActMsg {
         if self.value.is_null() {
             return Ok(T::default());
         }
-        // Out of a reference: a copy of the tree could take as much again as the message.
+        // It reads from a reference: a copy of the tree could take as much again as the message.
         T::deserialize(&self.value)
             .map_err(|e| format!("failed to unmarshal value of action {:?}: {e}", self.action))
     }

@@ -66,7 +66,7 @@ pub enum Durability {
     Group,
     /// After a sync of its own.
     Always,
-    /// Without a sync: a power cut may lose acknowledged writes.
+    /// Nothing is synced: a power cut may lose acknowledged writes.
     None,
 }
 
@@ -217,7 +217,7 @@ impl Bprops {
         };
         let kept: Vec<(&str, Option<Value>)> =
             READ_ONLY.iter().map(|name| (*name, tree.remove(*name))).collect();
-        // Not written while they are the defaults, yet settable.
+        // Defaults are not written, yet they can be set.
         tree.entry("durability").or_insert_with(|| Value::from("group"));
         tree.entry("segment_object_size").or_insert_with(|| Value::from(SEGMENT_OBJECT_SIZE.to_string()));
         tree.entry("read_cache").or_insert(Value::Bool(true));

@@ -52,7 +52,7 @@ impl Range {
             let value: u64 = number.parse().ok()?;
             let is_made =
                 (self.start..=self.end).contains(&value) && (value - self.start).is_multiple_of(self.step);
-            // As it is written: padded to the width, and no further.
+            // A number must be written as here: padded to the width, and no further.
             let is_written = len == self.digits
                 || len > self.digits && !number.starts_with('0')
                 || number == "0" && self.digits <= 1;
@@ -302,7 +302,7 @@ mod tests {
         assert!(
             makes("{1..9}{1..99}0", "1230") && makes("{1..99}{1..9}", "123") && !makes("{1..9}{1..9}", "123")
         );
-        // As many ways as there are take no time.
+        // The many ways in which such a text can be divided take no time.
         let many = "{0..999999999999999999}".repeat(16);
         assert!(makes(&many, &"1".repeat(200)) && !makes(&many, &"1".repeat(300)) && !makes(&many, "1"));
     }

@@ -16,14 +16,14 @@ pub enum ObjectKind {
     Part {
         /// The upload.
         upload: Generation,
-        /// From 1 on.
+        /// The number of the part, from 1 on.
         number: u32,
     },
     /// An object whose bytes are those of its parts in their order.
     Composite {
         /// The upload that brought them.
         upload: Generation,
-        /// From part 1 to this one.
+        /// The number of its last part; the first is 1.
         parts: u32,
     },
     /// One more copy of the object.
@@ -33,7 +33,7 @@ pub enum ObjectKind {
     },
     /// A slice of an erasure-coded object.
     Slice {
-        /// From 0 on; slices of data come first.
+        /// The number of the slice, from 0 on; slices of data come first.
         index: u8,
         /// Slices of data.
         data: u8,
@@ -56,7 +56,7 @@ pub enum Slot {
     Part {
         /// The upload.
         upload: Generation,
-        /// From 1 on.
+        /// The number of the part, from 1 on.
         number: u32,
     },
 }

@@ -26,7 +26,7 @@ const PATH_BYTES_MAX: usize = 2048;
 /// The spelling of a member's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
-    /// As the object's, where that is possible.
+    /// The object's own name, where that is possible.
     Readable,
     /// Escaped in any case.
     Escaped,

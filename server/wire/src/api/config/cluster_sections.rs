@@ -128,7 +128,7 @@ impl Default for PeriodicConf {
 pub struct KeepaliveTracker {
     /// The method.
     pub name: String,
-    /// Between keep-alives.
+    /// Time between keep-alives.
     pub interval: GoDuration,
     /// Missed intervals before suspicion.
     pub factor: i64,
