@@ -1,7 +1,7 @@
 //! The truth of the loader's figures: it measures a server whose every answer is timed by arithmetic and noted.
 //!
-//! A machine that is busy with other things makes answers later, never earlier; so what must not be missed is asserted
-//! tightly, and what may be added only loosely. `AISLOADER_LONG_TESTS=1` runs the long form.
+//! A machine that is busy with other things makes answers later, never earlier; so figures are bounded tightly from
+//! below, and only loosely from above. `AISLOADER_LONG_TESTS=1` runs the long form.
 
 #![allow(
     clippy::unwrap_used,

@@ -119,8 +119,8 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
 }
 
 impl RunningNode {
-    /// Finishes requests, flushes and ends all threads. What has not ended after [`STOP`] is left behind: the process
-    /// ends in any case, and the next start reads from the logs what an index lacks.
+    /// Finishes requests, flushes and ends all threads. Threads that have not ended after [`STOP`] are left behind: the
+    /// process ends in any case, and the next start reads from the logs what an index lacks.
     ///
     /// # Errors
     /// When a core failed, did not end in time, or a file system could not be flushed.
@@ -145,7 +145,7 @@ impl RunningNode {
                 outcome = outcome.and(Err(io::Error::other(mountpath.refusal().text)));
                 continue;
             }
-            // Files to be removed; what is not done by then is swept at the next start.
+            // Files are still to be removed; the next start sweeps the ones that are left.
             mountpath.changers().drain(CLEARING);
             // Buckets with durability "none" have writes that are not flushed.
             outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));

@@ -113,7 +113,7 @@ impl Found {
     }
 }
 
-/// The path without links. What does not exist yet is resolved as far as it does.
+/// The path without links. One that does not exist yet is resolved as far as it does.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -135,7 +135,7 @@ pub(crate) struct Owner<'o> {
     pub(crate) cluster_id: &'o str,
 }
 
-/// Decides which mountpath is opened where, in an order that does not depend on the order of the paths. What is new has
+/// Decides which mountpath is opened where, in an order that does not depend on the order of the paths. A new one has
 /// no identity in [`Known`]'s place yet: `new_id` makes one.
 ///
 /// # Errors
@@ -398,7 +398,7 @@ mod tests {
         assert!(said.contains("new is new") && !world.path("new").exists(), "{said}");
         fs::remove_file(world.path("p").join(".straightline/lanes/03/0000000000000001.tar")).unwrap();
         assert_eq!(world.start(&["new", "p", "q"]).unwrap().len(), 3);
-        // One that was given up does not come back by itself.
+        // A mountpath that was given up does not come back by itself.
         world.known.as_mut().unwrap().pop();
         fs::write(world.path("p").join(".straightline/lanes/03/0000000000000001.tar"), b"").unwrap();
         assert!(world.refusal(&["new", "p", "q"]).contains("not one that this node has"));

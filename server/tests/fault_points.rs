@@ -1,5 +1,5 @@
-//! `kill -9` at every named place of a write, of a checkpoint and of the reclaiming of a segment. What was acknowledged
-//! is there afterwards, whole, and what was deleted stays away.
+//! `kill -9` at every named place of a write, of a checkpoint and of the reclaiming of a segment. Every acknowledged
+//! write is there afterwards, whole, and deleted objects stay away.
 //!
 //! Each place is died at [`DEATHS`] times, or as often as `FAULT_DEATHS` says.
 

@@ -337,7 +337,7 @@ fn changes_beside_a_rebuild_are_kept_and_deletions_stay() {
             std::thread::sleep(Duration::from_millis(300));
             let before = metric(&mut client, "straightline_lanes_rebuilt_total");
             runs(&site).iter().for_each(|run| flip_blocks(run));
-            // Who asks first finds it; what nobody asks for, the check does.
+            // The first to ask finds the damage; the check finds the rest.
             let (_, said) = check(&site);
             wait_until_whole(&mut client);
             let rebuilt = metric(&mut client, "straightline_lanes_rebuilt_total") - before;

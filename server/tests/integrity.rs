@@ -108,7 +108,7 @@ fn small_objects_are_verified_before_they_are_cached() {
     let node = site.start();
     let mut client = node.client();
     for at in 0..sizes.len() {
-        // The second time as well: what is damaged does not get into the cache.
+        // The second time fails as well: damaged bytes do not get into the cache.
         for _ in 0..2 {
             assert_eq!(client.get(&B.object(&format!("o{at}"))).status, 500, "o{at}");
             assert_eq!(range(&mut client, &format!("o{at}"), 0, 0).status, 500, "o{at}");

@@ -374,7 +374,7 @@ fn what_a_crash_tore_stays_torn_off_after_the_next_crash() {
         let mut client = node.client();
         assert_content(&mut client, "torn", &content(1, SIZE));
         assert_content(&mut client, "behind", &content(3, SIZE));
-        // More than the largest batch: what is torn is far up in the log now.
+        // These fill more than the largest batch: the torn part is far up in the log now.
         for number in 0..150 {
             B.put(&mut client, &format!("{start}-{number}"), &content(number, SIZE));
         }

@@ -112,7 +112,7 @@ proptest! {
         bytes[at] ^= 1 << bit;
         let damage = verify_object(&bytes, portion).unwrap_err();
         let is_exact = damage.offset == at as u64;
-        // In an only stamp, what was flipped may be what all else follows from. One flipped bit can also
+        // All else follows from an only stamp, and the flipped bit may lie in it. One flipped bit can also
         // turn a byte or two into those of an object with another size, when that is all there is.
         let is_near = size < BLOCK + STAMP_BYTES as u64 && at < STAMP_BYTES && damage.offset == 0;
         prop_assert!(damage.kind == DamageKind::WrongBytes || size < 8, "{}", damage);

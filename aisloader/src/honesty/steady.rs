@@ -1,7 +1,7 @@
 //! When a run had warmed up, and whether it was steady from then on: by tests over its seconds, not by a guess.
 //!
 //! The end of the warm-up is where the marginal standard error of what remains is least (White's MSER; over means of
-//! five seconds when there are many). What remains is steady when it neither drifts nor jumps about.
+//! five seconds when there are many). The rest is steady when it neither drifts nor jumps about.
 
 /// Fewer seconds than this say nothing.
 pub const SECONDS_LEAST: usize = 8;

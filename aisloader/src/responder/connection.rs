@@ -179,7 +179,7 @@ impl Line {
         }))
     }
 
-    /// Lets so many bytes pass; what has been received beyond them moves to the front. False: the peer has ended.
+    /// Lets so many bytes pass; bytes received beyond them move to the front. False: the peer has ended.
     async fn skip(&mut self, bytes: u64) -> io::Result<bool> {
         let mut left = bytes;
         while left > self.filled as u64 {

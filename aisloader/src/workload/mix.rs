@@ -108,7 +108,7 @@ impl Workload {
         }
     }
 
-    /// The kind of the next operation. Whether one that reads becomes an UPDATE is a decision of its own.
+    /// The kind of the next operation. A decision of its own makes an UPDATE of one that reads.
     pub fn next_kind(&mut self) -> OpKind {
         let (mix, at) = (&self.mix, self.ops);
         self.ops = at.wrapping_add(1);

@@ -96,7 +96,7 @@ impl Log {
 
     fn begin_file(&self) -> Result<Last> {
         let first = self.next.get();
-        // One of that name holds nothing but what a crash has torn.
+        // An older file of that name holds nothing but a batch that a crash has torn.
         let file = File::create(self.path.join(name(first))).map_err(say)?;
         let mut files = self.files.borrow_mut();
         if files.last() != Some(&first) {
@@ -288,7 +288,7 @@ mod tests {
             let (log, found) = open(dir.path(), 0);
             let expected: Seen = seen.iter().filter(|(batch, ..)| (*batch as usize) < whole).copied().collect();
             prop_assert_eq!(found, expected);
-            // It goes on behind that.
+            // The log goes on behind that batch.
             let mut again = Vec::new();
             set.fill(whole as u64, &mut again);
             log.append(&again).unwrap();

@@ -15,7 +15,7 @@ const BUCKET: &str = "cold";
 /// The set is this many times as large as the caches, those of the index included.
 const TIMES: u64 = 20;
 const DEPTHS: [usize; 2] = [64, 16];
-/// So many that the processors are never idle: what the rate is then is theirs.
+/// So many connections keep the processors busy: they set the rate then.
 const CONNECTIONS_FULL: usize = 256;
 const JOBS: usize = 2;
 

@@ -138,7 +138,7 @@ impl Stream {
         self.usable = false;
     }
 
-    /// The next request's head, as received. What follows it stays here.
+    /// The next request's head, as received. The bytes behind it stay here.
     pub(super) async fn read_head(&mut self) -> Result<Vec<u8>, HeadEnd> {
         self.compact();
         // The answer before may still be on its way to a slow reader.
@@ -210,7 +210,7 @@ impl Stream {
         self.consumed = 0;
     }
 
-    /// Receives more bytes behind the buffered ones; what comes fast gets more room.
+    /// Receives more bytes behind the buffered ones; a fast peer gets more room.
     pub(super) async fn recv_more(&mut self) -> Result<Received> {
         self.compact();
         if self.received.is_empty() && self.received.capacity() > 2 * self.room {
@@ -412,7 +412,7 @@ fn is_canceled(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::CANCELED.raw_os_error())
 }
 
-/// Where the head ends, if it is complete. Whether it is well-formed shows when it is parsed.
+/// Where the head ends, if it is complete. Parsing shows if it is well-formed.
 fn head_end(bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
     const END: &[u8] = b"\r\n\r\n";
     // An empty line before the request is allowed, so the end counts only behind some text.

@@ -50,7 +50,7 @@ pub(crate) struct Site {
     /// Where a mountpath is; may be given several times, and all of the node's are needed. Default: where they were last.
     #[arg(long = "mountpath", value_name = "DIR")]
     pub(super) mountpaths: Vec<PathBuf>,
-    /// Some mountpaths are enough. What is left out is named, and a check or an export without it ends with exit code 1.
+    /// Some mountpaths are enough. The missing ones are named, and a check or export without them exits with code 1.
     #[arg(long)]
     pub(super) partial: bool,
 }

@@ -135,7 +135,7 @@ impl LoopFs {
         std::fs::write(&most, "4").unwrap_or_else(|e| panic!("{most}: {e}"));
     }
 
-    /// Has the device end after so many MiB, with 0 after all of them again. What lies behind is not lost.
+    /// Has the device end after so many MiB, with 0 after all of them again. The bytes behind are not lost.
     pub(crate) fn shrink_to(&self, mib: u64) {
         const SET: &str = "import fcntl,sys
 device, size = open(sys.argv[1], 'rb'), int(sys.argv[2])

@@ -50,7 +50,7 @@ pub(crate) struct Writes {
     pub(crate) names: u64,
     /// Lengths in bytes.
     pub(crate) sizes: &'static [usize],
-    /// Some names often and the others rarely: then segments hold both what is dead and what is not.
+    /// Some names often and the others rarely: then segments hold both live and dead records.
     pub(crate) favours_some: bool,
     /// Errors of the server end the load like its death.
     pub(crate) disk_may_fail: bool,

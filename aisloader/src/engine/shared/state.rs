@@ -59,7 +59,7 @@ impl Run {
         *self.begin.get_or_init(Instant::now)
     }
 
-    /// Ends the run as of `at`, unless that was done already; what is in flight is cut `drain` later.
+    /// Ends the run as of `at`, unless that was done already; operations in flight are cut `drain` later.
     pub(crate) fn end_at(&self, at: Instant, drain: Duration) {
         // Both are set once only.
         let _ = self.ended_at.set(at);
@@ -100,7 +100,7 @@ impl Run {
         self.begin.get().copied()
     }
 
-    /// True when the run was stopped, but not by the clock: what is due before its end shall not begin either.
+    /// True when the run was stopped, but not by the clock: arrivals due before its end shall not begin either.
     pub(crate) fn is_halted(&self) -> bool {
         self.is_stopping() && self.ended_at.get().is_none()
     }

@@ -48,8 +48,8 @@ impl Slot {
         self.is_cut.set(true);
     }
 
-    /// Cuts the operation when its time, or the whole run's (`latest`), is over. What is in flight on its socket
-    /// ends with an error; should it begin something new first, the next tick cuts that.
+    /// Cuts the operation when its time, or the whole run's (`latest`), is over. All that is in flight on its
+    /// socket ends with an error; should it begin something new first, the next tick cuts that.
     pub(crate) fn check(&self, now: Instant, latest: Option<Instant>, driver: &Driver) {
         let is_due = |limit: Option<Instant>| limit.is_some_and(|limit| now >= limit);
         if !self.is_busy() || !(is_due(self.deadline.get()) || is_due(latest)) {

@@ -23,7 +23,7 @@ pub(super) struct Event {
 pub(super) struct Way(Arc<Mutex<Sender>>);
 
 impl Way {
-    /// Says something. Whether it arrived shows in what is heard.
+    /// Says something. The messages that come back show if it arrived.
     pub(super) fn say(&self, message: &ToAgent, patience: Duration) -> Result<(), LinkError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).send(message, patience)
     }

@@ -29,7 +29,7 @@ const START_RTTS: u32 = 4;
 /// Agents that were stopped are given this time to come to their end.
 const STOP_MAX: Duration = Duration::from_secs(15);
 
-/// Agents that are ready to begin. Those that are still at work when this goes are stopped by it.
+/// Agents that are ready to begin. Dropping this stops the ones that are still at work.
 pub struct Team {
     accounts: Vec<Account>,
     inbox: Receiver<Event>,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Evenness of a load; all figures are of the places that are known, idle ones included. What is serialized has no unit.
+/// Evenness of a load; all figures are of the known places, idle ones included. Serialized figures have no unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Balance {
     /// The mean load.

@@ -166,7 +166,7 @@ impl Consumer {
         is_complete
     }
 
-    /// The data has ended: what is left is a batch of its own, and all that is ready is computed.
+    /// The data has ended: the rest is a batch of its own, and all that is ready is computed.
     pub fn finish(&mut self, now: Instant) {
         if self.loaded > 0 {
             self.batch(now);

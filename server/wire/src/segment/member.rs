@@ -4,8 +4,8 @@
 //!
 //! Escaped, `%` and control characters are written as `%` and two hexadecimal digits, and so is all of a part `.` or
 //! `..`; an empty part is `%2F`. Directories carry a trailing `%`, so that `a` and `a/b` can both be extracted, and a part
-//! over 240 bytes is continued in directories that end in `%+`. What becomes too long for a path is `%~` and the SHA-256 of
-//! the name. No two names share an escaped form, and no name written plainly has `%ob` as its first part.
+//! over 240 bytes is continued in directories that end in `%+`. A name too long for a path is `%~` and its SHA-256.
+//! No two names share an escaped form, and no name written plainly has `%ob` as its first part.
 
 use std::borrow::Cow;
 

@@ -59,8 +59,8 @@ pub(super) fn split(name: &[u8]) -> Option<[&[u8]; 2]> {
     ((1..=PREFIX_MAX).contains(&prefix.len()) && !rest.is_empty()).then_some([prefix, rest])
 }
 
-/// The kind of a header and the bytes that follow it. Whether the rest is as [`header`] writes it is left to
-/// whoever compares.
+/// The kind of a header and the bytes that follow it. The caller compares the rest with the output of
+/// [`header`].
 pub(super) fn read(block: &[u8; BLOCK_BYTES]) -> Result<(Kind, u64), ParseError> {
     let mut bare = *block;
     bare[148..156].copy_from_slice(&NO_CHECKSUM);
