@@ -12,8 +12,8 @@
 //! So `tar -x` gives the objects back, with the attribute (`--xattrs`) that a plain file of ours carries, and says
 //! nothing about the rest. Many readers stop at a *global* header with nothing behind it, or at many in a row; a
 //! directory they take anywhere, as often as it comes, and `comment` is the one keyword that all ignore silently. Bytes
-//! that are no text are written in base64: zeros in a fact make some readers drop all facts. GNU tar warns of a *single*
-//! block of zeros at the end of a file, so a writer leaves none or more than one.
+//! that are no text are written in base64: zeros in a fact make some readers drop all facts. GNU tar warns of a
+//! *single* block of zeros at the end of a file, so a writer leaves none or more than one.
 //!
 //! All that belongs to an object is written exactly one way, and [`parse`] accepts nothing else: it decodes, encodes
 //! again and compares. Checksums cover what a comparison cannot see (the attribute has its own CRC, every comment
