@@ -45,7 +45,7 @@ def leaves(value, path=()):
 
 
 def flat(value):
-    """What is told above the figures, on one line."""
+    """The text above the figures, on one line."""
     if isinstance(value, dict):
         return "; ".join(f"{name} {flat(part)}" for name, part in value.items())
     if isinstance(value, list):

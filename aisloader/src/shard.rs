@@ -7,7 +7,7 @@ use std::time::Duration;
 pub use uring::Task;
 use uring::{Driver, DriverConfig, Executor, PoolConfig};
 
-/// How often things are looked at that complete nothing, such as limits of time.
+/// The pause between looks at things that complete nothing, such as limits of time.
 const TICK: Duration = Duration::from_millis(5);
 /// Entries of our ring: a worker has at most three operations outstanding.
 const RING_ENTRIES: u32 = 1024;
@@ -43,7 +43,7 @@ impl<T: Send + 'static> CoreHandle<T> {
     /// Waits for the core's end.
     ///
     /// # Errors
-    /// What kept the core from starting, or broke its ring.
+    /// The reason why the core did not start, or the fault that broke its ring.
     pub fn join(self) -> io::Result<T> {
         self.0.join().map_err(|_| io::Error::other("a core panicked"))?
     }
@@ -52,7 +52,7 @@ impl<T: Send + 'static> CoreHandle<T> {
 /// The CPUs that this process may run on.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel does not tell.
 pub fn allowed_cpus() -> io::Result<Vec<usize>> {
     let set = rustix::thread::sched_getaffinity(None)?;
     Ok((0..rustix::thread::CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect())

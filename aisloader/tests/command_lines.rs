@@ -149,8 +149,8 @@ fn documented_lines_resolve_to_what_they_say() {
     }
 }
 
-/// Runs the whole program against the small server; true when it did what it was asked to. Whether so short a run is
-/// admissible as a measurement, which other exit codes tell, is not the question here.
+/// Runs the whole program against the small server; true when it did what it was asked to. So short a run need not
+/// be admissible as a measurement, so the exit codes for that are taken as well.
 fn program(responder: &Responder, line: &str) -> bool {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_aisloader"));
     command.args(words(line)).env("AIS_ENDPOINT", format!("http://{}", responder.authority));

@@ -49,7 +49,7 @@ fn read(responder: &Responder) -> (BTreeMap<ErrorKind, u64>, Vec<String>) {
     (get.errors.clone(), get.error_texts.clone())
 }
 
-/// What a reader finds in a store of which `damage` changes the first of two objects.
+/// The error that a reader finds in a store of which `damage` changes the first of two objects.
 fn found(damage: impl Fn(&mut Vec<u8>, &[u8])) -> String {
     let responder = Responder::start(Manner::Serve);
     write(&responder, "-minsize=30000 -maxsize=30000 -maxputs=2");

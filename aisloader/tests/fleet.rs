@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const TOKEN: &str = "the-token-of-these-tests";
-/// What the machine under the tests does is not what is tested.
+/// The machine under the tests is not tested, so the rules about it are waived.
 const WAIVED: &str = "-allow=client-saturated,steal,clock-step,not-steady,too-short";
 
 /// A running agent; it is ended with this.

@@ -145,7 +145,7 @@ fn parts_are_read_where_they_shall_be() {
     let end = load(&responder, "-readoff=1K -readlen=2K -maxops=50");
     assert_eq!((end.stats.of(OpKind::Get).bytes, end.stats.error_count()), (50 * 2048, 0));
     assert_eq!(ranges(&responder), HashSet::from(["bytes=1024-3071".to_owned()]));
-    // Without a length, to the end of the object.
+    // A range without a length goes to the end of the object.
     let end = load(&responder, "-readoff=1K -maxops=10");
     assert_eq!((end.stats.of(OpKind::Get).bytes, end.stats.error_count()), (10 * (10_000 - 1024), 0));
     let end = load(&responder, "-readlen=1000 -range-mode=aligned -maxops=300");

@@ -1,4 +1,4 @@
-//! Which names a run reads, against the small server of `common`: passes, popularity, and the played training loop.
+//! The names that a run reads, against the small server of `common`: passes, popularity, and the played training loop.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +30,7 @@ fn load(responder: &Responder, line: &str) -> RunEnd {
     run(plan, &mut |_| {}).unwrap()
 }
 
-/// How often each object was asked for.
+/// The number of requests for each object.
 fn visits(responder: &Responder) -> BTreeMap<String, u64> {
     let heads = responder.store.heads.lock().unwrap();
     let mut visits = BTreeMap::new();

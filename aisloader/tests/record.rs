@@ -1,4 +1,4 @@
-//! What the program leaves behind: logs that add up, against a small server in this process.
+//! The files that the program leaves behind: logs that add up, against a small server in this process.
 
 #![allow(
     clippy::unwrap_used,
@@ -90,7 +90,7 @@ fn a_place_that_cannot_be_written_is_named() {
 fn judged(responder: &Responder, name: &str, line: &str) -> (FinalLine, Option<i32>, String) {
     let dir = Dir::new(name);
     let path = dir.path("run.ndjson");
-    // What the machine under the test does is not what is tested.
+    // The machine under the test is not tested, so the rules about it are waived.
     let output = load(
         responder,
         &format!("-statsinterval=0 -ndjson={path} -allow=client-saturated,steal,clock-step {line}"),
@@ -124,7 +124,7 @@ fn wrong_bytes_and_failures_have_exit_codes_of_their_own() {
     responder.fill(3, 100);
     let (whole, code, text) = judged(&responder, "lie", "-maxops=9 -hot -verifyhash");
     assert!(!whole.verdict.is_admissible && code == Some(5), "{code:?}: {text}");
-    // What is there has not been written by a loader.
+    // No loader has written the objects that this one serves.
     let responder = Responder::start(Manner::Serve);
     responder.fill(3, 100);
     let (whole, code, text) = judged(&responder, "foreign", "-maxops=9 -hot -verify=content");

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tls::{Authority, Front};
 
-/// What the machine under the tests does not decide.
+/// The rules about the machine under the tests are waived, as it is not tested.
 const WAIVED: &str = "-allow=client-saturated,steal,clock-step,not-steady,too-short,cache";
 
 fn command(environment: &[(&str, &str)]) -> Command {
@@ -144,7 +144,7 @@ fn a_certificate_is_for_a_name() {
     let front = Front::start(&responder.authority, &authority, "other.test");
     let trust = [("AIS_CLIENT_CA", &*authority.file())];
     fails(&front.url(), &trust, "-maxops=5", &["not valid for name \"localhost\"", "other.test"]);
-    // Nor does an address stand for the name of its host.
+    // An address does not stand for the name of its host.
     let named = Front::start(&responder.authority, &authority, "localhost");
     let by_address = format!("https://127.0.0.1:{}", named.port);
     fails(&by_address, &trust, "-maxops=5", &["its certificate is refused"]);
@@ -210,7 +210,7 @@ fn redirects_lead_to_tls_and_not_out_of_it() {
     let before = target.object_requests();
     fails(&secure_gateway.url(), &trust, line, &["a redirect from https to plain http", "is not followed"]);
     assert_eq!(target.object_requests(), before);
-    // Those who began plainly and are led to a server that they cannot trust learn it, too.
+    // Loaders that began plainly and are led to a server that they cannot trust learn it, too.
     *gateway.store.manner.lock().unwrap() = Manner::Redirect(secure_target.url());
     let stranger = Authority::new("b");
     let plain = format!("http://{}", gateway.authority);
@@ -257,7 +257,7 @@ fn agents_trust_as_their_own_environment_says() {
     for (environment, wants) in
         [(&trust as &[(&str, &str)], "TLS: the system's"), (&[], "no authority that is trusted here")]
     {
-        // Without trusted ones of the system, a machine has another text for the same.
+        // A machine without trusted authorities of its own has another text for the same.
         let mut agent = command(environment);
         agent.args(["agent", "-port=0", &token]).stdout(Stdio::piped());
         let mut agent = agent.spawn().unwrap();

@@ -88,6 +88,6 @@ fn a_trace_that_breaks_off_says_where() {
     let responder = Responder::start(Manner::Serve);
     let error = load(&responder, &format!("-arrival=trace -trace={}", trace.0)).err().unwrap().to_string();
     assert!(error.contains("line 4") && error.contains(&trace.0), "{error}");
-    // What came before it was done.
+    // The operations before it were done.
     assert_eq!(responder.object_requests(), 2);
 }

@@ -1,7 +1,7 @@
-//! Whether the loader's figures are true: it measures a server whose every answer is timed by arithmetic and noted.
+//! The truth of the loader's figures: it measures a server whose every answer is timed by arithmetic and noted.
 //!
-//! A machine that is busy with other things makes answers later, never earlier; so what must not be missed is asserted
-//! tightly, and what may be added only loosely. `AISLOADER_LONG_TESTS=1` runs the long form.
+//! A machine that is busy with other things makes answers later, never earlier; so figures are bounded tightly from
+//! below, and only loosely from above. `AISLOADER_LONG_TESTS=1` runs the long form.
 
 #![allow(
     clippy::unwrap_used,
@@ -37,7 +37,7 @@ fn load(responder: &Responder, line: &str) -> RunEnd {
     end
 }
 
-/// Of what the responder noted: how long it took for each request, in order of length.
+/// The service time of each request that the responder noted, in order of length.
 fn service_ns(responder: &Responder) -> Vec<u64> {
     let served = responder.served();
     let mut all: Vec<u64> =

@@ -1,4 +1,4 @@
-//! What payload costs a client: stamped blocks made and verified, each for an object of 1 MiB.
+//! The cost of payload for a client: stamped blocks made and verified, each for an object of 1 MiB.
 
 use aisloader::content::generate::fill;
 use aisloader::content::stamp::name_hash;
@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::rc::Rc;
 
 const OBJECT_BYTES: usize = 1 << 20;
-/// As much as the engine receives at once, behind a head.
+/// The engine receives as much at once, behind a head.
 const PORTION_BYTES: usize = (256 << 10) - 300;
 
 fn main() {

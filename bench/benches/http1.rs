@@ -4,11 +4,11 @@ use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 use wire::http1::{HeadLimits, HeadWriter, parse_request};
 
-/// What wrk sends.
+/// A request of wrk.
 const BARE: &[u8] =
     b"GET /v1/objects/bench/0000000000000abc?provider=ais HTTP/1.1\r\nHost: 127.0.0.1:51080\r\n\r\n";
 
-/// What AIStore's Go client sends.
+/// A request of AIStore's Go client.
 const GO_CLIENT: &[u8] = b"GET /v1/objects/bench/train/shard-000123.tar?provider=ais HTTP/1.1\r\n\
     Host: 127.0.0.1:51080\r\nUser-Agent: Go-http-client/1.1\r\nAccept-Encoding: gzip\r\n\
     Ais-Node: t[tmQ4vIAXS]\r\nRange: bytes=0-1048575\r\nX-Request-Id: 0f8fad5b-d9cb-469f-a165-70867728950e\r\n\r\n";

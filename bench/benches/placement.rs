@@ -1,4 +1,4 @@
-//! From a name to its owner: the digest, the target, then disk, lane and core.
+//! The way from a name to its owner: the digest, the target, then disk, lane and core.
 
 use criterion::{BenchmarkId, Criterion};
 use placement::{BckRef, Mountpath, NodeLayout, NsRef, digest, pick, uname_digest};

@@ -1,4 +1,4 @@
-//! What the device below a directory has read, from `/proc/diskstats`.
+//! Bytes that the device below a directory has read, from `/proc/diskstats`.
 
 use crate::error::Result;
 use crate::figures::Figures;

@@ -1,4 +1,4 @@
-//! What a round gives: named numbers, and their medians and ratios.
+//! Figures of a round: named numbers, and their medians and ratios.
 
 use crate::usage::Usage;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// Named numbers of a round. A figure that a tool does not give is missing.
 pub(crate) type Figures = BTreeMap<&'static str, f64>;
 
-/// What a tool reports about itself.
+/// A tool's report about itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Load {
     /// Operations per second inside the measured window.

@@ -1,4 +1,4 @@
-//! What a scenario of consecutive parts has found: figures of each part, without contenders and rounds.
+//! The findings of a scenario of consecutive parts: figures of each part, without contenders and rounds.
 
 use crate::error::Result;
 use crate::figures::Figures;
@@ -11,7 +11,7 @@ use std::io::Write as _;
 /// A part of a scenario.
 pub(crate) struct Part {
     pub(crate) name: &'static str,
-    /// What was run, for the record.
+    /// The command that was run, for the record.
     pub(crate) command: String,
     pub(crate) figures: Figures,
 }

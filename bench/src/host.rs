@@ -67,7 +67,7 @@ fn file_system(dir: &Path) -> Option<(String, String)> {
         .map(|(device, _, kind)| (device.to_owned(), kind.to_owned()))
 }
 
-/// Without one a durable write costs a flush of each file: figures of such a machine are others.
+/// A durable write costs a flush of each file without such a journal: figures of such a machine are others.
 fn has_ordered_journal(dir: &Path) -> Option<bool> {
     let (device, kind) = file_system(dir)?;
     match kind.as_str() {

@@ -36,7 +36,7 @@ struct Args {
 enum Command {
     /// Runs one scenario, or all.
     Scenario {
-        /// Which one.
+        /// The scenario, or all.
         which: Which,
         #[command(flatten)]
         options: Options,

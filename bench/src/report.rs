@@ -60,7 +60,7 @@ pub(crate) fn write_json(outcome: &Outcome, context: &Context) -> Result<()> {
     save(&context.result_path(outcome.scenario), &Value::Object(document))
 }
 
-/// What every result says: what was run, where, and of which commit.
+/// The facts that every result states: what was run, where, and of which commit.
 pub(crate) fn frame(scenario: &str, what: &str, servers: &[String], context: &Context) -> Map<String, Value> {
     let facts = [
         ("scenario", json!(scenario)),

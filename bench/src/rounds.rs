@@ -9,13 +9,13 @@ use crate::figures::{Figures, median, medians};
 pub(crate) struct Contender<'a> {
     /// Unique in the scenario.
     pub(crate) name: &'static str,
-    /// What is run, for the record.
+    /// The command that is run, for the record.
     pub(crate) command: String,
     /// Does one round.
     pub(crate) round: Box<dyn FnMut() -> Result<Figures> + 'a>,
 }
 
-/// What a contender has done.
+/// The results of a contender.
 pub(crate) struct Series {
     pub(crate) name: &'static str,
     pub(crate) command: String,

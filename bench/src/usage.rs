@@ -11,13 +11,13 @@ const TICKS_PER_S: f64 = 100.0;
 /// Processor seconds used up to a moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
-    /// Of the server's process group, io_uring workers and other threads included.
+    /// Seconds of the server's process group, io_uring workers and other threads included.
     pub(crate) server_s: f64,
-    /// Of the children that have ended.
+    /// Seconds of the children that have ended.
     pub(crate) children_s: f64,
-    /// Of the whole machine: all but idle and waiting for disks.
+    /// Seconds of the whole machine: all but idle and waiting for disks.
     pub(crate) machine_s: f64,
-    /// Of the clock, from a moment of this process on.
+    /// Seconds of the clock, from a moment of this process on.
     pub(crate) wall_s: f64,
 }
 
@@ -32,7 +32,7 @@ impl Usage {
         })
     }
 
-    /// What was used since `earlier`.
+    /// The amounts used since `earlier`.
     pub(crate) fn since(&self, earlier: &Usage) -> Usage {
         Usage {
             server_s: self.server_s - earlier.server_s,
@@ -82,7 +82,7 @@ fn own_children_s() -> Result<f64> {
     Ok(seconds(&stat, [13, 14]))
 }
 
-/// Of the runner itself.
+/// Processor seconds of the runner itself.
 pub(crate) fn runner_s() -> Result<f64> {
     let stat = fields("/proc/self/stat").ok_or("cannot read /proc/self/stat")?;
     Ok(seconds(&stat, [11, 12]))

@@ -74,7 +74,7 @@ pub(crate) fn write_file(path: &Path, block: &[u8], blocks: u64) -> Result<()> {
         file.write_all(block).map_err(say)?;
     }
     file.sync_data().map_err(say)?;
-    // What stays in memory makes no difference to direct reads; this only returns the memory early.
+    // Pages that stay in memory make no difference to direct reads; this only returns the memory early.
     let _ = fadvise(&file, 0, None, Advice::DontNeed);
     Ok(())
 }
@@ -85,7 +85,7 @@ pub(crate) fn write_files(dir: &Path, names: &[String], block: &[u8]) -> Result<
     names.iter().try_for_each(|name| write_file(&dir.join(name), block, 1))
 }
 
-/// What the files of a directory take on the disk.
+/// The space that the files of a directory take on the disk.
 pub(crate) fn allocated_bytes(dir: &Path) -> Result<f64> {
     let mut sum = 0.0;
     let mut dirs = vec![dir.to_path_buf()];

@@ -22,7 +22,7 @@ fn small_comparison_of_all_engines() {
         assert_eq!(engine["rounds"].as_array().unwrap().len(), 2);
         assert!(medians["ingest_keys_per_s"].as_f64().unwrap() > 0.0);
         assert!(medians["crash_applied_batches"].as_f64().unwrap() >= 8.0);
-        // What the engine's own counter of a lane claims is there, and nothing else.
+        // The batches that the engine's own counter of a lane claims are there, and nothing else.
         assert_eq!(medians["crash_broken_lane_batches"].as_f64(), Some(0.0), "{engine}");
         if engine["name"] == "lsm-log" {
             // The process is killed, not the system, and every batch was written.

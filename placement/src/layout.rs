@@ -18,7 +18,7 @@ pub struct Mountpath {
     pub path: String,
     /// `digest(id)`, served so that a client need not compute it.
     pub digest: u64,
-    /// Whether names may be placed here; false while disabled or being drained.
+    /// True when names may be placed here; false while disabled or being drained.
     pub enabled: bool,
 }
 

@@ -4,7 +4,7 @@
 //! cluster map, every party (proxy, target, load generator, an AIStore client that reads directly) computes the
 //! same target, the same mountpath, the same lane and the same core, and nobody asks anybody. For that the
 //! hash must be AIStore's to the bit ([`hrw`]), the bytes that are hashed must be AIStore's ([`uname`]), and
-//! the map must be the JSON that AIStore's clients read ([`smap`]). What is ours alone starts below the
+//! the map must be the JSON that AIStore's clients read ([`smap`]). Our own part starts below the
 //! mountpath: [`lane`] divides a disk among cores, and [`layout`] tells a client which core's port to dial.
 //!
 //! Nothing here does I/O, reads a clock or waits, so all of it runs in the simulator unchanged.

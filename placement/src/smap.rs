@@ -48,7 +48,7 @@ impl NetInfo {
     }
 }
 
-/// What a node is.
+/// The role of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -108,13 +108,13 @@ impl Snode {
         }
     }
 
-    /// Whether names may be placed on this node (neither in maintenance nor leaving).
+    /// True when names may be placed on this node (neither in maintenance nor leaving).
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.flags & FLAGS_OUT == 0
     }
 
-    /// How messages name the node: `p[id]` or `t[id]`.
+    /// The name of the node in messages: `p[id]` or `t[id]`.
     #[must_use]
     pub fn display(&self) -> String {
         let letter = if self.daemon_type == Role::Proxy { 'p' } else { 't' };
@@ -205,8 +205,8 @@ impl Smap {
         }
     }
 
-    /// Whether `next` may replace this map: same cluster (an empty id joins any), strictly newer, and with
-    /// its primary among its proxies.
+    /// Checks that `next` may replace this map: same cluster (an empty id joins any), strictly newer, and with its
+    /// primary among its proxies.
     ///
     /// # Errors
     /// The reason for the refusal.

@@ -1,4 +1,4 @@
-//! What a start has found, in a few lines for the operator.
+//! The findings of a start, in a few lines for the operator.
 
 use crate::boot::RunningNode;
 use crate::store::{Mountpath, Reach};
@@ -68,7 +68,7 @@ fn lines(running: &RunningNode) -> String {
     lines.join("\n") + "\n"
 }
 
-/// By which flushes changes become durable on a mountpath, and what that is worth.
+/// The flushes by which changes become durable on a mountpath, and the worth of that.
 fn promise(mountpath: &Mountpath) -> Vec<String> {
     let ground = &mountpath.ground;
     let mut lines = vec![match ground.reach {

@@ -1,4 +1,4 @@
-//! From settings to a running node, and back.
+//! The way from settings to a running node, and back.
 
 use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
 use crate::config::Config;
@@ -29,13 +29,13 @@ use uring::{Features, Grower, Helpers, MailReceiver, MailSender, Mailbox, PoolCo
 const RING_ENTRIES: u32 = 1024;
 /// Helper threads for what belongs to no mountpath.
 const HELPERS_MAX: usize = 4;
-/// How long what requests have left to be done may take at the end.
+/// Work that requests have left to be done may take this long at the end.
 const CLEARING: Duration = Duration::from_secs(2);
-/// How long the kernel keeps the address of an ended connection, and a little more.
+/// The kernel keeps the address of an ended connection for a minute; this is a little more.
 const TIME_WAIT: Duration = Duration::from_secs(65);
-/// How long the kernel may take to close the listeners of a process that was killed: it takes its rings down later.
+/// The kernel may take this long to close the listeners of a process that was killed: it takes its rings down later.
 const KILLED: Duration = Duration::from_secs(3);
-/// How long a stop may take in all; the parts of it have shorter limits of their own.
+/// A stop may take this long in all; its parts have shorter limits of their own.
 const STOP: Duration = Duration::from_secs(18);
 /// Exit code of a process that could not be stopped in order.
 const EXIT_WITHOUT_ORDER: i32 = 3;
@@ -119,8 +119,8 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
 }
 
 impl RunningNode {
-    /// Finishes requests, flushes and ends all threads. What has not ended after [`STOP`] is left behind: the process
-    /// ends in any case, and the next start reads from the logs what an index lacks.
+    /// Finishes requests, flushes and ends all threads. Threads that have not ended after [`STOP`] are left behind: the
+    /// process ends in any case, and the next start reads from the logs what an index lacks.
     ///
     /// # Errors
     /// When a core failed, did not end in time, or a file system could not be flushed.
@@ -145,9 +145,9 @@ impl RunningNode {
                 outcome = outcome.and(Err(io::Error::other(mountpath.refusal().text)));
                 continue;
             }
-            // Files to be removed; what is not done by then is swept at the next start.
+            // Files are still to be removed; the next start sweeps the ones that are left.
             mountpath.changers().drain(CLEARING);
-            // What buckets with durability "none" have not flushed.
+            // Buckets with durability "none" have writes that are not flushed.
             outcome = outcome.and(rustix::fs::syncfs(mountpath.dir()).map_err(io::Error::from));
         }
         outcome
@@ -312,7 +312,7 @@ fn load_state(
     Ok((state, journal))
 }
 
-/// Without the state, nobody knows the buckets of what lies on a mountpath: that is no new cluster.
+/// Nobody knows the buckets on a mountpath without the state: that is no new cluster.
 fn refuse_lost_state(config: &Config, mountpaths: &[Known]) -> io::Result<()> {
     if config.data_dir.join(STATE_FILE).try_exists()? {
         return Ok(());

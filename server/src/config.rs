@@ -46,7 +46,7 @@ pub(crate) struct Args {
 struct File {
     data_dir: Option<PathBuf>,
     mountpaths: Vec<PathBuf>,
-    /// By path; only AIStore's configuration has them.
+    /// Labels by path; only AIStore's configuration has them.
     #[serde(skip)]
     labels: BTreeMap<PathBuf, String>,
     host: Option<IpAddr>,
@@ -64,7 +64,7 @@ struct File {
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Timeouts {
-    /// Between requests.
+    /// Time between requests.
     pub(crate) idle_ms: u64,
     /// For a request's head, which has six times as long in all.
     pub(crate) head_ms: u64,

@@ -78,7 +78,7 @@ pub(crate) fn remember(data_dir: &Path, mountpaths: Vec<Known>) -> io::Result<()
 /// The state in which a path is found.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Without links, as far as it exists.
+    /// The path without links, as far as it exists.
     pub(crate) path: PathBuf,
     /// Device and inode, if the directory is there.
     directory: Option<(u64, u64)>,
@@ -113,7 +113,7 @@ impl Found {
     }
 }
 
-/// The path without links. What does not exist yet is resolved as far as it does.
+/// The path without links. One that does not exist yet is resolved as far as it does.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
     match path.canonicalize() {
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -135,7 +135,7 @@ pub(crate) struct Owner<'o> {
     pub(crate) cluster_id: &'o str,
 }
 
-/// Decides which mountpath is opened where, in an order that does not depend on the order of the paths. What is new has
+/// Decides which mountpath is opened where, in an order that does not depend on the order of the paths. A new one has
 /// no identity in [`Known`]'s place yet: `new_id` makes one.
 ///
 /// # Errors
@@ -288,7 +288,7 @@ mod tests {
     impl World {
         /// Two mountpaths, the first of which holds an object.
         fn new() -> Self {
-            // Beside the test's own binary: on a disk that can do direct I/O, which a temporary directory need not be.
+            // The test's own binary lies on a disk that can do direct I/O; a temporary directory need not.
             let beside = std::env::current_exe().unwrap();
             let dir = tempfile::tempdir_in(beside.parent().unwrap()).unwrap();
             let mut world = Self { dir, known: None, ids: Cell::new(0) };
@@ -398,7 +398,7 @@ mod tests {
         assert!(said.contains("new is new") && !world.path("new").exists(), "{said}");
         fs::remove_file(world.path("p").join(".straightline/lanes/03/0000000000000001.tar")).unwrap();
         assert_eq!(world.start(&["new", "p", "q"]).unwrap().len(), 3);
-        // One that was given up does not come back by itself.
+        // A mountpath that was given up does not come back by itself.
         world.known.as_mut().unwrap().pop();
         fs::write(world.path("p").join(".straightline/lanes/03/0000000000000001.tar"), b"").unwrap();
         assert!(world.refusal(&["new", "p", "q"]).contains("not one that this node has"));

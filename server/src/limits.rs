@@ -1,6 +1,6 @@
 //! All memory as a sum of named needs, computed once and checked at the start; and descriptors in the same way.
 //!
-//! What is promised here is what resident memory stays under: registered buffers, caches, connection buffers, the
+//! Resident memory stays under the sum that is promised here: registered buffers, caches, connection buffers, the
 //! index, messages. A need that does not fit is an error at the start, not a surprise under load. Needs that nobody has
 //! set are made to fit, so that a node starts in a small container too.
 
@@ -13,12 +13,12 @@ const MIB: usize = 1 << 20;
 /// Program, allocator slack, control plane. Less is left of it where there is little.
 const BASE_BYTES: RangeInclusive<usize> = 24 * MIB..=96 * MIB;
 const BASE_SHARE: usize = 8;
-/// Of each core: its thread and its helpers, its ring, the allocator's pages.
+/// Bytes of each core: its thread and its helpers, its ring, the allocator's pages.
 const CORE_BYTES: usize = 6 * MIB;
 /// Messages, their parsed form and answers that are made in memory; see `message_budget`.
 const MESSAGES_BYTES: RangeInclusive<usize> = 4 * MIB..=128 * MIB;
 const MESSAGES_SHARE: usize = 16;
-/// Per connection: its buffers (see `Stream`), its task, its tables.
+/// Bytes of each connection: its buffers (see `Stream`), its task, its tables.
 const CONNECTION_BYTES: usize = 24 << 10;
 /// Unless they are set, connections get this part of the memory.
 const CONNECTIONS_SHARE: usize = 8;
@@ -37,7 +37,7 @@ const TOTAL_SHARE: usize = 4;
 /// The kernel's own memory for sockets and files, and the page cache of what is written, beside the budget.
 pub(crate) const BESIDE_BYTES: usize = 64 * MIB;
 
-/// What the node may use and for what. Bytes; `*_core` are for each core.
+/// The budget of a node: its memory and the parts of it. Bytes; `*_core` are for each core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     pub(crate) total_bytes: usize,

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// A connection's own share covers so much of a message: what is small never depends on what others hold.
+/// A connection's own share covers so much of a message: a small one never depends on the shares of others.
 pub(crate) const FREE_BYTES: usize = 8 << 10;
 /// Holders of up to this much are small.
 const SMALL_BYTES: usize = 64 << 10;
@@ -105,7 +105,7 @@ impl MessageBudget {
         self.limit_bytes / 5 * FIFTHS_LARGE
     }
 
-    /// Up to where a holder of so many bytes may fill the whole.
+    /// The level up to which a holder of so many bytes may fill the whole.
     fn most_for(&self, bytes: usize) -> usize {
         if bytes <= SMALL_BYTES { self.limit_bytes / 5 * FIFTHS_SMALL } else { self.large_max() }
     }

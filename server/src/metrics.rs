@@ -1,4 +1,4 @@
-//! What a core counts: plain cells, summed over cores only when somebody asks.
+//! Counters of a core: plain cells, summed over cores only when somebody asks.
 
 use crate::error::{Error, Kind};
 use std::cell::Cell;

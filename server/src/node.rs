@@ -1,4 +1,4 @@
-//! What all cores of this process share: who it is, what it serves, and the control plane's handles.
+//! State that all cores of this process share: who it is, what it serves, and the control plane's handles.
 
 use crate::cluster::{Control, View};
 use crate::jobs::Jobs;
@@ -49,7 +49,7 @@ impl Node {
         u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// How errors name the storing side.
+    /// The name of the storing side in errors.
     pub(crate) fn target_name(&self) -> String {
         format!("t[{}]", self.target_id)
     }

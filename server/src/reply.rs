@@ -14,7 +14,7 @@ const HEAD_BYTES_USUAL: usize = 160;
 /// Room for the fields of an object.
 const FIELDS_BYTES_USUAL: usize = 320;
 
-/// What follows the head.
+/// The payload that follows the head.
 pub(crate) enum Payload {
     Empty,
     Bytes(Vec<u8>),
@@ -36,7 +36,7 @@ pub(crate) struct Reply {
     /// More of them, kept with the object.
     kept_fields: Option<Rc<[u8]>>,
     pub(crate) content_type: &'static str,
-    /// What `Content-Length` says; without a body for the answers to `HEAD`.
+    /// The value of `Content-Length`; without a body for the answers to `HEAD`.
     pub(crate) size_bytes: u64,
     pub(crate) body: Payload,
     /// The connection is to end after this answer.

@@ -61,7 +61,7 @@ fn names(dice: &mut Dice) -> Vec<String> {
     names
 }
 
-/// As a client writes a name into a path.
+/// The path of an object, with its name as a client writes it.
 fn url(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/';
     let escaped: String = name

@@ -19,7 +19,7 @@ struct Case {
     status: u16,
     /// Every character is the byte with its code.
     text: String,
-    /// What `@@` in the text stands for.
+    /// The text that `@@` stands for.
     fill: Option<Fill>,
 }
 

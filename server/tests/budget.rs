@@ -11,11 +11,11 @@ use support::{Bucket, Client, Site, metric};
 
 const B: Bucket = Bucket("budget");
 const MIB: u64 = 1 << 20;
-/// As the sites of all tests have it, and what may be beside it.
+/// The budget of the sites of all tests, and what may be beside it.
 const RESIDENT_MAX: u64 = (768 + 64) * MIB;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Until nothing is held for messages any more.
+/// Waits until nothing is held for messages any more.
 fn wait_until_free(client: &mut Client) {
     let begun = Instant::now();
     while metric(client, "straightline_message_bytes") > 0 {
@@ -172,7 +172,7 @@ fn a_template_of_a_billion_names_is_no_list() {
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(wait_for_job(&mut client, &reply.text())["err"], "");
     assert_eq!(B.list(&mut client), ["obj-007", "obj-1000000000", "obj-x", "other"]);
-    // As many as there are ranges, all of them without an end, and one that is longer than any name.
+    // One template has the most ranges, all of them without an end; the other is longer than any name.
     let endless = format!(
         r#"{{"action":"delete-listrange","value":{{"template":"{}","coer":true}}}}"#,
         "{0..999999999999999999}".repeat(16)
@@ -185,7 +185,7 @@ fn a_template_of_a_billion_names_is_no_list() {
     );
     let refused = B.action(&mut client, "DELETE", &long);
     assert!(refused.status == 400 && refused.body.len() < 16 << 10, "{}", refused.status);
-    // Without leave to go on, the first one that is missing ends it.
+    // The first object that is missing ends it, if there is no leave to go on.
     let strict = r#"{"action":"delete-listrange","value":{"template":"obj-{0..999999999}"}}"#;
     let reply = B.action(&mut client, "DELETE", strict);
     assert!(wait_for_job(&mut client, &reply.text())["err"].as_str().unwrap().contains("obj-0"));

@@ -111,7 +111,7 @@ fn deletions_work_when_there_is_no_inode_left() {
     B.put(&mut client, "small-before", b"small");
     let taken = fill(&mut client, "large-", &large);
     assert!(taken > 1000, "{taken} files were taken");
-    // Directories are inodes too, and what is overwritten needs a file before the old one goes.
+    // Directories are inodes too, and an overwrite needs a new file before the old one goes.
     let reply = client.put(&B.object("a/b/c/d/e"), &large);
     assert_eq!(reply.status, 507, "{}", reply.text());
     // Small objects go into segments that are there already.

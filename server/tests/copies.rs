@@ -147,14 +147,14 @@ fn payloads_are_not_copied() {
     let mut client = node.client();
     B.create(&mut client);
     let watch = Watch::new(&node).expect("this test needs root, binutils and a kernel with uprobe events");
-    // What a request costs by itself, whatever its payload: futures and heads.
+    // A request by itself costs this much, whatever its payload: futures and heads.
     let overhead = 128 << 10;
     for size in [4 * MIB, 16 * MIB] {
         let bytes = content(size as u64, size);
         let control = watch.copied(|| put_chunked(&mut client, "chunked", &bytes));
         assert!(control >= size, "the control of {size} bytes: only {control} seen");
         let put = watch.copied(|| drop(B.put(&mut client, "o", &bytes)));
-        // What is received together with the head is moved once.
+        // Bytes that are received together with the head are moved once.
         assert!(put < overhead, "PUT of {size} bytes: {put} copied");
         let get = watch.copied(|| assert!(client.get(&B.object("o")).body == bytes));
         assert!(get < overhead, "GET of {size} bytes: {get} copied");

@@ -18,7 +18,7 @@ const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
 const EROFS: i32 = 30;
 
-/// What a failed step leaves behind.
+/// The state that a failed step leaves behind.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Leaves {
     /// A mountpath that takes no more changes.
@@ -65,7 +65,7 @@ const STEPS: [(&str, i32, Leaves); 31] = [
     ("file-read", EIO, Reads),
 ];
 
-/// What a name holds: its bytes and its metadata, or nothing.
+/// The content of a name: its bytes and its metadata, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Held(Option<(Vec<u8>, String)>);
 
@@ -176,7 +176,7 @@ impl Case {
         }
     }
 
-    /// What the name and the one that it may be renamed to hold after the change.
+    /// The contents, after the change, of the name and of the one that it may be renamed to.
     fn held_after(&self) -> (Held, Held) {
         let before = self.held_before();
         let after = match self.change {
@@ -203,7 +203,7 @@ fn append(client: &mut Client, path: &str) -> bool {
     is_done(timed(client, "PUT", &format!("{path}?append_type=flush&append_handle={handle}"), b""))
 }
 
-/// What a name holds now; an error is an answer that is none.
+/// The present content of a name; any other answer is an error.
 fn look(client: &mut Client, path: &str) -> Result<Held, String> {
     let Some(reply) = timed(client, "GET", path, b"") else { return Err(format!("{path}: cut")) };
     match reply.status {
@@ -321,7 +321,7 @@ fn fail_one(site: &Site, errors: &Errors, step: (&str, i32, Leaves), round: u64)
         }
         known = churn(&node, first);
     });
-    // What is done in the background comes when it comes.
+    // Work in the background comes at a time of its own.
     let deadline = Instant::now() + ANSWER_MAX;
     while leaves != Reads && metric(&mut client, "straightline_mountpath_errors_total") == 0 {
         assert!(Instant::now() < deadline, "{what} was never met");
@@ -415,7 +415,7 @@ fn a_bucket_that_cannot_be_moved_away_is_an_error_and_ends() {
     assert_eq!(other.list(&mut client).len(), 0);
     assert!(!node.end().1);
     errors.disarm();
-    // What was begun is finished by the next start.
+    // The next start finishes the deletion.
     let node = site.start();
     let mut client = node.client();
     B.create(&mut client);

@@ -1,5 +1,5 @@
-//! Disks that are taken for one another: mountpaths that are exchanged, moved, missing or empty; lanes that were emptied; and file systems
-//! that cannot do all that is needed. Those with loop devices run as root.
+//! Disks that are taken for one another: mountpaths that are exchanged, moved, missing or empty; lanes that were
+//! emptied; and file systems that cannot do all that is needed. The tests with loop devices run as root.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -22,13 +22,13 @@ const STOP_MAX: Duration = Duration::from_secs(25);
 const NAMES: usize = 24;
 const THREADS: usize = 4;
 const SIZES: [usize; 6] = [4096, 20_000, 131_072, 300_000, 5000, 700_001];
-/// Between two requests of a thread: the load is the same whether answers are slow, fast or refusals.
+/// The pause between two requests of a thread: the load is the same whether answers are slow, fast or refusals.
 const PACE: Duration = Duration::from_millis(4);
-/// How much slower the other mountpath may become, in percent.
+/// The 99th percentile of the other mountpath may become this, in percent of before.
 const P99_PERCENT_MAX: u64 = 150;
 const MIB: u64 = 400;
 
-/// How a disk fails.
+/// The way in which a disk fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Failure {
     Shrinks,
@@ -113,7 +113,7 @@ impl Disk {
         self.fs.mount_again();
     }
 
-    /// Whether what was written can still be read while it fails. XFS shuts down when its own log cannot be written.
+    /// True when written data can still be read while it fails. XFS shuts down when its own log cannot be written.
     fn reads_on(&self) -> bool {
         match self.failure {
             Failure::ReadOnly => true,
@@ -160,7 +160,7 @@ impl Name {
         B.object(&self.name)
     }
 
-    /// Whether an answer is the last acknowledged write, or one that was sent after it.
+    /// True when an answer is the last acknowledged write, or one that was sent after it.
     fn is_right(&self, reply: &Reply) -> bool {
         let mut possible = self.acknowledged..=self.sent;
         match reply.status {
@@ -184,7 +184,7 @@ const BEFORE: u8 = 0;
 const AFTER: u8 = 1;
 const END: u8 = 2;
 
-/// What the load has seen.
+/// Observations of the load.
 #[derive(Default)]
 struct Seen {
     /// Nanoseconds of the requests to the other mountpath before the failure, and after it.

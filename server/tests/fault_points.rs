@@ -1,5 +1,5 @@
-//! `kill -9` at every named place of a write, of a checkpoint and of the reclaiming of a segment. What was acknowledged
-//! is there afterwards, whole, and what was deleted stays away.
+//! `kill -9` at every named place of a write, of a checkpoint and of the reclaiming of a segment. Every acknowledged
+//! write is there afterwards, whole, and deleted objects stay away.
 //!
 //! Each place is died at [`DEATHS`] times, or as often as `FAULT_DEATHS` says.
 
@@ -89,7 +89,7 @@ fn a_kill_at_any_place_loses_nothing() {
             node.stop();
         }
     }
-    // And once more from the segments and files alone.
+    // The last start has the segments and files alone.
     site.remove_indexes();
     let node = site.start();
     verify(&mut node.client(), &mut known, "without indexes");

@@ -12,7 +12,7 @@ const NAME_BYTES_MAX: usize = 4096;
 /// Keys and values, and four bytes for each pair.
 const CUSTOM_BYTES_MAX: usize = 2048;
 
-/// As a client writes a name into a path.
+/// A name as a client writes it into a path.
 fn escaped(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'/';
     name.bytes()

@@ -82,7 +82,7 @@ fn runs(site: &Site) -> Vec<PathBuf> {
 fn flip_blocks(run: &Path) {
     let file = fs::File::options().read(true).write(true).open(run).unwrap();
     let pages = file.metadata().unwrap().len() / PAGE;
-    // Behind the blocks there are a filter, a map and a footer of a page or more each.
+    // A filter, a map and a footer of a page or more each lie behind the blocks.
     for page in 0..pages.saturating_sub(3).max(1) {
         let (mut byte, at) = ([0], page * PAGE + 100);
         file.read_exact_at(&mut byte, at).unwrap();
@@ -91,7 +91,7 @@ fn flip_blocks(run: &Path) {
     file.sync_all().unwrap();
 }
 
-/// What is answered while an index may be damaged: the truth, or "try again".
+/// Asserts that an answer is the truth, or "try again" while an index may be damaged; returns true for the truth.
 fn assert_true_or_later(reply: &Reply, number: u64, version: u64) -> bool {
     let what = format!("{}: {} {}", name(number), reply.status, reply.header("Hdr-Error"));
     if reply.status == 503 {
@@ -265,7 +265,7 @@ fn a_manifest_that_is_damaged_while_the_node_serves_is_written_anew() {
     }
     put_all(&node, 1);
     node.kill();
-    // Not written out again before the end: the start makes the indexes anew.
+    // Nothing was written out again before the end: the start makes the indexes anew.
     let node = site.start();
     assert!(node.banner().contains("unusable 0"), "{}", node.banner());
     assert_eq!(all_come_right(&node, 1), 0);
@@ -337,7 +337,7 @@ fn changes_beside_a_rebuild_are_kept_and_deletions_stay() {
             std::thread::sleep(Duration::from_millis(300));
             let before = metric(&mut client, "straightline_lanes_rebuilt_total");
             runs(&site).iter().for_each(|run| flip_blocks(run));
-            // Who asks first finds it; what nobody asks for, the check does.
+            // The first to ask finds the damage; the check finds the rest.
             let (_, said) = check(&site);
             wait_until_whole(&mut client);
             let rebuilt = metric(&mut client, "straightline_lanes_rebuilt_total") - before;

@@ -52,7 +52,7 @@ fn a_flipped_bit_is_never_served() {
     let mut client = node.client();
     B.create(&mut client);
     let corrupt = |client: &mut Client| metric(client, "straightline_corrupt_reads_total");
-    // Within the first piece of an answer, and far behind it.
+    // The damage lies within the first piece of an answer, or far behind it.
     for (at, (size, damaged)) in
         [(5 * BLOCK + 7, 2 * BLOCK + 9), (5 * BLOCK + 7, 5 * BLOCK + 6), (9 * MIB, 8 * MIB + 1), (9 * MIB, 0)]
             .into_iter()
@@ -108,7 +108,7 @@ fn small_objects_are_verified_before_they_are_cached() {
     let node = site.start();
     let mut client = node.client();
     for at in 0..sizes.len() {
-        // The second time as well: what is damaged does not get into the cache.
+        // The second time fails as well: damaged bytes do not get into the cache.
         for _ in 0..2 {
             assert_eq!(client.get(&B.object(&format!("o{at}"))).status, 500, "o{at}");
             assert_eq!(range(&mut client, &format!("o{at}"), 0, 0).status, 500, "o{at}");

@@ -14,7 +14,7 @@ const B: Bucket = Bucket("limits");
 const MIB: u64 = 1 << 20;
 const CONNECTIONS: usize = 2000;
 
-/// What the banner promises: `  memory      768 MiB = base ...`.
+/// The promise of the banner: `  memory      768 MiB = base ...`.
 fn promised_bytes(node: &Node) -> u64 {
     let banner = node.banner();
     let line = banner.lines().find_map(|line| line.trim().strip_prefix("memory")).unwrap();
@@ -62,7 +62,7 @@ fn memory_stays_inside_its_budget_with_many_connections() {
     }
     eprintln!("promised {} MiB; {} MiB idle, {} MiB at most", promised / MIB, idle / MIB, most / MIB);
     assert!(most < promised, "{CONNECTIONS} active: {} of {} MiB", most / MIB, promised / MIB);
-    // And bodies that have begun: each holds a buffer until the pool is empty, then they wait.
+    // Each body that has begun holds a buffer until the pool is empty, then they wait.
     for (at, client) in clients.iter_mut().enumerate() {
         let path = B.object(&format!("put{at}"));
         let head = format!("PUT {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 600000\r\n\r\nbegun");

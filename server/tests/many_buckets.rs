@@ -186,7 +186,7 @@ fn thousands_of_buckets_in_one_lane_with_the_smallest_segments() {
     live_with(&site, QUICK);
 }
 
-/// With settings as they come. Only when it is asked for.
+/// Runs with settings as they come. Only when it is asked for.
 #[test]
 fn campaign() {
     let Some(buckets) = std::env::var("BUCKETS").ok().map(|text| text.parse().unwrap()) else { return };

@@ -76,7 +76,7 @@ fn slow_uploads_hold_up_nobody() {
                 std::thread::sleep(Duration::from_millis(250));
             }
         });
-        // Until all are known to be slow.
+        // All are known to be slow by then.
         std::thread::sleep(Duration::from_secs(1));
         let longest = beside(&node, Duration::from_secs(4));
         assert!(longest < PATIENCE, "a request beside slow uploads took {longest:?}");
@@ -170,7 +170,7 @@ fn slow_readers_hold_no_buffers_and_get_everything() {
         let reply = reader.read_reply("GET").unwrap();
         assert!(reply.complete && reply.body == bytes, "a slow reader got {} bytes", reply.body.len());
     }
-    // And of ranges that begin and end anywhere, with pauses in between.
+    // The same holds for ranges that begin and end anywhere, with pauses in between.
     let mut reader = node.client();
     let head = format!("GET {} HTTP/1.1\r\nHost: h\r\nRange: bytes=70001-11000001\r\n\r\n", B.object("o"));
     reader.send(head.as_bytes()).unwrap();

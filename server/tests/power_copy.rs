@@ -31,7 +31,7 @@ const ONE_FLUSH: &str = "durable by one flush for all";
 const WHOLE: &str = "then of the whole file system (no journal)";
 const EACH_FILE: &str = "durable by a flush for each file";
 
-/// Without a commit of the journal that nobody has asked for.
+/// The long interval keeps the journal from commits that nobody has asked for.
 const EXT4: Case = Case {
     name: "copy-ext4",
     kind: "ext4",
@@ -87,7 +87,7 @@ impl Acknowledged {
             3 => self.put(client, &large, number, 1_000_003),
             4 => self.set_custom(client, &small, number),
             5 => self.set_custom(client, &large, number),
-            // From a record to a file and back.
+            // The object goes from a record to a file and back.
             6 => self.put(client, &small, number, 200_000),
             7 => self.put(client, &large, number, 4096),
             8 => self.put(client, &large, number, 24 << 20),

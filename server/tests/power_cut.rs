@@ -1,8 +1,8 @@
 //! Power cuts under load, and a full disk, on file systems of their own. Runs as root.
 //!
 //! The cut is the file system's own shutdown without a flush of its log: nothing that it had not yet written reaches
-//! the device any more. What it cannot show is a device that loses its own cache; that is what the flushes inside
-//! the file system's journal are for.
+//! the device any more. It cannot show a device that loses its own cache; the flushes inside the file system's
+//! journal are for that.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 

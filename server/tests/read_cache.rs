@@ -1,4 +1,4 @@
-//! What a bucket's own settings do: which objects become files, and what is kept in memory.
+//! Effects of a bucket's own settings: which objects become files, and what is kept in memory.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -35,7 +35,7 @@ fn pieces_of_large_objects_are_served_from_memory_once_they_are_asked_for_again(
         assert_eq!(get(&mut client, B, "large"), bytes);
     }
     let before = metric(&mut client, HITS);
-    // The file cannot be read any more, so what comes is what is in memory.
+    // The file cannot be read any more, so the answer comes from memory.
     fs::File::options().write(true).open(site.object_file("hot", "large")).unwrap().set_len(0).unwrap();
     assert_eq!(get(&mut client, B, "large"), bytes);
     assert_eq!(metric(&mut client, HITS) - before, 4);
@@ -106,7 +106,7 @@ fn a_bucket_says_which_objects_go_into_segments() {
         assert_eq!(is_file(&name), file, "{name}");
         written.push((name, bytes));
     }
-    // The limit is for what is written from then on, and what was written before is where it was.
+    // The limit holds for later writes, and earlier objects stay where they were.
     drop(client);
     node.stop();
     let node = site.start();

@@ -1,4 +1,4 @@
-//! What was acknowledged is there after every kind of end, and a node refuses what is not its own.
+//! Acknowledged writes are there after every kind of end, and a node refuses what is not its own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -16,7 +16,7 @@ const MIB: usize = 1 << 20;
 /// Around every boundary: leaf, block, chunk, cache, and one so large that its checksums lie in a sidecar.
 const SIZES: [usize; 10] = [0, 1, 4095, 4096, 65_535, 65_536, 65_537, MIB, 5 * MIB + 3, 70 * MIB];
 
-/// What a client sees of an object besides its bytes.
+/// The fields of an object that a client sees besides its bytes.
 fn seen(client: &mut Client, name: &str) -> Vec<(String, String)> {
     let reply = client.head(&B.object(name));
     assert_eq!(reply.status, 200, "{name}");
@@ -110,13 +110,13 @@ fn what_one_machine_has_written_is_served_by_another_with_other_cores() {
             let size = if at % 30 == 0 { MIB + at } else { 100 * at };
             assert_content(&mut client, name, &content(at as u64, size));
         }
-        // What this number of cores writes, the next one finds.
+        // The next number of cores finds the writes of this one.
         B.put(&mut client, &names[0], &content(0, MIB));
         node.stop();
     }
 }
 
-/// What one thread was told before the node died.
+/// The answers that one thread got before the node died.
 struct Told {
     /// Names whose PUT was acknowledged.
     acknowledged: Vec<u64>,
@@ -363,7 +363,7 @@ fn what_a_crash_tore_stays_torn_off_after_the_next_crash() {
     B.put(&mut client, "torn", &content(2, SIZE));
     B.put(&mut client, "behind", &content(3, SIZE));
     node.kill();
-    // As if the first sectors of the last batch had not reached the disk, and the later ones had.
+    // The segment looks as if the first sectors of the last batch had not reached the disk, and the later ones had.
     let (segment, at) = site.segment_of(B.0, "torn");
     let file = std::fs::File::options().write(true).open(segment).unwrap();
     std::os::unix::fs::FileExt::write_all_at(&file, &[0; 1024], at as u64).unwrap();
@@ -374,7 +374,7 @@ fn what_a_crash_tore_stays_torn_off_after_the_next_crash() {
         let mut client = node.client();
         assert_content(&mut client, "torn", &content(1, SIZE));
         assert_content(&mut client, "behind", &content(3, SIZE));
-        // More than the largest batch: what is torn is far up in the log now.
+        // These fill more than the largest batch: the torn part is far up in the log now.
         for number in 0..150 {
             B.put(&mut client, &format!("{start}-{number}"), &content(number, SIZE));
         }

@@ -10,7 +10,7 @@ use support::{Bucket, Client, Site, content, metric};
 const B: Bucket = Bucket("start");
 const MIB: u64 = 1 << 20;
 const PIECE: usize = 512 << 10;
-/// What a core has when it says that it is ready: for requests, and for the cache.
+/// The memory of a core when it says that it is ready: for requests, and for the cache.
 const READY_BYTES: [u64; 2] = [32 * MIB, 8 * MIB];
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,4 +1,4 @@
-"""What the SDK asks of a cluster."""
+"""The questions that the SDK asks of a cluster."""
 
 import pytest
 from aistore.sdk import Client

@@ -1,4 +1,4 @@
-"""What goes wrong, as the SDK's exceptions and as AIStore's error body."""
+"""Errors, as the SDK's exceptions and as AIStore's error body."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""What runs as a job: bucket copy, bucket rename, deleting many."""
+"""Work that runs as a job: bucket copy, bucket rename, deleting many."""
 
 import pytest
 from aistore.sdk.errors import AISError, ErrBckAlreadyExists, ErrBckNotFound, JobInfoNotFound

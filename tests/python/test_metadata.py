@@ -1,4 +1,4 @@
-"""What nodes say of themselves: clients fail on missing fields, so presence is checked field by field."""
+"""Facts that nodes tell of themselves: clients fail on missing fields, so presence is checked field by field."""
 
 import pytest
 

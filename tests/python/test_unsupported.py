@@ -1,4 +1,4 @@
-"""What is not built answers 501 in AIStore's form, at once, and does not disturb anything."""
+"""A feature that is not built answers 501 in AIStore's form, at once, and does not disturb anything."""
 
 import pytest
 import requests

@@ -98,7 +98,7 @@ enum Loaders {
     Fleet(Team),
 }
 
-/// What is known about the servers.
+/// The servers as far as they are known.
 struct Servers {
     /// Their ids, by address.
     ids: BTreeMap<String, String>,

@@ -1,4 +1,4 @@
-//! What can be wrong with an object.
+//! The kinds of damage that an object can have.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -61,7 +61,7 @@ pub struct Damage {
     pub kind: DamageKind,
     /// Where in the object it begins.
     pub offset: u64,
-    /// What was found there, for people.
+    /// A description of the bytes found there, for people.
     pub text: String,
 }
 

@@ -28,8 +28,8 @@ pub fn fill(pool: &Pool, identity: &Identity, offset: u64, out: &mut [u8]) {
     });
 }
 
-/// Where `bytes`, found at `offset` of the object, first differ from what they should be. What lies behind the
-/// object's end is not looked at.
+/// Where `bytes`, found at `offset` of the object, first differ from what they should be. Bytes behind the object's
+/// end are not looked at.
 #[must_use]
 pub fn compare(pool: &Pool, identity: &Identity, offset: u64, bytes: &[u8]) -> Option<Difference> {
     let (mut rest, mut at, mut found) = (bytes, offset, None);

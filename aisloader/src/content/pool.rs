@@ -33,7 +33,7 @@ impl Pool {
         let mut bytes = Vec::with_capacity(words * WORD_BYTES);
         for index in 0..words {
             let in_page = index % page_words;
-            // What repeats differs from page to page, so that two pages are never taken for each other.
+            // The repeated word differs from page to page, so that two pages are never taken for each other.
             let source = if in_page >= page_words - repeated { index - in_page } else { index };
             bytes.extend_from_slice(&mix(seed ^ source as u64).to_le_bytes());
         }

@@ -4,15 +4,15 @@ use super::stamp::Recipe;
 use crate::flags::{FlagError, Parsed};
 use serde::Serialize;
 
-/// How what GET returns is checked.
+/// The check of the bytes that GET returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
-    /// Not at all.
+    /// GET is not checked.
     None,
-    /// By the checksum that comes along with it.
+    /// GET is checked by the checksum that comes along with it.
     Checksum,
-    /// By what must have been written.
+    /// GET is checked by the bytes that must have been written.
     Content,
 }
 
@@ -28,16 +28,16 @@ impl Verify {
     }
 }
 
-/// What objects are made of, and how they are checked.
+/// The content of objects, and its check.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Settings {
-    /// What their bytes follow from.
+    /// The recipe that their bytes follow from.
     pub recipe: Recipe,
-    /// Whether their blocks are stamped, and so no two alike but those that shall be.
+    /// True when their blocks are stamped, and so no two alike but those that shall be.
     pub is_stamped: bool,
-    /// How they are checked.
+    /// The check of their bytes.
     pub verify: Verify,
-    /// Which loader writes them.
+    /// The number of the loader that writes them.
     pub loader: u32,
 }
 

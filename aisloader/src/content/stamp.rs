@@ -24,11 +24,11 @@ use xxhash_rust::xxh64::Xxh64;
 pub const BLOCK_BYTES: usize = 4096;
 /// Length of a stamp.
 pub const STAMP_BYTES: usize = 52;
-/// What every stamp begins with.
+/// The first bytes of every stamp.
 pub(super) const MAGIC: [u8; 4] = *b"ALS1";
 const CRC_AT: usize = 48;
 
-/// From what the bytes of an object are made, apart from its own identity.
+/// The settings that the bytes of an object are made from, apart from its own identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Recipe {
     /// Seed of the pool.
@@ -40,7 +40,7 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// Whether all objects have this block in common. The shares are kept exactly, not just on average.
+    /// True when all objects have this block in common. The shares are kept exactly, not just on average.
     #[must_use]
     pub fn is_shared(&self, block: u32) -> bool {
         let up_to = |blocks: u32| u64::from(blocks) * u64::from(self.dedupe_pct) / 100;
@@ -48,10 +48,10 @@ impl Recipe {
     }
 }
 
-/// What an object is, as every one of its stamps says it.
+/// An object's identity, which every one of its stamps repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// How its bytes are made.
+    /// The recipe of its bytes.
     pub recipe: Recipe,
     /// [`name_hash`] of it.
     pub name_hash: u64,
@@ -59,7 +59,7 @@ pub struct Identity {
     pub size_bytes: u64,
     /// Grows with every write of the name by the same loader; nanoseconds since 1970.
     pub version: u64,
-    /// Which loader wrote it.
+    /// The number of the loader that wrote it.
     pub loader: u32,
 }
 
@@ -98,8 +98,8 @@ impl Stamp {
         self.identity.name_hash == 0
     }
 
-    /// Which of `pages` pages of the pool fills the block. It depends on the version, so that a block which is torn
-    /// behind its stamp is found too.
+    /// The one of `pages` pages of the pool that fills the block. It depends on the version, so that a block which is
+    /// torn behind its stamp is found too.
     #[must_use]
     pub fn page(&self, pages: u64) -> u64 {
         let Identity { recipe, name_hash, version, loader, .. } = self.identity;
@@ -137,7 +137,7 @@ impl Stamp {
         Self::decode_unchecked(head).filter(Self::is_possible)
     }
 
-    /// What the fields say, true or not.
+    /// The fields as they are written, true or not.
     pub(super) fn decode_unchecked(head: &[u8]) -> Option<Self> {
         let [compress_pct, dedupe_pct] = field(head, 4)?;
         let recipe = Recipe { seed: u64::from_le_bytes(field(head, 40)?), compress_pct, dedupe_pct };

@@ -112,7 +112,7 @@ proptest! {
         bytes[at] ^= 1 << bit;
         let damage = verify_object(&bytes, portion).unwrap_err();
         let is_exact = damage.offset == at as u64;
-        // In an only stamp, what was flipped may be what all else follows from. One flipped bit can also
+        // All else follows from an only stamp, and the flipped bit may lie in it. One flipped bit can also
         // turn a byte or two into those of an object with another size, when that is all there is.
         let is_near = size < BLOCK + STAMP_BYTES as u64 && at < STAMP_BYTES && damage.offset == 0;
         prop_assert!(damage.kind == DamageKind::WrongBytes || size < 8, "{}", damage);
@@ -162,7 +162,7 @@ proptest! {
         let old = whole(&identity("n", size, 9, 0));
         let mut bytes = whole(&identity("n", size, 10, 0));
         let at = usize::from(pick) % (bytes.len() / BLOCK_BYTES) * BLOCK_BYTES + sector * 512;
-        // By chance the two versions may start at the same page.
+        // The two versions may start at the same page by chance.
         prop_assume!(bytes[at..at + 512] != old[at..at + 512]);
         bytes[at..at + 512].copy_from_slice(&old[at..at + 512]);
         let damage = verify_object(&bytes, 4096).unwrap_err();

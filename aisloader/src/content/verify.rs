@@ -13,7 +13,7 @@ use std::rc::Rc;
 /// Bytes of a part without any stamp that must be there to look for it in the pool.
 const SEARCH_BYTES_MIN: usize = 16;
 
-/// What is about to be read.
+/// An object, or a part of one, that is about to be read.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// [`name_hash`](super::stamp::name_hash) of the object.
@@ -22,9 +22,9 @@ pub struct Expected {
     pub start: u64,
     /// Bytes of the part that were asked for; `None`: all up to the object's end.
     pub len: Option<u64>,
-    /// What may come, as known before the read began.
+    /// The versions that may come, as known before the read began.
     pub known: Known,
-    /// What this run itself writes with; only looked at when a part of an object contains no stamp.
+    /// The recipe that this run itself writes with; only looked at when a part of an object contains no stamp.
     pub recipe: Recipe,
 }
 
@@ -112,7 +112,7 @@ impl Verifier {
             (Some(stamp), _) => self.check_stamped(&stamp, offset, bytes),
             (None, Some(identity)) => self.check_bytes(&identity, offset, bytes),
             (None, None) => {
-                // Of a damaged object only the first damage is told; so two are enough, one in front of the first block.
+                // Only the first damage of an object is told; so two are enough, one in front of the first block.
                 if self.early.len() < 2 {
                     self.early.push((offset, bytes.to_vec()));
                 }
@@ -241,7 +241,7 @@ impl Verifier {
         Err(Damage::new(DamageKind::WrongBytes, first as u64, text))
     }
 
-    /// Whether the bytes begin, or are the begin of, the object as it would be with another size.
+    /// An error if the bytes begin, or are the begin of, the object as it would be with another size.
     fn judge_other_sizes(&self, got: &[u8]) -> Result<(), Damage> {
         let other = (1..STAMP_BYTES as u64).rev().map(|size| tiny(self.expected.name_hash, size));
         let found = other.into_iter().find(|other| {

@@ -1,4 +1,4 @@
-//! Which versions of a name this run has seen acknowledged, and so which ones a read may not return any more.
+//! The versions of a name that this run has seen acknowledged; they tell which ones a read may not return any more.
 //!
 //! Writes of one name may overlap, and then either may win. So versions are judged by groups of overlapping writes: once
 //! all writes of a group have been acknowledged, everything older than the group is stale. A write that failed may still
@@ -18,7 +18,7 @@ const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Taken for the longest write when operations have no limit of time.
 const WRITE_LONGEST: Duration = Duration::from_secs(3600);
 
-/// How a write ended.
+/// The outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Acknowledged; the object has so many bytes.
@@ -29,7 +29,7 @@ pub enum Outcome {
     Unsure,
 }
 
-/// What a read of a name may return, as known before it began.
+/// The versions that a read of a name may return, as known before it began.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
     /// Versions of this loader below this are stale; 0: none are.
@@ -38,14 +38,14 @@ pub struct Known {
     pub foreign_floor: u64,
     /// Bytes of the object, when just one version is possible.
     pub size_bytes: Option<u64>,
-    /// Which loader this is.
+    /// The number of this loader.
     pub loader: u32,
     /// Versions below the floor that may appear all the same.
     pub unsure: Vec<u64>,
 }
 
 impl Known {
-    /// Whether a read may not return this any more.
+    /// True when a read may not return this any more.
     #[must_use]
     pub fn is_stale(&self, version: u64, loader: u32) -> bool {
         let floor = if loader == self.loader { self.floor } else { self.foreign_floor };
@@ -140,7 +140,7 @@ impl Versions {
         self.with(name_hash, |history| history.end(version, outcome));
     }
 
-    /// What a read that begins now may return.
+    /// The versions that a read that begins now may return.
     #[must_use]
     pub fn known(&self, name_hash: u64) -> Known {
         let mut known = Known { loader: self.loader, ..Known::default() };

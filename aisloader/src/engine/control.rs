@@ -27,7 +27,7 @@ impl Control {
         }
     }
 
-    /// Whether the run's bucket exists.
+    /// Asks for the run's bucket: true when it exists.
     ///
     /// # Errors
     /// When the server cannot be asked, or answers neither yes nor no.
@@ -60,7 +60,7 @@ impl Control {
         }
     }
 
-    /// How many bytes the objects that the run reads have on average; 0 when there are none.
+    /// The mean size in bytes of the objects that the run reads; 0 when there are none.
     ///
     /// # Errors
     /// When they cannot be listed.

@@ -1,7 +1,8 @@
 //! The engine: workers on cores, each with one operation outstanding, one after another or when they are due.
 //!
 //! A [`Config`](crate::settings::Config) comes in; [`prepare`] makes a [`Plan`] of it, asking servers through a [`Control`].
-//! What goes out is an [`Interval`](crate::recorder::Interval) every second and a [`RunEnd`](crate::recorder::RunEnd).
+//! An [`Interval`](crate::recorder::Interval) goes out every second, and a [`RunEnd`](crate::recorder::RunEnd) at the
+//! end.
 //!
 //! * [`shared`] is what the cores of a run and its main thread share;
 //! * a [`request`] is an exchange with a server, and everything that it takes;

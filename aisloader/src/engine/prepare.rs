@@ -1,4 +1,4 @@
-//! What comes before a run: the bucket, the names to read, and who can be asked.
+//! Preparation of a run: the bucket, the names to read, and who can be asked.
 
 use super::control::Control;
 use super::shared::plan::Plan;
@@ -64,7 +64,7 @@ pub(crate) fn bucket(config: &Config, control: &mut Control) -> Result<bool, Any
     Ok(true)
 }
 
-/// What there is to read, as far as it is this loader's.
+/// The names that this loader may read; none if the run reads nothing.
 pub(crate) fn names(config: &Config, control: &mut Control) -> Result<NameList, AnyError> {
     let is_read = config.mix.has(OpKind::needs_name);
     if !is_read || config.is_list_skipped || config.trace.is_some() {

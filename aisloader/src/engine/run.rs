@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-/// How often the main thread looks at the time and at Ctrl-C.
+/// The main thread looks at the time and at Ctrl-C this often.
 const LOOK: Duration = Duration::from_millis(20);
-/// What operations in flight are given at the end of a run, at most.
+/// Operations in flight at the end of a run are given this time, at most.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
 /// The same when the user has interrupted it.
 const DRAIN_INTERRUPTED: Duration = Duration::from_secs(2);
@@ -34,7 +34,7 @@ pub fn run(plan: Plan, on_interval: &mut dyn FnMut(&Interval)) -> io::Result<Run
 /// The same, but when all cores are ready the run begins only when `start` returns, and not at all when that is false.
 ///
 /// # Errors
-/// Those of [`run`].
+/// The same as for [`run`].
 pub fn run_when(
     plan: Plan,
     start: &mut dyn FnMut() -> bool,
@@ -54,7 +54,7 @@ pub fn run_when(
     drop(outbox);
     let are_all_ready = handles.is_ok() && await_ready(&inbox, cores);
     if !(are_all_ready && start()) {
-        // Those that are ready wait for the begin; let them begin, and end at once.
+        // The cores that are ready wait for the begin; let them begin, and end at once.
         run.stop();
     }
     let before = CpuSample::now();
@@ -117,7 +117,7 @@ struct Collector<'a> {
     total: Stats,
     /// Intervals that not all cores have passed, and how many have.
     open: BTreeMap<u64, (Interval, usize)>,
-    /// What cores posted at their end.
+    /// The figures that cores posted at their end.
     rest: Interval,
 }
 

@@ -150,7 +150,7 @@ fn check(flag: &Flag, value: &str) -> Result<(), FlagError> {
     if fits { Ok(()) } else { Err(FlagError(format!("-{}: {value:?} is not {wanted}", flag.name))) }
 }
 
-/// Whether a value, of the right kind, says what leaving it out would say.
+/// True if a value, of the right kind, says the same as leaving it out.
 fn is_default(flag: &Flag, value: &str) -> bool {
     match flag.kind {
         Kind::Bool => parse_bool(value) == parse_bool(flag.default),

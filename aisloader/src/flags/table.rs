@@ -1,6 +1,6 @@
 //! Every flag, as data. Names, defaults and meanings are AIStore's unless the help says otherwise.
 
-/// How a flag's value is read.
+/// The form of a flag's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// True or false; never takes the next word.
@@ -22,7 +22,7 @@ pub enum Kind {
 pub struct Flag {
     /// The name, without dashes.
     pub name: &'static str,
-    /// How its value is read.
+    /// The form of its value.
     pub kind: Kind,
     /// The value when it is not given.
     pub default: &'static str,

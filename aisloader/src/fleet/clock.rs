@@ -1,4 +1,4 @@
-//! How far the clock of an agent is from ours, by asking for it: NTP's way, with the fastest of several answers.
+//! The distance of an agent's clock from ours, by asking for it: NTP's way, with the fastest of several answers.
 
 /// A question and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,11 +9,11 @@ pub(super) struct Sample {
     pub(super) answered_ns: u64,
     /// The agent's clock in between.
     pub(super) theirs_ns: u64,
-    /// By how much the agent's time of the day is ahead of the middle between both, as far as ours is right.
+    /// The lead of the agent's time of the day over the middle between both, as far as ours is right.
     pub(super) day_ahead_ns: i64,
 }
 
-/// What is known about the clock of an agent.
+/// The clock of an agent, compared with ours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Offset {
     /// Its clock minus ours.
@@ -25,7 +25,7 @@ pub(super) struct Offset {
 }
 
 impl Offset {
-    /// Of the fastest answer; `None` without any.
+    /// The offset by the fastest answer; `None` without any.
     pub(super) fn of(samples: &[Sample]) -> Option<Self> {
         let rtt_ns = |sample: &Sample| sample.answered_ns.saturating_sub(sample.asked_ns);
         let best = samples.iter().min_by_key(|sample| rtt_ns(sample))?;

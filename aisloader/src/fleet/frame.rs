@@ -7,7 +7,7 @@ const LENGTH_BYTES: usize = 4;
 /// A frame that is longer than is allowed here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct TooLong {
-    /// What it announces.
+    /// The length that it announces.
     pub(super) len: u32,
 }
 
@@ -24,7 +24,7 @@ impl Frames {
         Self { bytes: Vec::new(), bytes_max }
     }
 
-    /// From the next frame on, other bounds hold.
+    /// Other bounds hold from the next frame on.
     pub(super) fn set_bound(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
     }

@@ -1,4 +1,4 @@
-//! How both sides prove that they have the token, before anything else is said.
+//! The handshake: both sides prove that they have the token, before anything else is said.
 
 use super::link::{LinkError, Receiver, Sender};
 use super::protocol::{FIGURES_BYTES_MAX, HANDSHAKE_MAX, ORDER_BYTES_MAX, PROTOCOL, ToAgent, ToCoordinator};
@@ -9,7 +9,7 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// What a wrong token costs whoever gave it.
+/// A wrong token costs whoever gave it this time.
 const WRONG_TOKEN_REST: Duration = Duration::from_secs(1);
 
 /// Why there is no conversation.
@@ -140,7 +140,7 @@ mod tests {
         (link(one).unwrap(), link(listener.accept().unwrap().0).unwrap())
     }
 
-    /// What both sides make of each other.
+    /// Lets two sides introduce themselves, and returns both outcomes.
     fn meet(ours: &str, theirs: &str) -> (Result<(), Refusal>, Result<(), Refusal>) {
         let ((mut to, mut from), (mut back, mut forth)) = pair();
         let (ours, theirs) = (token(ours), token(theirs));
@@ -174,7 +174,7 @@ mod tests {
             let challenge = ToCoordinator::Challenge { protocol: PROTOCOL, nonce: nonce().unwrap() };
             back.send(&challenge, HANDSHAKE_MAX).unwrap();
             let ToAgent::Proof { proof } = forth.receive(HANDSHAKE_MAX).unwrap() else { panic!() };
-            // What it has just heard is all it has.
+            // It has no proof of its own, so it sends back the one that it has just heard.
             back.send(&ToCoordinator::Welcome { proof }, HANDSHAKE_MAX).unwrap();
         });
         let met = introduce(&mut to, &mut from, &token("a-token-of-sixteen"));

@@ -74,7 +74,7 @@ pub(super) fn link(stream: TcpStream) -> io::Result<(Sender, Receiver)> {
 }
 
 impl Sender {
-    /// From the next frame on, each has a tag.
+    /// Each frame has a tag from the next one on.
     pub(super) fn seal(&mut self, seal: Seal) {
         self.seal = Some(seal);
     }
@@ -107,7 +107,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// From the next frame on, each has a tag, and may be so long.
+    /// Each frame has a tag from the next one on, and may be so long.
     pub(super) fn seal(&mut self, seal: Seal, bytes_max: usize) {
         self.seal = Some(seal);
         self.frames.set_bound(bytes_max);

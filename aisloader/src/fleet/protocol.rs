@@ -1,4 +1,4 @@
-//! How a coordinator and an agent talk: plain TCP, frames of JSON, one run for each connection.
+//! The talk of a coordinator and an agent: plain TCP, frames of JSON, one run for each connection.
 //!
 //! ```text
 //! frame    = length (4 bytes, big-endian, of what follows), tag (32 bytes, not in the handshake), JSON (one message)
@@ -48,10 +48,10 @@ pub(super) const FIGURES_BYTES_MAX: usize = 16 << 20;
 pub(super) const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// Whoever says nothing for so long is lost.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How often the coordinator says that it is there.
+/// The coordinator says this often that it is there.
 pub(super) const BEAT: Duration = Duration::from_secs(1);
 
-/// What a coordinator says.
+/// A message of a coordinator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ToAgent {
@@ -59,13 +59,13 @@ pub(super) enum ToAgent {
     Hello { protocol: u32, nonce: String },
     /// Proof that it has the token.
     Proof { proof: String },
-    /// What is your time?
+    /// Asks for the agent's time.
     Probe { number: u32 },
-    /// What to prepare.
+    /// The run to prepare.
     Job(Order),
     /// When to begin, by the agent's clock.
     Go { at_ns: u64 },
-    /// Still there.
+    /// The sender is still there.
     Alive,
     /// End the run.
     Stop,
@@ -82,7 +82,7 @@ pub(super) struct Order {
     pub(super) needs_token: bool,
 }
 
-/// What an agent says.
+/// A message of an agent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ToCoordinator {
@@ -100,7 +100,7 @@ pub(super) enum ToCoordinator {
     Began { at_ns: u64 },
     /// One second.
     Interval(Box<Interval>),
-    /// Still there.
+    /// The sender is still there.
     Alive,
     /// The run is over.
     End(Box<Ending>),
@@ -108,7 +108,7 @@ pub(super) enum ToCoordinator {
     Failed { why: String },
 }
 
-/// What an agent has prepared.
+/// The run that an agent has prepared, in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Readiness {
     /// Names to read.
@@ -117,10 +117,10 @@ pub(super) struct Readiness {
     pub(super) machine_cores: usize,
 }
 
-/// How a run of one agent ended.
+/// The end of one agent's run.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ending {
-    /// What came after the last whole second.
+    /// The figures after the last whole second.
     pub(super) rest: Interval,
     /// The time that throughput refers to.
     pub(super) window_ns: u64,
@@ -130,7 +130,7 @@ pub(super) struct Ending {
     pub(super) is_interrupted: bool,
     /// Cores that worked.
     pub(super) cores: usize,
-    /// Of full passes over the names: names of one, and reads after which another run would go on.
+    /// The full passes over the names: names of one, and reads after which another run would go on.
     pub(super) passes: Option<(u64, u64)>,
     /// Largest step of the agent's wall clock.
     pub(super) clock_step_s: f64,

@@ -1,4 +1,4 @@
-//! What agents and their coordinators prove with the token that they share.
+//! The shared token, and the proofs that agents and their coordinators make with it.
 
 use crate::settings::Token;
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,12 +29,12 @@ pub(super) fn nonce() -> std::io::Result<String> {
 }
 
 impl Token {
-    /// What `side` proves with, on the connection with these nonces.
+    /// The proof of `side`, on the connection with these nonces.
     pub(super) fn proof(&self, side: Side, nonces: &Nonces) -> String {
         hex(&self.derive("proof", side, nonces))
     }
 
-    /// Whether `side` has proven that it has the token.
+    /// True if `side` has proven that it has the token.
     pub(super) fn is_proof(&self, proof: &str, side: Side, nonces: &Nonces) -> bool {
         is_same(self.proof(side, nonces).as_bytes(), proof.as_bytes())
     }
@@ -65,7 +65,7 @@ pub(super) struct Nonces {
 }
 
 impl Nonces {
-    /// Whether a text can be one.
+    /// True if a text can be one.
     pub(super) fn is_nonce(text: &str) -> bool {
         text.len() == 2 * TAG_BYTES && text.bytes().all(|byte| byte.is_ascii_hexdigit())
     }
@@ -99,7 +99,7 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
     keyed.finalize().into_bytes().into()
 }
 
-/// Whether two texts are the same, in a time that does not tell where they differ.
+/// True if two texts are the same; the time that this takes does not tell where they differ.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     let differing = a.iter().zip(b).fold(0u8, |all, (x, y)| all | (x ^ y));
     a.len() == b.len() && std::hint::black_box(differing) == 0

@@ -1,4 +1,4 @@
-//! What is known about one of several loaders that made a run together.
+//! The facts about one of several loaders that made a run together.
 
 use crate::recorder::Stats;
 use crate::recorder::cpu::CpuUse;
@@ -11,7 +11,7 @@ pub struct AgentFacts {
     pub address: String,
     /// All that it did, the warm-up included.
     pub stats: Stats,
-    /// From its begin to its end, or to the last that was heard of it.
+    /// The time from its begin to its end, or to the last that was heard of it.
     pub window: Duration,
     /// Cores that it worked on.
     pub cores: usize,
@@ -23,7 +23,7 @@ pub struct AgentFacts {
     pub clock_step_s: f64,
     /// Round trip to it.
     pub rtt: Duration,
-    /// By how many seconds its time of the day is ahead of this machine's.
+    /// The seconds by which its time of the day is ahead of this machine's.
     pub day_ahead_s: f64,
     /// When it began after the instant that was set, as exactly as half of the round trip; `None`: it never did.
     pub late_s: Option<f64>,
@@ -50,7 +50,7 @@ fn share(cpu_s: f64, window: Duration, cores: usize) -> f64 {
     if whole_s > 0.0 { cpu_s / whole_s } else { 0.0 }
 }
 
-/// From the first begin to the last; `None` unless at least two agents have begun.
+/// The time from the first begin to the last; `None` unless at least two agents have begun.
 #[must_use]
 pub fn skew_s(agents: &[AgentFacts]) -> Option<f64> {
     let begun: Vec<f64> = agents.iter().filter_map(|agent| agent.late_s).collect();

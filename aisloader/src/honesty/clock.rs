@@ -1,4 +1,4 @@
-//! Whether somebody set the clock while a run went on.
+//! A watch for clocks that somebody sets while a run goes on.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! What is known about a run, as data: verdict and rules are functions of it.
+//! The facts about a run, as data: verdict and rules are functions of them.
 
 use super::agents::AgentFacts;
 use super::steady::{Finding, Steadiness};
@@ -12,7 +12,7 @@ pub struct Evidence {
     pub ops: u64,
     /// Operations that failed.
     pub errors: u64,
-    /// Of these, answers whose bytes were wrong.
+    /// Answers among these whose bytes were wrong.
     pub verification_errors: u64,
     /// Cores that the loader worked on.
     pub loader_cores: usize,
@@ -26,7 +26,7 @@ pub struct Evidence {
     pub stolen_s: Option<f64>,
     /// Largest step of the wall clock against the monotonic one within a second.
     pub clock_step_s: f64,
-    /// Whether the run was steady.
+    /// The steadiness of the run.
     pub steadiness: Steadiness,
     /// Where the bytes came from.
     pub reads: Reads,
@@ -36,7 +36,7 @@ pub struct Evidence {
     pub network_busy: Option<f64>,
     /// Operations in flight at most: workers of a closed loop.
     pub workers: usize,
-    /// Of an open loop: operations per second that were asked for and done.
+    /// Operations per second of an open loop that were asked for, and that were done.
     pub rate: Option<(f64, f64)>,
     /// The loaders, when there were several.
     pub agents: Vec<AgentFacts>,
@@ -47,7 +47,7 @@ pub struct Evidence {
 pub struct Reads {
     /// Payload of GET.
     pub payload_bytes: u64,
-    /// What the server's devices read meanwhile; `None`: they are not on this machine.
+    /// Bytes that the server's devices read meanwhile; `None`: they are not on this machine.
     pub device_bytes: Option<u64>,
     /// Hits and misses of the server's own cache; `None`: it does not tell.
     pub cache: Option<(u64, u64)>,
@@ -84,7 +84,7 @@ impl Evidence {
         self
     }
 
-    /// Of several loaders, the one that used most of its cores.
+    /// The one of several loaders that used most of its cores.
     #[must_use]
     pub fn busiest(&self) -> Option<&AgentFacts> {
         self.agents.iter().max_by(|a, b| a.busy().total_cmp(&b.busy()))

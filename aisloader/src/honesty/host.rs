@@ -19,7 +19,7 @@ pub struct Host {
     pub memory_bytes: u64,
 }
 
-/// What this machine tells about itself; what it does not tell is empty or 0.
+/// This machine's own facts; one that it does not tell is empty or 0.
 #[must_use]
 pub fn this_host() -> Host {
     let uname = rustix::system::uname();

@@ -5,12 +5,12 @@ use super::rules;
 use super::verdict::Verdict;
 use crate::settings::Terms;
 
-/// What is known about a run and what to think of it.
+/// The facts about a run and the verdict on it.
 #[derive(Clone, Debug)]
 pub struct Judgement {
-    /// What is known.
+    /// The facts.
     pub evidence: Evidence,
-    /// What to think of it.
+    /// The verdict on them.
     pub verdict: Verdict,
     /// Exit code of the rules; 0: none refuses.
     pub exit_code: u8,

@@ -1,4 +1,4 @@
-//! What limited a run.
+//! The search for the limit of a run.
 
 use super::evidence::Evidence;
 use super::verdict::Limit;
@@ -14,7 +14,7 @@ const DISK_BUSY: f64 = 0.90;
 /// An open loop that does so much of what was asked for is limited by what was asked for.
 const RATE_MET: f64 = 0.98;
 
-/// What limited the run, with the figures that say so.
+/// The limit of the run, with the figures that show it.
 #[must_use]
 pub fn limit(evidence: &Evidence) -> (Limit, String) {
     let pct = |share: f64| format!("{:.0} %", share * 100.0);

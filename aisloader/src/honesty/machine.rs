@@ -1,4 +1,4 @@
-//! What the kernel counts at the block layer and at network ports.
+//! The kernel's counters at the block layer and at network ports.
 
 use std::collections::BTreeMap;
 

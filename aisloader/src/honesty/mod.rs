@@ -1,4 +1,4 @@
-//! Whether a run's figures may be quoted, and what they are figures of.
+//! The judgement of a run: its figures may be quoted or not, and they are figures of something that is named.
 //!
 //! Intervals and the end of a run come in, and what this machine and the servers tell; a [`Judgement`] goes out.
 //!

@@ -29,9 +29,9 @@ pub struct Series {
 pub struct Part {
     /// Seconds that were left out at the begin; a few more than asked for when blocks were joined.
     pub left_out_s: usize,
-    /// What happened after them.
+    /// The figures after them.
     pub stats: Stats,
-    /// What it cost.
+    /// The cost of these seconds.
     pub cpu: CpuUse,
 }
 
@@ -66,7 +66,7 @@ impl Series {
         if self.bytes.iter().any(|bytes| *bytes > 0.0) { &self.bytes } else { &self.ops }
     }
 
-    /// What all seconds cost.
+    /// The cost of all seconds.
     #[must_use]
     pub fn cpu(&self) -> CpuUse {
         let mut all = CpuUse::default();

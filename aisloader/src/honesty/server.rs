@@ -1,4 +1,4 @@
-//! What the targets tell at `/metrics`, and which of their disks this machine can watch.
+//! The targets' own figures from `/metrics`, and the disks of theirs that this machine can watch.
 
 use super::machine::Disk;
 use crate::client::{Client, Tls};
@@ -21,7 +21,7 @@ pub struct ServerState {
     memory_bytes: Option<u64>,
 }
 
-/// What happened between two moments.
+/// The difference between two states of the servers.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServerUse {
     /// Hits and misses of the cache.
@@ -47,7 +47,7 @@ impl ServerState {
         Self { cache, disks, memory_bytes: sum("straightline_memory_limit_bytes") }
     }
 
-    /// What happened since an earlier moment, `span_s` ago.
+    /// The difference to an earlier moment, `span_s` ago.
     #[must_use]
     pub fn since(&self, earlier: &Self, span_s: f64) -> ServerUse {
         let cache = earlier.cache.zip(self.cache).map(|((hits, misses), (hits_now, misses_now))| {
@@ -68,7 +68,7 @@ impl ServerState {
     }
 }
 
-/// Whether a server is on this machine: then its address can be listened on here.
+/// True when a server is on this machine: then its address can be listened on here.
 #[must_use]
 pub fn is_on_this_machine(address: &str) -> bool {
     let address = link::address::resolve(address);

@@ -1,11 +1,11 @@
 //! When a run had warmed up, and whether it was steady from then on: by tests over its seconds, not by a guess.
 //!
 //! The end of the warm-up is where the marginal standard error of what remains is least (White's MSER; over means of
-//! five seconds when there are many). What remains is steady when it neither drifts nor jumps about.
+//! five seconds when there are many). The rest is steady when it neither drifts nor jumps about.
 
 /// Fewer seconds than this say nothing.
 pub const SECONDS_LEAST: usize = 8;
-/// With so many seconds, means of five are looked at: MSER-5.
+/// Means of five seconds are looked at when there are so many: MSER-5.
 const BATCHED_FROM: usize = 50;
 const BATCH: usize = 5;
 /// Drift over the whole part, of its mean, that a steady run may have.
@@ -15,12 +15,12 @@ const DRIFT_SIGNIFICANT: f64 = 2.5;
 /// Standard deviation of seconds, of their mean, that a steady run may have.
 const VARIATION_MAX: f64 = 0.30;
 
-/// What the tests say.
+/// The result of the tests.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steadiness {
     /// Seconds of warm-up, which are left out.
     pub warmup_s: usize,
-    /// What was found.
+    /// The outcome.
     pub finding: Finding,
     /// The same for people, with the figures.
     pub text: String,
@@ -29,7 +29,7 @@ pub struct Steadiness {
 /// The outcome of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// What remains is steady.
+    /// The part after the warm-up is steady.
     Steady,
     /// It is not.
     NotSteady,
@@ -57,7 +57,7 @@ pub fn find(rates: &[f64]) -> Steadiness {
     }
     let judged = judge(rates, warmup_s);
     let text = format!("{name} ends the warm-up after {warmup_s} of {} s; {}", rates.len(), judged.text);
-    // Of a run that is not steady no part is better than the others.
+    // No part of a run that is not steady is better than the others.
     let warmup_s = if judged.finding == Finding::Steady { warmup_s } else { 0 };
     Steadiness { warmup_s, finding: judged.finding, text }
 }
@@ -125,7 +125,7 @@ fn variance_sum(part: &[f64]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Up to 5 % around a level, the same every time.
+    /// A value up to 5 % from a level, the same every time.
     fn noisy(level: f64, at: usize) -> f64 {
         let noise = (placement::mix(at as u64) >> 40) as f64 / (1u64 << 24) as f64;
         level * (1.0 + 0.1 * (noise - 0.5))

@@ -1,12 +1,12 @@
-//! What is thought of a run, in the form in which its log has it.
+//! The verdict on a run, in the form in which its log has it.
 
 use serde::{Deserialize, Serialize};
 
-/// What limited a run, and whether its figures may be quoted.
+/// A run's limit, and the decision if its figures may be quoted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Verdict {
-    /// What limited the run.
+    /// The limit of the run.
     pub limit: Limit,
     /// The same for people, with the figures that say so.
     pub text: String,
@@ -22,7 +22,7 @@ impl Default for Verdict {
     }
 }
 
-/// What can limit a run.
+/// The things that can limit a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
@@ -50,7 +50,7 @@ pub enum Limit {
 pub struct Refusal {
     /// Its name, as `-allow` takes it.
     pub rule: String,
-    /// What it found.
+    /// Its finding, in words.
     pub text: String,
     /// True when the user allowed it.
     pub is_overridden: bool,

@@ -123,8 +123,8 @@ fn verification_errors(stats: &Stats) -> u64 {
     errors.filter(|(kind, _)| kind.is_damage()).map(|(_, count)| count).sum()
 }
 
-/// Which part of a run counts, and why. A run that ends when so much is done is a job, not a measurement: nothing is
-/// left out and nothing is asked of it.
+/// Finds the part of a run that counts, and says why. A run that ends when so much is done is a job, not a measurement:
+/// nothing is left out and nothing is asked of it.
 fn steadiness(rates: &[f64], warmup: Warmup, bounds: Bounds) -> Steadiness {
     let is_job = bounds.puts_max > 0 || bounds.ops_max > 0 || bounds.put_bytes_max > 0;
     let not_tested =

@@ -11,7 +11,7 @@ pub(crate) fn cells(histogram: &Histogram<u64>) -> Vec<Cell> {
     histogram.iter_recorded().map(|cell| (cell.value_iterated_to(), cell.count_at_value())).collect()
 }
 
-/// `empty` with these cells in it; `None` when there are none. What is beyond its bounds goes to its last cell.
+/// `empty` with these cells in it; `None` when there are none. Values beyond its bounds go to its last cell.
 pub(crate) fn filled(empty: Option<Histogram<u64>>, cells: &[Cell]) -> Option<Histogram<u64>> {
     let mut histogram = empty.filter(|_| !cells.is_empty())?;
     for (value_ns, count) in cells.iter().filter(|(_, count)| *count > 0) {

@@ -1,5 +1,5 @@
-//! What a run costs in processor time: our own, and the whole machine's, where an idle-looking client hides its
-//! kernel threads and a server on the same machine its work.
+//! The processor time of a run: our own, and the whole machine's, where an idle-looking client hides its kernel threads
+//! and a server on the same machine its work.
 
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -24,9 +24,9 @@ struct Machine {
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CpuUse {
-    /// Of this process, in seconds.
+    /// Seconds of this process.
     pub own_s: f64,
-    /// Of the whole machine, in seconds; `None` where the kernel does not tell.
+    /// Seconds of the whole machine; `None` where the kernel does not tell.
     pub machine_s: Option<f64>,
     /// Taken by other guests of the host, in seconds.
     pub stolen_s: Option<f64>,
@@ -40,7 +40,7 @@ impl CpuUse {
         self.stolen_s = sum(self.stolen_s, other.stolen_s);
     }
 
-    /// What is left when a part is taken away; nothing is less than 0.
+    /// The rest when a part is taken away; nothing is less than 0.
     #[must_use]
     pub fn minus(&self, part: &Self) -> Self {
         let left = |whole: Option<f64>, part: Option<f64>| Some((whole? - part.unwrap_or(0.0)).max(0.0));
@@ -52,7 +52,7 @@ impl CpuUse {
     }
 }
 
-/// What is known of two parts together.
+/// The sum of the parts that are known.
 fn sum(a: Option<f64>, b: Option<f64>) -> Option<f64> {
     [a, b].into_iter().flatten().reduce(|a, b| a + b)
 }
@@ -67,7 +67,7 @@ impl CpuSample {
         Self { own, machine }
     }
 
-    /// What was used since an earlier sample.
+    /// The processor time since an earlier sample.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> CpuUse {
         let per_second = rustix::param::clock_ticks_per_second() as f64;

@@ -64,7 +64,7 @@ impl ErrorKind {
 pub struct OpError {
     /// The kind.
     pub kind: ErrorKind,
-    /// What happened, for people.
+    /// A description for people.
     pub text: String,
 }
 

@@ -1,14 +1,14 @@
-//! What comes out of a run: an interval after the other, and the whole.
+//! The output of a run: an interval after the other, and the whole.
 
 use super::cpu::CpuUse;
 use super::stats::Stats;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How often cores post what they have recorded.
+/// Cores post their records this often.
 pub const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What came out.
+/// The whole of a run.
 pub struct RunEnd {
     /// Everything that was recorded.
     pub stats: Stats,
@@ -22,11 +22,11 @@ pub struct RunEnd {
     pub is_interrupted: bool,
     /// Cores that worked.
     pub cores: usize,
-    /// How far the passes came; `None`: the run had none.
+    /// The progress of the passes; `None`: the run had none.
     pub passes: Option<Passes>,
 }
 
-/// How far full passes over the names came.
+/// The progress of full passes over the names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passes {
     /// Names of a pass.
@@ -35,12 +35,12 @@ pub struct Passes {
     pub resume_at: u64,
 }
 
-/// What happened in one interval.
+/// The events of one interval.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Interval {
     /// Intervals from the begin to the end of this one.
     pub number: u64,
-    /// What ended in it.
+    /// The operations that ended in it.
     pub stats: Stats,
     /// Operations in flight at its end.
     pub inflight: u64,

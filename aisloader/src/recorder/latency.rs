@@ -62,7 +62,7 @@ impl Latency {
         self.count() == 0
     }
 
-    /// How many there are.
+    /// The number of samples.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, Histogram::len)
@@ -76,7 +76,7 @@ impl Latency {
         value.min(self.max_ns)
     }
 
-    /// How many samples lie beyond a quantile: under 100, the quantile is a guess.
+    /// The number of samples beyond a quantile: under 100, the quantile is a guess.
     #[must_use]
     pub fn samples_beyond(&self, quantile: f64) -> u64 {
         (self.count() as f64 * (1.0 - quantile)).round() as u64

@@ -1,4 +1,4 @@
-//! What happened, and what it cost: counts, bytes and distributions that merge without loss.
+//! The record of a run and its cost: counts, bytes and distributions that merge without loss.
 //!
 //! Operations of the engine come in, one by one; an [`Interval`] goes out every second, and a [`RunEnd`] at the end.
 //!

@@ -21,7 +21,7 @@ pub struct Phases {
 /// The instants of one operation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marks {
-    /// Whether instants are taken.
+    /// True when instants are taken.
     pub is_on: bool,
     request: Option<Instant>,
     head: Option<Instant>,

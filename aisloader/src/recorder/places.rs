@@ -1,4 +1,4 @@
-//! What happened at each place, a server or a mountpath: all kinds of operations together, to see skew.
+//! Counts for each place, a server or a mountpath: all kinds of operations together, to see skew.
 
 use super::cells::{Cell, cells, filled};
 use hdrhistogram::Histogram;

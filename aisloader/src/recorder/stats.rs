@@ -29,7 +29,7 @@ pub struct OpStats {
     pub bytes_inside: f64,
     /// Latencies of those that succeeded.
     pub latency: Latency,
-    /// Of the same operations in an open loop, from when they were due: what a user who came then waited.
+    /// Latency of the same operations in an open loop, from when they were due, as a user who came then would wait.
     #[serde(skip_serializing_if = "Latency::is_empty")]
     pub intended: Latency,
     /// Latencies of those that failed: among the others they would make a broken server look fast, or slow.
@@ -84,7 +84,7 @@ impl OpStats {
     }
 }
 
-/// What only an open loop has.
+/// Figures that only an open loop has.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OpenStats {
@@ -94,7 +94,7 @@ pub struct OpenStats {
     pub dropped: u64,
     /// The most operations in flight on one core.
     pub core_in_flight_max: u64,
-    /// From when operations were due to when they began: what the loader itself delayed them.
+    /// The delay from when operations were due to when the loader began them.
     pub late: Latency,
 }
 
@@ -136,17 +136,17 @@ pub struct Stats {
     delete: OpStats,
     #[serde(skip_serializing_if = "OpStats::is_empty")]
     list: OpStats,
-    /// What the open loop counts.
+    /// The counts of the open loop.
     pub open: OpenStats,
-    /// By server that answered, `host:port`.
+    /// Figures by the server that answered, `host:port`.
     pub targets: ByPlace,
-    /// By mountpath, `ID:/path`, as far as it is known.
+    /// Figures by mountpath, `ID:/path`, as far as it is known.
     pub mountpaths: ByPlace,
-    /// What accelerators did that were played.
+    /// The figures of the accelerators that were played.
     pub training: TrainingStats,
 }
 
-/// What a finished operation moved.
+/// The amounts that a finished operation moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Payload.

@@ -1,4 +1,4 @@
-//! What a run leaves behind, and what is made of it.
+//! The files, tables and pages that come of a run.
 //!
 //! Intervals, the end of a run and its judgement come in; texts, files and pages go out.
 //!

@@ -16,7 +16,7 @@ use wire::http1::{Framing, HeadLimits, HeadWriter, Method, parse_request};
 /// A request's head must fit; bodies pass through.
 const RECEIVE_BYTES: usize = 16 << 10;
 
-/// What the connections of a core share.
+/// State that the connections of a core share.
 pub(super) struct Core {
     pub(super) shard: Shard,
     delay: Delay,
@@ -179,7 +179,7 @@ impl Line {
         }))
     }
 
-    /// Lets so many bytes pass; what has been received beyond them moves to the front. False: the peer has ended.
+    /// Lets so many bytes pass; bytes received beyond them move to the front. False: the peer has ended.
     async fn skip(&mut self, bytes: u64) -> io::Result<bool> {
         let mut left = bytes;
         while left > self.filled as u64 {

@@ -1,4 +1,4 @@
-//! How long an answer takes, as a rule that a test can compute with.
+//! The time that an answer takes, as a rule that a test can compute with.
 
 use crate::flags::units::parse_duration;
 use crate::workload::random::scale;
@@ -56,9 +56,9 @@ impl Delay {
 /// Nothing is answered in the last part of every period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stall {
-    /// How long nothing is answered.
+    /// The time in which nothing is answered.
     pub length: Duration,
-    /// How often that happens.
+    /// The time from one such stall to the next.
     pub period: Duration,
 }
 
@@ -71,7 +71,7 @@ impl Stall {
         (length < period).then_some(Self { length, period })
     }
 
-    /// How long what comes so long after the start has to wait.
+    /// The wait of a request that comes so long after the start.
     #[must_use]
     pub fn wait(&self, since_start: Duration) -> Duration {
         let phase_ns = since_start.as_nanos().checked_rem(self.period.as_nanos()).unwrap_or(0);

@@ -45,7 +45,7 @@ impl Responder {
         Ok(Self { address, log, handles })
     }
 
-    /// What was served so far, if the server notes that.
+    /// The requests that were served so far, if the server notes them.
     #[must_use]
     pub fn served(&self) -> Vec<Served> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -1,10 +1,10 @@
-//! What is served, and what is noted about it.
+//! The settings of a responder, and its notes on served requests.
 
 use super::delay::{Delay, Stall};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// What is served, and how.
+/// The settings of a responder.
 #[derive(Clone, Debug)]
 pub struct Spec {
     /// Where to listen; port 0: any.

@@ -1,6 +1,6 @@
-//! How unevenly disks are loaded without the server's doing: by placement, and by chance.
+//! Uneven load of disks without the server's doing: by placement, and by chance.
 
-/// What each disk would have moved if placement had given every disk the same share.
+/// The amount that each disk would have moved if placement had given every disk the same share.
 ///
 /// `shares` add up to 1; a disk without share keeps its value.
 #[must_use]

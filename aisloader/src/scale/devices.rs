@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CHUNK_BYTES: usize = 4 << 20;
-/// Of a file system inside of another: what the outer one may use for itself.
+/// Bytes that the outer one of two nested file systems may use for itself.
 const OUTER_SPARE_BYTES: u64 = 160 << 20;
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How mountpaths lie on disks. All but the first are planted faults.
+/// The layout of mountpaths on disks. All but the first are planted faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Substrate {
     /// Each mountpath on a disk of its own.
@@ -44,9 +44,9 @@ pub(super) struct Device {
 pub(super) struct Disk {
     /// The directory that the server gets.
     pub(super) mountpath: PathBuf,
-    /// What fio reads.
+    /// The file or device that fio reads.
     pub(super) raw: PathBuf,
-    /// What is throttled and metered.
+    /// The device that is throttled and metered.
     pub(super) meter: Device,
 }
 

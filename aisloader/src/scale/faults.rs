@@ -9,9 +9,9 @@ use serde::Serialize;
 
 /// Processors that a starved process is given.
 const STARVED: f64 = 0.25;
-/// What a serial resource lets through, in disks.
+/// The throughput of a serial resource, in disks.
 const SERIAL_DISKS: f64 = 1.1;
-/// How far a measurement may be from the model.
+/// A measurement may differ from the model by this fraction.
 const TOLERANCE: f64 = 0.05;
 
 /// A fault.
@@ -36,7 +36,7 @@ pub enum Fault {
     DeadDisk,
 }
 
-/// What was found out after a fault was planted.
+/// The result of a run with a planted fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Outcome {
     /// True when the verdict turned as it must.
@@ -97,7 +97,7 @@ impl Fault {
         (cap_bytes_per_s as f64 * SERIAL_DISKS) as u64
     }
 
-    /// Whether the verdict turned as this fault must turn it, and whether the figures are those of the model.
+    /// Checks that the verdict turned as this fault must turn it, and that the figures are those of the model.
     #[must_use]
     pub fn outcome(
         self,

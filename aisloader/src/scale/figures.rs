@@ -18,21 +18,21 @@ pub struct Row {
     pub outstanding: usize,
     /// Objects on all mountpaths.
     pub objects: u64,
-    /// What fio takes from each mountpath while all are busy, bytes a second.
+    /// The rate that fio takes from each mountpath while all are busy, bytes a second.
     pub disk_bytes_per_s: Vec<f64>,
     /// The sum of it.
     pub fio_bytes_per_s: f64,
-    /// What the loader gets from the server, bytes a second.
+    /// The rate that the loader gets from the server, bytes a second.
     pub bytes_per_s: f64,
     /// Standard deviation of that over the rounds, as a fraction.
     pub variation: f64,
     /// Ours over fio's sum; rounds that ran next to each other are compared.
     pub eta: f64,
-    /// What placement and queues allow.
+    /// The share that placement and queues allow.
     pub ceiling: Ceiling,
     /// `eta` over what can be reached in such a round: what the server itself gets out.
     pub eta_server: f64,
-    /// Of the devices' bytes with placement skew taken out; `None` when mountpaths share a device.
+    /// Balance of the devices' bytes with placement skew taken out; `None` when mountpaths share a device.
     pub balance: Option<Balance>,
     /// Max/min that chance makes in as many requests.
     pub balance_chance: f64,
@@ -42,9 +42,9 @@ pub struct Row {
     pub group_ratio: f64,
     /// Processor seconds of the whole machine for each GiB.
     pub cpu_s_per_gib: f64,
-    /// Of the server.
+    /// Processor seconds of the server for each GiB.
     pub server_cpu_s_per_gib: f64,
-    /// Of the loader.
+    /// Processor seconds of the loader for each GiB.
     pub client_cpu_s_per_gib: f64,
     /// Our 99th percentile over fio's.
     pub p99_ratio: f64,
@@ -142,8 +142,8 @@ pub fn rows(experiment: &Experiment) -> Vec<Row> {
     experiment.levels.iter().filter_map(|level| Row::of(level, experiment)).collect()
 }
 
-/// What the law is fitted to: every round's throughput, with placement and queues taken out, because both would pass
-/// for contention.
+/// The points that the law is fitted to: every round's throughput, with placement and queues taken out, because both
+/// would pass for contention.
 #[must_use]
 pub fn points(experiment: &Experiment) -> Vec<Point> {
     let mut points = Vec::new();

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// One round of fio.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fio {
-    /// Of each read.
+    /// Bytes of each read.
     pub(super) object_bytes: u64,
     /// Reads outstanding on each disk.
     pub(super) depth: usize,

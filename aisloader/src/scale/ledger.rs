@@ -1,5 +1,5 @@
-//! What this run has taken from the machine, written down, so that it can be given back: on errors, on Ctrl-C, and by
-//! the next run when this one was killed.
+//! A written record of all that this run has taken from the machine, so that it can be given back: on errors, on
+//! Ctrl-C, and by the next run when this one was killed.
 
 use super::failure::{Failure, Result, at};
 use super::process::{is_alive, stop};
@@ -80,7 +80,7 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
-        // What is still on the record could not be given back: the next run tries again.
+        // Things that are still on the record could not be given back: the next run tries again.
         if self.record.borrow().things.is_empty() {
             let _ = fs::remove_dir_all(&self.dir);
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// The loader's own rules for single runs: here rounds are short on purpose, and the judge has rules of its own.
 const WAIVED: &str = "-allow=errors,client-saturated,cache,not-steady,too-short,clock-step,steal";
 
-/// How the loader is run.
+/// The way in which the loader is run.
 #[derive(Clone, Debug)]
 pub(super) struct Loader<'a> {
     /// This program, or another one that takes the same flags.
@@ -28,7 +28,7 @@ pub(super) struct Loader<'a> {
     pub(super) interrupted: &'a AtomicBool,
 }
 
-/// What a read of the log gives.
+/// The figures from one reading of the log.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Heard {
     /// Payload a second after the warm-up.

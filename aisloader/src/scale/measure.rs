@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 /// Part of a disk that objects fill; the file system's log takes another.
 const FILL: f64 = 0.7;
-/// What a file system within another one has less.
+/// A file system within another one is smaller by this.
 const INNER_LESS_BYTES: u64 = 160 << 20;
 /// Workers against the server that does nothing; more would only switch threads.
 const NOOP_WORKERS: usize = 32;
@@ -29,7 +29,7 @@ const NOOP_S: u64 = 2;
 /// Reads before the first round at each N: inodes and connections are then warm, and the writes have settled.
 const SETTLE_S: u64 = 2;
 
-/// What all rounds need.
+/// State that all rounds need.
 struct Bench<'a> {
     options: &'a Options,
     controllers: Controllers,
@@ -54,7 +54,7 @@ pub(super) fn experiment(
     say: &mut dyn FnMut(&str),
 ) -> Result<Experiment> {
     let controllers = require()?;
-    // Before anything is counted: a dead run may hold devices.
+    // A dead run may hold devices, so the ledger comes before anything is counted.
     let ledger = Ledger::open(&options.dir)?;
     let substrate = options.fault.map_or(Substrate::Separate, Fault::substrate);
     let (images, image_bytes, loops) = match substrate {
@@ -114,7 +114,7 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// What the loader takes from a server that does nothing.
+    /// The rate that the loader takes from a server that does nothing.
     fn client_ceiling(&self) -> Result<f64> {
         let options = self.options;
         let noop = Server::idle(&self.ledger, &options.loader, options.object_bytes, self.interrupted)?;
@@ -261,7 +261,7 @@ impl Bench<'_> {
         };
         let limit = fault.serial_bytes_per_s(self.options.cap_bytes_per_s);
         let mut taken = Taken::new(&self.ledger);
-        // What a loop device reads for the server is the server's or nobody's, as the kernel likes.
+        // The kernel counts the reads of a loop device as the server's or as nobody's, so both get the limit.
         for file in [self.controllers.root_read_limit(), self.server.read_limit()] {
             let number = outer.number.clone();
             let line = format!("{number} {limit}");

@@ -1,4 +1,4 @@
-//! What is measured, as plain data: one round of fio, one round of load, all rounds at one N, all N.
+//! The measurements, as plain data: one round of fio, one round of load, all rounds at one N, all N.
 
 use super::queueing::Window;
 use serde::Serialize;
@@ -20,7 +20,7 @@ pub struct LoadRound {
     pub bytes_per_s: f64,
     /// Payload of the whole round.
     pub payload_bytes: f64,
-    /// What each device read in the whole round, by the block layer (`/sys/block/*/stat`).
+    /// Bytes that each device read in the whole round, by the block layer (`/sys/block/*/stat`).
     pub device_bytes: Vec<f64>,
     /// The same by the control group's own meter (`blkio.throttle.io_service_bytes`).
     pub group_bytes: Vec<f64>,
@@ -36,9 +36,9 @@ pub struct LoadRound {
     pub span_s: f64,
     /// Processor time of the whole machine in the round.
     pub machine_cpu_s: f64,
-    /// Of the server's control group.
+    /// Processor seconds of the server's control group.
     pub server_cpu_s: f64,
-    /// Of the loader's control group.
+    /// Processor seconds of the loader's control group.
     pub client_cpu_s: f64,
     /// Share of all processor time that was busy, 0 to 1.
     pub machine_busy: f64,
@@ -74,11 +74,11 @@ pub struct Experiment {
     pub warmup_s: u64,
     /// Counted of each round.
     pub measure_s: u64,
-    /// By N, growing.
+    /// The levels by N, growing.
     pub levels: Vec<Level>,
     /// fio on each mountpath of the largest N with the others idle, bytes a second.
     pub solo_bytes_per_s: Vec<f64>,
-    /// What the loader takes from a server that does nothing, bytes a second.
+    /// The rate that the loader takes from a server that does nothing, bytes a second.
     pub client_ceiling_bytes_per_s: Option<f64>,
 }
 

@@ -60,17 +60,17 @@ pub struct Options {
     pub measure_s: u64,
     /// Seconds before them.
     pub warmup_s: u64,
-    /// Of each disk's file.
+    /// Bytes of each disk's file.
     pub disk_bytes: u64,
     /// Each disk's limit.
     pub cap_bytes_per_s: u64,
     /// Each disk's limit in reads.
     pub cap_iops: u64,
-    /// Of every object.
+    /// Bytes of every object.
     pub object_bytes: u64,
     /// Requests outstanding for each disk.
     pub depth: usize,
-    /// Of the order and the bootstrap.
+    /// Seed of the order and the bootstrap.
     pub seed: u64,
     /// The fault that is planted.
     pub fault: Option<Fault>,
@@ -157,7 +157,7 @@ impl Options {
             Fault::Cached => Self { disk_bytes: 704 << 20, ..small },
             // Shallow queues and long rounds: the slow disk soon holds all requests, as it would in the long run.
             Fault::HalvedCap => Self { depth: 16, measure_s: 4, ..small },
-            // So much that a quarter of a processor cannot do it.
+            // A quarter of a processor cannot serve this load.
             Fault::ServerCpu | Fault::ClientCpu => {
                 Self { cap_bytes_per_s: 128 << 20, cap_iops: 8000, object_bytes: 68 << 10, ..small }
             }

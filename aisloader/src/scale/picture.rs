@@ -368,7 +368,7 @@ mod tests {
         assert!(svg.contains("straight line") && svg.contains("each disk at N=8"));
         assert_eq!(svg.matches("<svg").count(), svg.matches("</svg>").count());
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
-        // What the pipeline that turns it into pixels is shown.
+        // The pipeline that turns a picture into pixels is shown this one.
         if let Some(file) = std::env::var_os("SCALE_PICTURE") {
             std::fs::write(file, svg).unwrap();
         }

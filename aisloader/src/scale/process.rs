@@ -9,9 +9,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 const LOOK: Duration = Duration::from_millis(10);
-/// What a process is given to end by itself.
+/// A process is given this time to end by itself.
 const GRACE: Duration = Duration::from_secs(10);
-/// Of a failed program's text, so much is shown.
+/// So much of a failed program's text is shown.
 const TEXT_CHARS_MAX: usize = 2000;
 
 /// Runs a program to its end and returns what it printed. It dies with the limit or the interruption.

@@ -10,7 +10,7 @@ const DRAWS_MAX: u64 = 1_000_000;
 /// Simulations that are averaged.
 const WORLDS: u64 = 8;
 
-/// What fraction of the disks' sum a server without any loss of its own can reach.
+/// The fraction of the disks' sum that a server without any loss of its own can reach.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct Ceiling {
     /// In the long run with endless queues: the disk with the largest share of objects is full first.
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// So long that the begin does not matter.
+    /// The begin does not matter in so long a window.
     const LONG: Window = Window { warmup_s: 3.0, measure_s: 30.0 };
 
     const SHORT: Window = Window { warmup_s: 1.0, measure_s: 2.0 };

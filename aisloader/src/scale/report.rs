@@ -21,17 +21,17 @@ const MIB: f64 = (1u64 << 20) as f64;
 /// Everything that came out.
 #[derive(Clone, Copy, Debug)]
 pub struct Results<'a> {
-    /// What was asked for.
+    /// The options of the run.
     pub options: &'a Options,
-    /// What was measured.
+    /// The measurements.
     pub experiment: &'a Experiment,
-    /// What it comes to.
+    /// The figures of each N.
     pub rows: &'a [Row],
     /// The law.
     pub estimate: Option<&'a Estimate>,
-    /// What it means.
+    /// The verdict on them.
     pub verdict: &'a Verdict,
-    /// What came of the planted fault.
+    /// The outcome of the planted fault.
     pub outcome: Option<&'a Outcome>,
 }
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// Of its log, so much is shown when it does not start.
+/// So much of its log is shown when it does not start.
 const LOG_CHARS_MAX: usize = 2000;
 
 /// A server that serves; it ends when this is dropped.

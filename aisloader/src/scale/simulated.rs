@@ -9,7 +9,7 @@ const OBJECT_BYTES: u64 = 128 << 10;
 const DEPTH: usize = 64;
 const GIB: f64 = (1u64 << 30) as f64;
 
-/// What is true of the machine. The default has no fault.
+/// The properties of the machine. The default has no fault.
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     /// Bytes a second of each disk.
@@ -28,7 +28,7 @@ pub(super) struct Machine {
     pub(super) sigma: f64,
     /// A resource that all disks pass through, bytes a second.
     pub(super) serial: f64,
-    /// What the loader takes from a server that does nothing, bytes a second.
+    /// The rate that the loader takes from a server that does nothing, bytes a second.
     pub(super) client_ceiling: f64,
     /// The last disk stops in the middle.
     pub(super) is_last_dead: bool,
@@ -76,7 +76,7 @@ pub(super) fn experiment(machine: &Machine) -> Experiment {
     }
 }
 
-/// What fio gets from each disk while all are busy.
+/// The rate that fio gets from each disk while all are busy.
 fn rates(machine: &Machine, disks: usize) -> Vec<f64> {
     if machine.is_one_disk {
         return vec![machine.disk / disks as f64; disks];

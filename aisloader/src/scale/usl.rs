@@ -52,7 +52,7 @@ pub struct Estimate {
     pub sigma: Interval,
     /// Interval of kappa.
     pub kappa: Interval,
-    /// What both together leave of the straight line at the largest N.
+    /// The share of the straight line that both together leave at the largest N.
     pub kept: Interval,
     /// Points that were fitted.
     pub points: usize,
@@ -72,7 +72,7 @@ impl Law {
         1.0 / self.loss(disks)
     }
 
-    /// What the straight line is divided by.
+    /// The divisor of the straight line.
     fn loss(&self, disks: f64) -> f64 {
         1.0 + self.sigma * (disks - 1.0) + self.kappa * disks * (disks - 1.0)
     }

@@ -1,10 +1,10 @@
-//! What the figures mean: a claim with its bound, or what refutes it, or why the measurement says nothing.
+//! The verdict on the figures: a claim with its bound, or its refutation, or why the measurement says nothing.
 
 use super::figures::Row;
 use super::usl::Estimate;
 use serde::Serialize;
 
-/// What figures are held against.
+/// The bounds that figures are held against.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Bars {
     /// Ours over fio's sum, at least.
@@ -28,7 +28,7 @@ pub struct Bars {
     pub busy_max: f64,
     /// Share of it that the hypervisor may take.
     pub stolen_max: f64,
-    /// How many times the throughput the loader must be able to take.
+    /// The loader must be able to take this many times the throughput.
     pub client_headroom_min: f64,
 }
 
@@ -95,7 +95,7 @@ impl Cause {
         self <= Self::TooFewPoints
     }
 
-    /// What limited throughput, in a word.
+    /// The limit of throughput, in a word.
     fn limit(self) -> &'static str {
         match self {
             Self::Cache | Self::Meters => "cache",
@@ -129,7 +129,7 @@ pub struct Finding {
 pub struct Verdict {
     /// True when nothing speaks against the straight line.
     pub is_linear: bool,
-    /// What limited throughput: `disk` is what everybody wants.
+    /// The limit of throughput: `disk` is the one that everybody wants.
     pub limit: &'static str,
     /// Everything that speaks against it, the gravest first.
     pub findings: Vec<Finding>,
@@ -137,16 +137,16 @@ pub struct Verdict {
     pub text: String,
 }
 
-/// What is judged.
+/// The measurements that are judged.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// By N, growing.
+    /// The rows by N, growing.
     pub rows: &'a [Row],
     /// The law.
     pub estimate: Option<&'a Estimate>,
     /// fio on one disk at a time, for the largest N.
     pub solo_bytes_per_s: &'a [f64],
-    /// What the loader takes from a server that does nothing.
+    /// The rate that the loader takes from a server that does nothing.
     pub client_ceiling_bytes_per_s: Option<f64>,
 }
 

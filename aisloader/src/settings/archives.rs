@@ -6,7 +6,7 @@ use crate::workload::archive::{Archives, FILES_MAX};
 const EXTENSION: &str = ".tar";
 const FILE_BYTES_MIN_DEFAULT: u64 = 1 << 10;
 
-/// How shards are written and read.
+/// Reads the flags for writing and reading shards.
 ///
 /// # Errors
 /// When the flags contradict each other, or ask for another format than TAR.

@@ -7,7 +7,7 @@ const NAMES: [&str; 5] = ["ec", "mirror", "durability", "read_cache", "segment_o
 const COPIES: u64 = 2;
 const SLICES_MAX: u64 = 32;
 
-/// What a bucket is created with; the server has the last word about it.
+/// The properties that a bucket is created with; the server has the last word about them.
 ///
 /// # Errors
 /// When the text is not JSON, has other sections, or numbers that AIStore's loader refuses.

@@ -8,7 +8,7 @@ use serde::Serialize;
 const SIZE_MIN_DEFAULT: u64 = 1 << 20;
 const SIZE_MAX_DEFAULT: u64 = 1 << 30;
 
-/// How names are chosen in a run.
+/// The choice of names in a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Choices {
     /// Full passes over the names; 0: names are chosen by their popularity, without an end.
@@ -83,7 +83,7 @@ impl Choices {
 /// Reads the flag that says how often names are read.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The value of the flag is wrong; the error says why.
 pub fn popularity(flags: &Parsed) -> Result<Popularity, FlagError> {
     Popularity::parse(flags.text("dist")).map_err(|why| FlagError(format!("-dist: {why}")))
 }

@@ -1,4 +1,4 @@
-//! What a run is: the flags, checked against each other, with every default resolved.
+//! The configuration of a run: the flags, checked against each other, with every default resolved.
 
 use super::archives::archives;
 use super::bucket_props::bucket_props;
@@ -37,7 +37,7 @@ const WORKERS_MAX: i64 = 1 << 16;
 pub struct Config {
     /// Where the gateway is, or the S3 server: `host:port`, or with TLS `https://host:port`.
     pub gateway: String,
-    /// How TLS is spoken, here and where redirects lead. The files of certificates are each program's own, as keys are.
+    /// TLS settings, here and where redirects lead. The files of certificates are each program's own, as keys are.
     #[serde(skip)]
     pub tls: Tls,
     /// The S3 server, when the run is about one.
@@ -46,18 +46,18 @@ pub struct Config {
     pub gateways: Vec<String>,
     /// Each request goes to a random gateway of the cluster map.
     pub is_gateway_random: bool,
-    /// What every request carries as its bearer token.
+    /// The bearer token of every request.
     #[serde(skip)]
     pub token: Option<String>,
     /// The bucket that is worked on.
     pub bucket: BucketName,
-    /// What a bucket is created with; `None`: nothing.
+    /// The properties that a bucket is created with; `None`: none.
     pub bucket_props: Option<serde_json::Value>,
     /// True when the bucket's name was made up and it must be created.
     pub is_bucket_random: bool,
     /// Kinds, sizes and names.
     pub mix: Mix,
-    /// Which names are read.
+    /// The choice of the names that are read.
     pub choices: Choices,
     /// Parts of a multipart PUT.
     pub multipart_parts: u32,
@@ -86,17 +86,17 @@ pub struct Config {
     pub cksum: CksumType,
     /// Have the kernel drop what GET returns, uncopied.
     pub is_dropped: bool,
-    /// What is in the objects.
+    /// The content of the objects.
     pub content: Settings,
     /// Prefix of GET and LIST, directory of PUT.
     pub subdir: String,
     /// Where the payload goes through a file; `None`: it stays in memory.
     pub payload_directory: Option<String>,
-    /// What new objects are called.
+    /// The naming of new objects.
     pub naming: Naming,
-    /// How shards are written and read.
+    /// The settings for writing and reading shards.
     pub archives: Archives,
-    /// Which parts of objects GET reads; `None`: all of them.
+    /// The parts of objects that GET reads; `None`: all of each.
     pub range: Option<RangeRead>,
     /// Operations are traced from the start.
     pub is_traced: bool,
@@ -106,22 +106,22 @@ pub struct Config {
     pub is_cleaned_up: bool,
     /// Nothing but that.
     pub is_cleanup_only: bool,
-    /// What is left out at the begin.
+    /// The part that is left out at the begin.
     pub warmup: Warmup,
-    /// What the user says about the rules of admissible runs.
+    /// The user's terms on the rules of admissible runs.
     pub terms: Terms,
     /// Where and how results go.
     pub output: Output,
 }
 
-/// What of a run's begin does not count.
+/// The part of a run's begin that does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Warmup {
-    /// What a test over the seconds finds.
+    /// A test over the seconds finds it.
     #[default]
     Auto,
-    /// What the user says.
+    /// The user sets it.
     Fixed {
         /// Rounded up.
         seconds: u64,
@@ -144,7 +144,7 @@ pub struct Bounds {
 /// Where and how results go.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Output {
-    /// Between rows; `None`: no rows.
+    /// Time between rows; `None`: no rows.
     pub interval: Option<Duration>,
     /// File instead of the standard output; empty: none.
     pub file: String,
@@ -220,7 +220,7 @@ impl Config {
                 Some(s3) => s3.payload_cksum(),
                 None => cksum(flags)?,
             },
-            // What is verified must be looked at.
+            // Bytes that are verified must be looked at.
             is_dropped: flags.boolean("drop") && content.verify == Verify::None,
             content,
             subdir: flags.text("subdir").trim_matches('/').to_owned(),
@@ -265,13 +265,13 @@ impl Config {
         Ok(())
     }
 
-    /// What names read or listed begin with; empty: all.
+    /// The begin of the names that are read or listed; empty: all.
     #[must_use]
     pub fn subdir_prefix(&self) -> String {
         if self.subdir.is_empty() { String::new() } else { format!("{}/", self.subdir) }
     }
 
-    /// What is verified must be there to be looked at, and stamped blocks go out as they are made.
+    /// Verified bytes must be there to be looked at, and stamped blocks must go out as they are made.
     fn check_content(&self, flags: &Parsed) -> Result<(), FlagError> {
         let excluded = [
             (flags.is_given("drop") && flags.boolean("drop"), "-drop", "dropped bytes cannot be looked at"),

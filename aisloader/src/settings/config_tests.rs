@@ -130,7 +130,7 @@ fn loaders_with_the_same_seed_make_other_decisions() {
         |id: u64| config(&format!("-cleanup=true -seed=9 -loadernum=3 -loaderid={id}"), None).unwrap();
     let seeds: std::collections::BTreeSet<u64> = (0..3).map(|id| loader(id).mix.own_seed).collect();
     assert_eq!(seeds.len(), 3);
-    // What one loader alone does, the first of several does.
+    // The first of several loaders decides like one loader alone.
     assert_eq!((loader(0).mix.own_seed, loader(2).mix.seed), (9, 9));
     assert_eq!(loader(0).bucket, loader(1).bucket);
 }

@@ -14,7 +14,7 @@ const AGENTS_MAX: usize = 64;
 pub struct Fleet {
     /// Their addresses, `host:port`.
     pub loaders: Vec<String>,
-    /// What they share with this program.
+    /// The token that they share with this program.
     #[serde(skip)]
     pub(crate) token: Token,
 }
@@ -58,7 +58,7 @@ impl Fleet {
         Ok(Some(Self { loaders, token }))
     }
 
-    /// How many agents there are.
+    /// The number of agents.
     #[must_use]
     pub fn len(&self) -> usize {
         self.loaders.len()

@@ -1,4 +1,4 @@
-//! What a run is: its flags, checked against each other, with every default resolved.
+//! The settings of a run: its flags, checked against each other, with every default resolved.
 //!
 //! [`Parsed`](crate::flags::Parsed) flags come in; a [`Config`] goes out, and no other room looks at a flag of a run.
 //!

@@ -7,7 +7,7 @@ use placement::digest;
 /// Bits of ids in names come in whole hexadecimal digits.
 const DIGIT_BITS: u32 = 4;
 
-/// Which loader this is.
+/// The id of this loader.
 ///
 /// # Errors
 /// When the flags contradict each other, or the id is not one of `-loadernum`.
@@ -39,10 +39,10 @@ pub(crate) fn loader_id(flags: &Parsed) -> Result<LoaderId, FlagError> {
     Ok(LoaderId { id: digest(text.as_bytes()) & kept, bits: whole_digits(bits), loaders })
 }
 
-/// What new objects are called.
+/// The naming of new objects.
 ///
 /// # Errors
-/// Those of [`loader_id`], and too many directories.
+/// The same as for [`loader_id`], and when there are too many directories.
 pub(crate) fn naming(flags: &Parsed) -> Result<Naming, FlagError> {
     let subdirs = flags.uint("num-subdirs");
     if subdirs >= SUBDIRS_MAX {

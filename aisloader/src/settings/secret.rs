@@ -41,7 +41,7 @@ impl Token {
         Ok(Self(text.as_bytes().to_vec()))
     }
 
-    /// What is proven with.
+    /// The bytes that a proof is made with.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

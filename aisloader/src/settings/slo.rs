@@ -48,7 +48,7 @@ impl Slo {
         Ok(slo)
     }
 
-    /// As people read it.
+    /// The promise as people read it.
     #[must_use]
     pub fn shown(&self) -> String {
         let limits = self

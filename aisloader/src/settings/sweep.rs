@@ -6,14 +6,14 @@ use crate::workload::open_loop::Rate;
 use serde::Serialize;
 use std::time::Duration;
 
-/// What is asked for.
+/// The sweep that the user asks for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sweep {
     /// These rates, in operations a second; empty: search for the highest that keeps the promise.
     pub rates: Vec<f64>,
     /// The promise; a search has one.
     pub slo: Option<Slo>,
-    /// How long one rate is measured.
+    /// The time for which one rate is measured.
     pub step: Duration,
 }
 

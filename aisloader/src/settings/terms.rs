@@ -17,7 +17,7 @@ pub const RULES: [&str; 9] = [
     "steal",
 ];
 
-/// What the user says about the rules.
+/// The user's terms on the rules.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Terms {
     /// Rules that may be broken.

@@ -1,4 +1,4 @@
-//! Which trace is played, and how fast.
+//! The trace that is played, and its speed.
 
 use crate::flags::{FlagError, Parsed};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct TraceFile {
     /// The file.
     pub path: String,
-    /// How many seconds of the trace pass in one.
+    /// The seconds of the trace that pass in one second.
     pub speed: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Which flags of a run are the agents', and which the coordinator's.
+//! The split of a run's flags between the agents and the coordinator.
 //!
 //! The command line says what the **whole** run does: workers, rates and bounds are divided among the agents. No flag
 //! makes an agent read or write a file: that is refused here, and once more by the agent.
@@ -12,9 +12,9 @@ enum Whose {
     Agents,
     /// Every agent gets its own.
     Each,
-    /// Of no concern to an agent.
+    /// The flag does not concern an agent.
     Coordinator,
-    /// Not with several loaders, and why.
+    /// The flag has no meaning with several loaders; the text says why.
     Nobody(&'static str),
 }
 

@@ -3,25 +3,25 @@
 use super::random::{Stream, draw, scale};
 use serde::Serialize;
 
-/// What separates the name of a shard from the path of a file in it, as listings write them.
+/// The separator between the name of a shard and the path of a file in it, as listings write them.
 const SHARD_END: &str = ".tar/";
 /// Files of a shard when nothing says how many or how large.
 const FILES_DEFAULT: u64 = 10;
 /// Most files of a shard: their sizes are kept while it is sent.
 pub const FILES_MAX: u64 = 100_000;
 
-/// How shards are written and read.
+/// The settings for writing and reading shards.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Archives {
     /// Percentage of new objects that are shards.
     pub pct: u32,
-    /// What is added to the name of a shard.
+    /// The end of a shard's name, added to it.
     pub extension: &'static str,
     /// Files of a shard; 0: as their sizes say.
     pub files: u64,
     /// Least and greatest size of a file; `None`: as the size of the shard says.
     pub file_bytes: Option<(u64, u64)>,
-    /// What the paths in a shard begin with.
+    /// The begin of the paths in a shard.
     pub prefix: String,
     /// Read the files in shards instead of whole objects.
     pub is_read: bool,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OpKind {
@@ -25,7 +25,7 @@ pub enum OpKind {
     List,
 }
 
-/// What a kind of operation moves, and so what its throughput is measured in.
+/// The payload of a kind of operation; it gives the unit of its throughput.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// Bytes of objects.
@@ -78,7 +78,7 @@ impl OpKind {
         matches!(self, Self::Put | Self::Mpu | Self::Update)
     }
 
-    /// What its throughput is measured in.
+    /// The unit of its throughput.
     #[must_use]
     pub const fn payload(self) -> Payload {
         match self {

@@ -1,4 +1,4 @@
-//! What to do next, as a pure function of (seed, worker, count).
+//! The next operation, as a pure function of (seed, worker, count).
 
 use super::kinds::OpKind;
 use super::naming::{Naming, NewName};
@@ -25,14 +25,14 @@ pub struct Mix {
     pub pct_delete: u32,
     /// Percentage of those that read which also write what they have read: UPDATE.
     pub pct_update: u32,
-    /// Which names are read how often.
+    /// The frequency with which each name is read.
     pub popularity: Popularity,
     /// Sizes of what is written.
     pub sizes: Sizes,
 }
 
 impl Mix {
-    /// Which names are read how often, with the choice made that depends on whether names come and go.
+    /// The popularity of names; `auto` is resolved by whether names come and go.
     #[must_use]
     pub fn popularity(&self) -> Popularity {
         self.popularity.resolved(self.pct_put > 0 || self.pct_delete > 0)
@@ -108,7 +108,7 @@ impl Workload {
         }
     }
 
-    /// The kind of the next operation. Whether one that reads becomes an UPDATE is a decision of its own.
+    /// The kind of the next operation. A decision of its own makes an UPDATE of one that reads.
     pub fn next_kind(&mut self) -> OpKind {
         let (mix, at) = (&self.mix, self.ops);
         self.ops = at.wrapping_add(1);
@@ -141,28 +141,28 @@ impl Workload {
         self.object(Stream::Size, Stream::Payload, count)
     }
 
-    /// What an UPDATE writes under the name that it has read.
+    /// The object that an UPDATE writes under the name that it has read.
     pub fn next_update(&mut self) -> NewObject {
         let at = self.updates;
         self.updates = at.wrapping_add(1);
         self.object(Stream::UpdateSize, Stream::UpdatePayload, at)
     }
 
-    /// Which of `known` names to DELETE next: any, with the same chance.
+    /// Chooses one of `known` names to DELETE next: any, with the same chance.
     pub fn next_delete(&mut self, known: u64) -> u64 {
         let at = self.deletes;
         self.deletes = at.wrapping_add(1);
         scale(draw(self.mix.own_seed, Stream::Delete, self.worker, at), known)
     }
 
-    /// Whether the next object that is written becomes a shard, as `pct` percent of them do.
+    /// True if the next object that is written becomes a shard, as `pct` percent of them do.
     pub fn next_is_shard(&mut self, pct: u32) -> bool {
         let at = self.shards;
         self.shards = at.wrapping_add(1);
         scale(draw(self.mix.own_seed, Stream::Shard, self.worker, at), 100) < u64::from(pct)
     }
 
-    /// What chooses the part of the next object that is read.
+    /// The number that chooses the part of the next object that is read.
     pub fn next_range(&mut self) -> u64 {
         let at = self.ranges;
         self.ranges = at.wrapping_add(1);
@@ -177,7 +177,7 @@ impl Workload {
         }
     }
 
-    /// Which of `known` names to read next, by GET, UPDATE or HEAD; the first `listed` were there at the start.
+    /// Chooses one of `known` names for the next GET, UPDATE or HEAD; the first `listed` were there at the start.
     pub fn next_get(&mut self, listed: u64, known: u64) -> u64 {
         self.picker.next(listed, known)
     }

@@ -1,4 +1,4 @@
-//! What is asked of a server: which kind of operation comes next, about which name, how large, which part of it.
+//! The questions to a server: the kind of the next operation, its name, its size, and its part of the object.
 //!
 //! From settings come shares and distributions; out come decisions, each a pure function of (seed, worker, count). Nothing
 //! here knows a socket, a clock or a core.

@@ -29,7 +29,7 @@ impl BucketName {
     /// Reads a plain name or `provider://name`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The text is no such name; the error says why.
     pub fn parse(text: &str, default_provider: &str) -> Result<Self, String> {
         let (scheme, name) = text.split_once("://").unwrap_or((default_provider, text));
         let known = PROVIDERS.iter().find(|(spelling, _, _)| *spelling == scheme);
@@ -60,7 +60,7 @@ impl BucketName {
         format!("{}://{}", scheme.map_or(self.provider, |(_, _, scheme)| scheme), self.name)
     }
 
-    /// As placement takes it.
+    /// The bucket as placement takes it.
     #[must_use]
     pub fn as_placement(&self) -> BckRef<'_> {
         BckRef { provider: self.provider, ns: NsRef::default(), name: &self.name }
@@ -117,7 +117,7 @@ impl NameList {
         self.text.get(start..end)
     }
 
-    /// How many names there are.
+    /// The number of names.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.ends.len() as u64

@@ -1,4 +1,4 @@
-//! What new objects are called, so that neither workers nor loaders ever write the same name.
+//! The names of new objects: neither workers nor loaders ever write the same one.
 
 use super::random::{Stream, draw};
 use placement::mix;
@@ -8,18 +8,18 @@ use serde::Serialize;
 pub const SUBDIRS_MAX: u64 = 100_000;
 const RANDOM_PARTS: u64 = 4;
 
-/// Which of several loaders this one is.
+/// The place of this loader among several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct LoaderId {
     /// The number of this loader.
     pub id: u64,
     /// Low bits of numbered names that carry `id`; 0: names do not carry it.
     pub bits: u32,
-    /// How many loaders there are; 0: nobody says.
+    /// The number of loaders; 0: nobody says.
     pub loaders: u64,
 }
 
-/// How names are made.
+/// The rule by which names are made.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Naming {
     /// Virtual directory that all names are in; empty: none.
@@ -28,7 +28,7 @@ pub struct Naming {
     pub subdirs: u64,
     /// 32 random characters instead of a number.
     pub is_random: bool,
-    /// What is added to names, or to the chance that makes them.
+    /// The loader whose number is added to names, or to the chance that makes them.
     pub loader: LoaderId,
 }
 

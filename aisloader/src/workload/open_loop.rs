@@ -1,4 +1,4 @@
-//! What an open loop is: how arrivals are spaced, how many there are, and how many may be in flight.
+//! The open loop: the spacing of arrivals, their number, and how many may be in flight.
 
 use crate::flags::units::{parse_size, show_size};
 use crate::flags::{FlagError, Parsed};
@@ -9,7 +9,7 @@ const INFLIGHT_MAX: u64 = 1 << 20;
 /// Where a search begins unless the user knows better.
 const SWEEP_START: f64 = 100.0;
 
-/// How arrivals are spaced.
+/// The spacing of arrivals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Spacing {
@@ -21,7 +21,7 @@ pub enum Spacing {
     Trace,
 }
 
-/// How much arrives, over all cores.
+/// The rate of arrivals, over all cores.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rate {
@@ -29,16 +29,16 @@ pub enum Rate {
     OpsPerS(f64),
     /// Bytes a second; becomes operations when the mean size of an operation is known.
     BytesPerS(f64),
-    /// As much as a trace has.
+    /// The arrivals of a trace.
     Traced,
 }
 
 /// An open loop.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct OpenLoop {
-    /// How arrivals are spaced.
+    /// The spacing of arrivals.
     pub spacing: Spacing,
-    /// How much arrives.
+    /// The rate of arrivals.
     pub rate: Rate,
     /// Arrivals beyond this many in flight are dropped.
     pub inflight_max: usize,
@@ -131,7 +131,7 @@ impl Rate {
     /// Reads `5000`, `5000/s` or `500MiB/s`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The text is no rate; the error says why.
     pub fn parse(text: &str) -> Result<Self, FlagError> {
         let bare = text.strip_suffix("/s").unwrap_or(text).trim();
         let rate = match bare.parse::<f64>() {

@@ -12,40 +12,40 @@ const ROUNDS: u64 = 4;
 const ROUNDS_SMALL: u64 = 12;
 const SMALL_HALF_BITS: u32 = 8;
 
-/// What a number is drawn for.
+/// The purpose that a number is drawn for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
-    /// Which operation comes next.
+    /// The kind of the next operation.
     Kind = 1,
-    /// How large an object is.
+    /// The size of an object.
     Size = 2,
-    /// What a new object is called.
+    /// The name of a new object.
     Name = 3,
-    /// Which object is read.
+    /// The object that is read.
     Pick = 4,
     /// Where in the payload pool an object starts.
     Payload = 5,
     /// The order in which names are visited.
     Order = 6,
-    /// Whether a read becomes an UPDATE.
+    /// The choice that makes an UPDATE of a read.
     Update = 7,
-    /// How large the object that an UPDATE writes is.
+    /// The size of the object that an UPDATE writes.
     UpdateSize = 8,
     /// Where its payload starts.
     UpdatePayload = 9,
-    /// Which object is deleted.
+    /// The object that is deleted.
     Delete = 10,
-    /// Which part of an object is read.
+    /// The part of an object that is read.
     Range = 11,
-    /// Which gateway is asked.
+    /// The gateway that is asked.
     Gateway = 12,
-    /// Whether a new object is a shard.
+    /// The choice that makes a shard of a new object.
     Shard = 13,
-    /// How large a file of a shard is.
+    /// The size of a file of a shard.
     Member = 14,
-    /// Whether a PUT is made in parts.
+    /// The choice that makes a PUT in parts.
     Multipart = 15,
-    /// Which names are the hot ones.
+    /// The names that are the hot ones.
     Scatter = 32,
     /// When an operation of an open loop is due.
     Arrival = 20,

@@ -16,7 +16,7 @@ pub enum RangeMode {
     Aligned,
 }
 
-/// Which parts of objects a run reads.
+/// The parts of objects that a run reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct RangeRead {
     /// No part begins before this.
@@ -90,7 +90,7 @@ impl ByteRange {
     /// Checks a successful answer to a request for this part. An object that ends inside it has a shorter one.
     ///
     /// # Errors
-    /// What is wrong with the answer.
+    /// The answer does not fit the request; the error says why.
     pub fn check(self, status: u16, content_range: &str, body_bytes: u64) -> Result<(), String> {
         if status != 206 {
             return Err(format!("asked for {self}, answered with status {status}, which is not 206"));

@@ -9,18 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How object requests are answered.
+/// The manner in which object requests are answered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Manner {
-    /// As a store does.
+    /// It answers as a store does.
     Serve,
-    /// With a redirect to this `host:port` or URL, without reading a body that is announced with an expectation.
+    /// It redirects to this `host:port` or URL, without reading a body that is announced with an expectation.
     Redirect(String),
-    /// With this status and text.
+    /// It answers with this status and text.
     Fail(u16, &'static str),
     /// GET: half of the body, then the connection ends.
     HangUp,
-    /// Not at all.
+    /// It does not answer.
     Stall,
     /// As a store does, but every connection ends after its answer, without saying so.
     CloseAfter,

@@ -78,14 +78,14 @@ pub(crate) struct Front {
     pub(crate) port: u16,
     /// Connections that spoke TLS to the end of their handshakes.
     pub(crate) greeted: Arc<AtomicU64>,
-    /// Of those, the ones that went on with an earlier session.
+    /// The number of those that went on with an earlier session.
     pub(crate) resumed: Arc<AtomicU64>,
     is_dead: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Front {
-    /// With a certificate for `name`.
+    /// Starts with a certificate for `name`.
     pub(crate) fn start(behind: &str, authority: &Authority, name: &str) -> Self {
         Self::with(behind, authority.server(name, None))
     }
@@ -126,7 +126,7 @@ impl Front {
         front
     }
 
-    /// What a run is pointed to.
+    /// The endpoint for a run.
     pub(crate) fn url(&self) -> String {
         format!("https://localhost:{}", self.port)
     }

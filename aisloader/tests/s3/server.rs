@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What a test can look at and change.
+/// The state that a test can look at and change.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) exists: bool,

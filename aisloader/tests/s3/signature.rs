@@ -53,7 +53,7 @@ pub(crate) fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
     lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).next()
 }
 
-/// What is wrong with a request, as S3's error code.
+/// The fault of a request, as S3's error code.
 pub(crate) fn check(head: &str, body: &[u8]) -> Result<(), &'static str> {
     let authorization = header(head, "authorization").ok_or("AccessDenied")?;
     let fields = authorization.strip_prefix("AWS4-HMAC-SHA256 ").ok_or("AuthorizationHeaderMalformed")?;

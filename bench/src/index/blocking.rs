@@ -20,7 +20,7 @@ pub(super) trait Store: Sized {
     /// See [`IndexEngine::settle`].
     fn settle(&mut self) -> Result<()>;
 
-    /// Whether the key is there with exactly this value.
+    /// Looks for the key with exactly this value.
     fn find(&mut self, lane: usize, key: &[u8], value: &[u8]) -> Result<Found>;
 
     /// Visits at most `limit` entries of a lane in order, from the key on.
@@ -39,7 +39,7 @@ pub(super) trait Store: Sized {
     fn close(self) -> Result<()>;
 }
 
-/// What a look-up has found.
+/// The finding of a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// No such key.
@@ -59,7 +59,7 @@ impl Found {
         }
     }
 
-    /// Whether this is right of an object: it is there if it is one of the set's.
+    /// Checks that this is right of an object: it is there if it is one of the set's.
     pub(super) fn check(self, id: u32, set: &KeySet) -> Result<()> {
         let expected = if id < set.keys() { Self::Same } else { Self::Nothing };
         if self == expected {
@@ -98,7 +98,7 @@ impl Page {
         self.entries += 1;
     }
 
-    /// Whether it began where it should, and has not become too long.
+    /// Checks that it began where it should, and has not become too long.
     pub(super) fn check(&self, limit: usize) -> Result<()> {
         let Self { id, entries, .. } = self;
         if self.is_first_right && *entries <= limit {

@@ -13,14 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Which part.
+/// A part of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// The whole life of an engine.
     Measure,
     /// An ingest that ends by `kill -9`.
     CrashWrite,
-    /// What that has left.
+    /// A look at the data that this left.
     CrashCheck,
     /// Round trips to a helper thread.
     Handover,
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ChildArgs) -> Result<()> {
     writeln!(std::io::stdout(), "{line}").map_err(|e| format!("standard output: {e}"))
 }
 
-/// What all parts of a run have in common.
+/// Settings that all parts of a run have in common.
 pub(super) struct Parts<'a> {
     pub(super) keys: u32,
     /// The directory of the run.

@@ -11,7 +11,7 @@ use crate::work::WorkDir;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What the engines need on the disk for each key, with room to spare.
+/// Room on the disk that the engines need for each key, and some to spare.
 const DISK_BYTES_PER_KEY: u64 = 2048;
 
 /// Options of the comparison.

@@ -24,7 +24,7 @@ pub(super) fn write(kind: Kind, keys: u32, dir: &Path) -> Result<()> {
     let set = KeySet::new(keys);
     let file = File::create(dir.join(APPLIED)).map_err(|e| format!("{APPLIED}: {e}"))?;
     let applied = Arc::new(AtomicU64::new(0));
-    // Between two checkpoints, so that there is something to lose.
+    // The kill comes between two checkpoints, so that there is something to lose.
     let target = (set.batches() / 4).min(KILL_AFTER_MAX);
     let target = target + (set.batches() / 64).min(500);
     let seen = Arc::clone(&applied);
@@ -67,7 +67,7 @@ pub(super) fn check(kind: Kind, keys: u32, dir: &Path) -> Result<Figures> {
     ]))
 }
 
-/// How many objects of each batch there are in each lane.
+/// The number of objects of each batch in each lane.
 struct Content {
     batch_of: Vec<u32>,
     lanes: Vec<Lane>,
@@ -80,7 +80,7 @@ struct Lane {
     claimed: u64,
 }
 
-/// What is left after a crash.
+/// The state of the batches after a crash.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     /// Batches from the first on that are there in all lanes.

@@ -1,4 +1,4 @@
-//! What a read would cost on top if a helper thread did it: a job to the helper over a channel, its answer back over a
+//! The extra cost of a read if a helper thread did it: a job to the helper over a channel, its answer back over a
 //! channel, and an eventfd that wakes the caller, as a core sleeps in its ring.
 
 use super::meters::{Latencies, clock};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const TRIPS: u64 = 30_000;
 const TIME: Duration = Duration::from_secs(3);
 
-/// How the caller waits.
+/// The way in which the caller waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wait {
     /// It sleeps until the eventfd is written.

@@ -18,7 +18,7 @@ pub(super) type Key = [u8; 32];
 pub(super) type Value = [u8; 70];
 
 const NAMELESS: Key = *b"\0\0\0\0\0\0\0\0train/0000000/000000.jpg";
-/// Behind all objects of a lane: the number of the batch that was applied last to it.
+/// The key of the number of the batch that was applied last to a lane; it is behind all objects of the lane.
 const COUNTER: Key = [0xff; 32];
 
 /// One insertion.
@@ -66,7 +66,7 @@ impl KeySet {
         self.order.len().div_ceil(BATCH) as u64
     }
 
-    /// Whether this batch is to be durable with all before it.
+    /// True when this batch is to be durable with all before it.
     pub(super) fn is_checkpoint(&self, batch: u64) -> bool {
         let every = (self.batches() / 32).clamp(*CHECKPOINT_EVERY.start(), *CHECKPOINT_EVERY.end());
         (batch + 1).is_multiple_of(every) || batch + 1 == self.batches()

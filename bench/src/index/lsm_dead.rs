@@ -13,7 +13,7 @@ const ASIDE: &str = "dead-buckets.tmp";
 /// The first bytes of the keys of a bucket.
 type Prefix = [u8; 8];
 
-/// What must not be seen of an index.
+/// Buckets of an index whose entries must not be seen.
 pub(super) struct Dead {
     dir: PathBuf,
     buckets: BTreeSet<Prefix>,
@@ -34,7 +34,7 @@ impl Dead {
         Ok(Self { dir: dir.to_path_buf(), buckets: prefixes.iter().copied().collect() })
     }
 
-    /// Whether the key is of such a bucket.
+    /// True when the key is of such a bucket.
     pub(super) fn has(&self, key: &[u8]) -> bool {
         !self.buckets.is_empty() && key.first_chunk().is_some_and(|prefix| self.buckets.contains(prefix))
     }

@@ -45,7 +45,7 @@ struct Last {
 
 impl Log {
     /// Opens the log in a directory and hands over each entry that is in it, with the position of its batch, in order.
-    /// What a crash has torn is passed over. New batches get positions from `position_min` on.
+    /// A torn end that a crash left is passed over. New batches get positions from `position_min` on.
     pub(super) fn open(
         path: &Path,
         position_min: u64,
@@ -72,7 +72,7 @@ impl Log {
         })
     }
 
-    /// Of the next batch.
+    /// The position of the next batch.
     pub(super) fn position(&self) -> u64 {
         self.next.get()
     }
@@ -96,7 +96,7 @@ impl Log {
 
     fn begin_file(&self) -> Result<Last> {
         let first = self.next.get();
-        // One of that name holds nothing but what a crash has torn.
+        // An older file of that name holds nothing but a batch that a crash has torn.
         let file = File::create(self.path.join(name(first))).map_err(say)?;
         let mut files = self.files.borrow_mut();
         if files.last() != Some(&first) {
@@ -114,7 +114,7 @@ impl Log {
         for file in &changed {
             driver.fsync(file, true).await.map_err(say)?;
         }
-        // What has come meanwhile stays.
+        // Files that were added meanwhile stay.
         let is_flushed = |one: &Rc<OwnedFd>| changed.iter().any(|other| Rc::ptr_eq(one, other));
         self.unflushed.borrow_mut().retain(|one| !is_flushed(one));
         Ok(())
@@ -288,7 +288,7 @@ mod tests {
             let (log, found) = open(dir.path(), 0);
             let expected: Seen = seen.iter().filter(|(batch, ..)| (*batch as usize) < whole).copied().collect();
             prop_assert_eq!(found, expected);
-            // It goes on behind that.
+            // The log goes on behind that batch.
             let mut again = Vec::new();
             set.fill(whole as u64, &mut again);
             log.append(&again).unwrap();

@@ -1,4 +1,4 @@
-//! What a process can say of itself: time, memory, bytes read and written, threads; and where its files are.
+//! Meters of this process: time, memory, bytes read and written, threads; and where its files are.
 
 use crate::error::Result;
 use rustix::fs::{Advice, fadvise};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// How long each of a number of things took.
+/// The durations of a number of things.
 #[derive(Default)]
 pub(super) struct Latencies {
     sorted: Vec<u64>,
@@ -43,11 +43,11 @@ impl Latencies {
 pub(super) struct Meter {
     /// Since the first one.
     pub(super) wall_s: f64,
-    /// Of all threads.
+    /// Processor seconds of all threads.
     pub(super) cpu_s: f64,
-    /// Of the calling thread.
+    /// Processor seconds of the calling thread.
     pub(super) caller_s: f64,
-    /// From the disk.
+    /// Bytes read from the disk.
     pub(super) read_bytes: f64,
     /// Pages made dirty, that is, to the disk sooner or later.
     pub(super) write_bytes: f64,
@@ -66,7 +66,7 @@ impl Meter {
         })
     }
 
-    /// What was used since `earlier`.
+    /// The amounts used since `earlier`.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         Self {
             wall_s: self.wall_s - earlier.wall_s,
@@ -136,7 +136,7 @@ pub(super) fn drop_page_cache(dir: &Path) -> Result<()> {
     for path in files(dir)? {
         let say = |e: std::io::Error| format!("{}: {e}", path.display());
         let file = File::open(&path).map_err(say)?;
-        // What is dirty would stay.
+        // Dirty pages would stay in the cache.
         file.sync_all().map_err(say)?;
         fadvise(&file, 0, None, Advice::DontNeed).map_err(|e| say(e.into()))?;
     }

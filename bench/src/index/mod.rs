@@ -31,7 +31,7 @@ use meters::Latencies;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What an engine may cache.
+/// The cache that each engine may have.
 const CACHE_BYTES: u64 = 64 << 20;
 
 /// Is told of each batch when it has been applied: its number, and for how long the caller stood still for it.

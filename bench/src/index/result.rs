@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-/// What the run has found.
+/// The findings of the run.
 pub(super) struct Comparison {
     pub(super) keys: u32,
     pub(super) series: Vec<Series>,

@@ -7,7 +7,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Of each lane, so that those of all lanes are as large as the cache together.
+/// The memtables of all lanes together are as large as the cache.
 const MEMTABLE_BYTES: u64 = CACHE_BYTES / LANES as u64;
 /// Entries of a batch of deletions.
 const DELETE_BATCH: usize = 1024;

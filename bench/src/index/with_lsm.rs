@@ -18,13 +18,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use uring::{Driver, DriverConfig, Helpers, Offload, PoolConfig, block_on, yield_now};
 
-/// Of each lane: what the server takes beside a cache of this size.
+/// The server takes this for each lane beside a cache of this size.
 const MEMTABLE_BYTES: usize = 4 << 20;
 /// Who puts entries in waits while a memtable is so many times larger.
 const BEHIND_MAX: usize = 4;
-/// Of the upkeep after each batch, each 64 entries long: each entry is written out and merged two or three times.
+/// Turns of the upkeep after each batch, each 64 entries long: each entry is written out and merged two or three times.
 const TURNS: usize = 4;
-/// How long the upkeep waits when nothing is due.
+/// The upkeep waits this long when nothing is due.
 const PAUSE: Duration = Duration::from_millis(10);
 const RING_ENTRIES: u32 = 256;
 /// The least there is.
@@ -41,7 +41,7 @@ pub(super) const SETTINGS_WITH_LOG: &str = "the same as the server uses it, with
     that; files of the log that no lane needs any more are removed. The server's log is the segments, which hold the \
     objects too, so there this log is no extra write";
 
-/// What makes a checkpoint durable.
+/// The step that makes a checkpoint durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durable {
     /// The memtables are written out.
@@ -386,13 +386,13 @@ mod tests {
         let set = KeySet::new(20_000);
         let dir = direct_dir();
         let mut engine = Lsm::open(dir.path(), Durable::ByLog).unwrap();
-        // So that memtables are written out beside the ingest.
+        // So small memtables are written out beside the ingest.
         engine.memtable_bytes = 100_000;
         engine.ingest(&set, &mut |_, _| Ok(())).unwrap();
         assert!(engine.lanes.iter().all(|lane| lane.complete.get() > 0 && lane.index.stats().runs > 0));
         let last = set.batches() - 1;
         assert_eq!(content(&mut engine), (20_000, vec![last; LANES]));
-        // Without a word of farewell.
+        // The engine goes without being closed.
         drop(engine);
         let mut engine = Lsm::open(dir.path(), Durable::ByLog).unwrap();
         assert!(engine.lanes.iter().any(|lane| lane.index.memtable_bytes() > 0));

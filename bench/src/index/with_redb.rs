@@ -22,7 +22,7 @@ pub(super) const SETTINGS: &str = "redb 4.5.0: 4 tables in a database, cache_siz
 /// An open database.
 pub(super) struct Redb {
     db: Database,
-    /// What readers see. It is given up before a commit, as it would keep pages from being used again.
+    /// The tables that readers see. They are given up before a commit, as they would keep pages from being used again.
     view: Option<Vec<ReadOnlyTable<Bytes, Bytes>>>,
 }
 

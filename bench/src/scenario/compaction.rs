@@ -1,5 +1,5 @@
-//! What reclaiming segments costs readers: GET of 4 KiB at a fixed rate, alone, beside overwrites at random names, and
-//! beside as many PUTs of new names, which leave nothing to reclaim.
+//! The cost of reclaiming segments for readers: GET of 4 KiB at a fixed rate, alone, beside overwrites at random names,
+//! and beside as many PUTs of new names, which leave nothing to reclaim.
 
 use super::{Context, NODE_PORT, SMALL_MEMORY};
 use crate::child::check_interrupted;
@@ -33,7 +33,7 @@ struct Run<'a> {
     findings: Findings,
 }
 
-/// What is written beside the GETs.
+/// The writes beside the GETs.
 struct Puts<'a> {
     bucket: &'static str,
     names: Names<'a>,

@@ -1,4 +1,4 @@
-//! What the three levels of durability cost: PUT of 64 KiB, and how many flushes a PUT takes.
+//! The cost of the three levels of durability: PUT of 64 KiB, and how many flushes a PUT takes.
 
 use super::put_large::in_new_bucket;
 use super::{Context, NODE_PORT, Outcome};

@@ -12,10 +12,10 @@ use crate::work::{MIB, noise, write_file};
 
 const SIZE: usize = 4096;
 const BUCKET: &str = "cold";
-/// How many times the caches, those of the index included, the set is.
+/// The set is this many times as large as the caches, those of the index included.
 const TIMES: u64 = 20;
 const DEPTHS: [usize; 2] = [64, 16];
-/// So many that the processors are never idle: what the rate is then is theirs.
+/// So many connections keep the processors busy: they set the rate then.
 const CONNECTIONS_FULL: usize = 256;
 const JOBS: usize = 2;
 
@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context) -> Result<Outcome> {
     measure(context, &node, &loader.of_names(objects)?, what)
 }
 
-/// As many as it takes, bounded by the options.
+/// The number of objects that this takes, bounded by the options.
 fn objects(context: &Context, shares: &Shares) -> u64 {
     let caches = shares.cores * (shares.cache + shares.index);
     let wanted = (TIMES * caches).min(context.options.size_gib << 30) / SIZE as u64;

@@ -88,7 +88,7 @@ impl Many<'_> {
         Ok(())
     }
 
-    /// What the node keeps in memory and on disk.
+    /// The node's memory and disk space in use.
     fn held(&self, node: &Node) -> Result<Figures> {
         let [objects, memory, disk] = node.counters([
             "straightline_objects",
@@ -196,7 +196,7 @@ fn rest(node: &Node) -> Result<()> {
 struct Walked {
     walk: Walk,
     usage: Usage,
-    /// Of the lister.
+    /// Processor seconds of the lister.
     own_s: f64,
 }
 

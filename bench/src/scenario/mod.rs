@@ -57,7 +57,7 @@ impl Context {
     }
 }
 
-/// What a scenario has found.
+/// The findings of a scenario.
 pub(crate) struct Outcome {
     pub(crate) scenario: &'static str,
     pub(crate) what: String,

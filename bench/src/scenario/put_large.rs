@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const WORKERS: usize = 8;
-/// What PUT is taken to write at most, to ask for enough room: GiB/s.
+/// The highest rate in GiB/s that PUT is taken to write at, to ask for enough room.
 const WRITE_GIB_PER_S_MAX: u64 = 2;
 
 /// Measures; every round starts with an empty bucket or directory.

@@ -34,7 +34,7 @@ const COUNTERS: [&str; 3] =
 struct Second {
     ops_per_s: f64,
     p99_us: f64,
-    /// Of the look-ups in the cache.
+    /// The share of hits among the look-ups in the cache.
     hit_share: f64,
     server_cpu_us_per_op: f64,
 }
@@ -197,7 +197,7 @@ impl Run {
         1.0 / (none + (full - none) * (hit_share / full_share).min(1.0))
     }
 
-    /// Of each second after the start: its rate and its p99 to those of a server whose memory does not grow.
+    /// The rate and the p99 of each second after the start, over those of a server whose memory does not grow.
     fn ratios(&self) -> Vec<[f64; 2]> {
         let p99_us = self
             .settled

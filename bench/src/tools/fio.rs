@@ -33,7 +33,7 @@ impl Fio<'_> {
         command
     }
 
-    /// What is run, for the record.
+    /// The command line, for the record.
     pub(crate) fn line(&self) -> String {
         self.context.without_paths(&line(&self.command()))
     }

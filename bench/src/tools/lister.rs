@@ -14,7 +14,7 @@ use wire::http1::{Framing, HeadLimits, Method, parse_response};
 const TIMEOUT: Duration = Duration::from_secs(120);
 const CHUNK: usize = 256 << 10;
 
-/// What a listing from one end to the other took.
+/// The cost of a listing from one end to the other.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     pub(crate) names: u64,

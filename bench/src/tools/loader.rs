@@ -36,7 +36,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) workers: usize,
     /// Straight to the owner cores, with the cluster map.
     pub(crate) is_direct: bool,
-    /// What is read is dropped by the kernel.
+    /// The kernel drops the bytes that are read.
     pub(crate) is_dropped: bool,
     /// Further flags.
     pub(crate) more: Vec<String>,
@@ -125,7 +125,7 @@ impl<'a> Loader<'a> {
         seconds.map(Self::seconds).into_iter().flatten().collect()
     }
 
-    /// What is run, for the record.
+    /// The command line, for the record.
     pub(crate) fn line(&self) -> String {
         self.line_of(Some(self.context.options.seconds))
     }
@@ -235,7 +235,7 @@ impl Running<'_, '_> {
     }
 }
 
-/// What a report says of errors, and why it refuses its own figures.
+/// The errors in a report, and the reasons why it refuses its own figures.
 fn complaints(report: &str) -> String {
     let report: Value = serde_json::from_str(report).unwrap_or_default();
     let rows = report.as_array().into_iter().flatten();

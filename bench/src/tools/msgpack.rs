@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What a page holds.
+/// The content of a page.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page<'a> {
     #[serde(rename = "Entries", borrow)]

@@ -14,7 +14,7 @@ pub(crate) struct Nginx {
     pub(crate) port: u16,
 }
 
-/// How the files are read.
+/// The way in which the files are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// From the disk past the page cache, in a pool of threads.

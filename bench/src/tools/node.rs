@@ -17,7 +17,7 @@ const END: Duration = Duration::from_secs(120);
 const BANNER: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(5);
 
-/// How a node is started.
+/// The settings with which a node is started.
 #[derive(Clone, Debug)]
 pub(crate) struct Setup {
     /// All for `None`.
@@ -33,9 +33,9 @@ pub(crate) struct Setup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shares {
     pub(crate) cores: u64,
-    /// Of objects, in each core.
+    /// Bytes of the object cache in each core.
     pub(crate) cache: u64,
-    /// Of the index, in each core.
+    /// Bytes of the index in each core.
     pub(crate) index: u64,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Node {
     pub(crate) line: String,
     /// From the start of the process to its first answer.
     pub(crate) ready_s: f64,
-    /// What it says of its memory.
+    /// The shares of its memory that it reports.
     pub(crate) shares: Option<Shares>,
 }
 
@@ -79,7 +79,7 @@ impl Node {
             std::thread::sleep(POLL);
         }
         let ready_s = start.elapsed().as_secs_f64();
-        // What it says of its start comes a moment after its first answer.
+        // The banner comes a moment after the first answer.
         let (mut said, log) = (String::new(), work.join(format!("{name}.log")));
         let until = Instant::now() + BANNER;
         while !said.contains("listening ") && Instant::now() < until {
@@ -164,7 +164,7 @@ fn counter(text: &str, name: &str) -> Option<f64> {
     values.reduce(|a, b| a + b)
 }
 
-/// From the line `memory 448 MiB = base 96 + ... + 2 cores x (I/O 40 + cache 40 + index 48)`.
+/// Reads the line `memory 448 MiB = base 96 + ... + 2 cores x (I/O 40 + cache 40 + index 48)`.
 fn shares(said: &str) -> Option<Shares> {
     let line = said.lines().find(|line| line.trim_start().starts_with("memory "))?;
     let (before, inside) = line.split_once(" cores x (")?;

@@ -121,7 +121,7 @@ mod tests {
         let seconds = rows.last().unwrap().0 as f64 / 1e6;
         assert!((19.0..21.0).contains(&seconds), "{seconds}");
         let gaps = rows.windows(2).map(|pair| pair[1].0 - pair[0].0);
-        // Of exponential gaps, 1 - 1/e are below the mean.
+        // 1 - 1/e of exponential gaps are below the mean.
         let short = gaps.filter(|gap| *gap < 1000).count() as f64 / 20_000.0;
         assert!((0.61..0.65).contains(&short), "{short}");
     }

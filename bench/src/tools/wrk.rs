@@ -36,9 +36,9 @@ pub(crate) struct Wrk<'a> {
     /// The server's process group.
     pub(crate) server: u32,
     pub(crate) connections: usize,
-    /// What stands before a name in the target.
+    /// The part of the target before a name.
     pub(crate) before: String,
-    /// What stands behind it.
+    /// The part behind it.
     pub(crate) after: String,
     pub(crate) op_bytes: usize,
     /// The processors of the client, as for `taskset`; empty: all.
@@ -67,7 +67,7 @@ impl Wrk<'_> {
         command
     }
 
-    /// What is run, for the record.
+    /// The command line, for the record.
     pub(crate) fn line(&self) -> String {
         self.context.without_paths(&line(&self.command(self.context.options.seconds)))
     }

@@ -1,4 +1,4 @@
-//! Above the façades: which of them a request is for. An error is told in the words of the one that was asked.
+//! The choice of the façade that a request is for. An error is told in the words of the one that was asked.
 
 use crate::error::{Error, Result};
 use crate::native;

@@ -246,7 +246,7 @@ impl Body<'_> {
             if self.stream.is_held_too_long() {
                 return (Ok(Fill::Slow(at - range.start)), buf);
             }
-            // What came with the head, and what a chunked body is made of, is moved once; the rest lands in place.
+            // Bytes that came with the head, or in a chunked body, are moved once; all others land in place.
             let direct = self.direct_len(range.end - at);
             if direct == 0 {
                 if let Err(e) = self.recv_more().await {
@@ -280,7 +280,7 @@ impl Body<'_> {
         Ok(self.stream.buffered().len().min(rest))
     }
 
-    /// How many of the next bytes can be received straight into the caller's buffer.
+    /// The number of the next bytes that can be received straight into the caller's buffer.
     fn direct_len(&self, room: usize) -> usize {
         match &self.state {
             State::Length { rest } if self.stream.buffered().is_empty() => {

@@ -29,9 +29,9 @@ use uring::{
 
 /// Deadlines are looked at every so many ticks.
 const TICKS_PER_SWEEP: u32 = 5;
-/// How long requests being served may take after the order to stop.
+/// Requests being served may take this long after the order to stop.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How long the indexes may take to be written out after that. What is not written is in the log for the next start.
+/// The indexes may take this long to be written out after that. The next start reads the rest from the log.
 const CLOSE: Duration = Duration::from_secs(6);
 /// Memory that is there for requests and for the cache when a core says that it is ready. More comes with use.
 const IO_BYTES_READY: usize = 32 << 20;
@@ -58,7 +58,7 @@ pub(crate) struct CoreSetup {
     pub(crate) ready: Sender<io::Result<CoreReady>>,
 }
 
-/// What a core says when it listens.
+/// A core's report that it listens.
 pub(crate) struct CoreReady {
     pub(crate) features: Features,
     pub(crate) recovery: RecoveryReport,

@@ -16,17 +16,17 @@ use uring::MailSender;
 /// Questions that one core may have open.
 pub(crate) const CALLS_MAX: usize = 1024;
 
-/// How many letters a core's box must hold.
+/// The number of letters that a core's box must hold.
 pub(crate) fn mailbox_capacity(cores: usize, connections_max: usize) -> usize {
     // Questions of every core, answers to our own, every connection, and a control message or two.
-    // Of each core at most one letter asks for room.
+    // At most one letter of each core asks for room.
     (cores + 1) * CALLS_MAX + connections_max + BEYOND_SEATS + cores + 16
 }
 
 type Job = Box<dyn FnOnce(&Rc<Shard>) + Send>;
 type Value = Box<dyn Any + Send>;
 
-/// What cores send each other.
+/// A message from one core to another.
 pub(crate) enum Letter {
     /// Do this.
     Job(Job),
@@ -152,7 +152,7 @@ impl Shard {
     /// Has the control thread apply a command and waits for the outcome; it comes back as mail, like any answer.
     ///
     /// # Errors
-    /// What applying says; `Busy` when the control thread is behind.
+    /// The error of applying it; `Busy` when the control thread is behind.
     pub(crate) async fn ask_control(
         &self,
         command: crate::cluster::Command,

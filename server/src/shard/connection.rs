@@ -21,7 +21,7 @@ use wire::http1::{HeadError, Method, RequestHead, parse_request};
 const SEAT_WAIT: Duration = Duration::from_secs(1);
 const SEAT_PAUSE: Duration = Duration::from_millis(20);
 
-/// What is left to do with the connection after a request.
+/// The next step of the connection after a request.
 enum Next {
     Continue,
     Close,
@@ -29,7 +29,7 @@ enum Next {
     Move(usize),
 }
 
-/// Whether a request may still go to another core.
+/// The right of a request to go to another core.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Routing {
     Free,
@@ -166,7 +166,7 @@ async fn answer<'h, H: Handler>(
 /// Answers bytes that are no request, then ends the connection: where the next one would start is unknown.
 async fn refuse_head<H: Handler>(shard: &Rc<Shard>, stream: &mut Stream, error: HeadError) {
     let reply = H::bad_head_reply(shard, error.what, error.status, stream.peer());
-    // Whether the client still listens does not matter any more.
+    // A failed send makes no difference: the connection ends in any case.
     let _ = send(shard, stream, reply, false, false).await;
     stream.linger_close().await;
 }

@@ -1,4 +1,4 @@
-//! What every task of a core can reach.
+//! The state that every task of a core can reach.
 
 use super::call::{Letter, OpenCalls};
 use super::door_counts::DoorCounts;
@@ -27,10 +27,10 @@ pub(crate) struct Shard {
     pub(crate) counters: Counters,
     pub(crate) appends: AppendSessions,
     pub(crate) limits: StreamLimits,
-    /// Of the jobs that this core looks after.
+    /// Turns of the jobs that this core looks after.
     pub(crate) job_turns: Turns,
     pub(super) mail: Vec<MailSender<Letter>>,
-    /// Of the whole node.
+    /// Seats of the whole node.
     pub(super) seats: Arc<Seats>,
     pub(crate) watch: Rc<Watch>,
     pub(crate) door: DoorCounts,

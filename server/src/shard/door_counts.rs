@@ -1,4 +1,4 @@
-//! What is counted of connections that find no place.
+//! Counts of connections that find no place.
 
 use std::cell::Cell;
 

@@ -1,4 +1,4 @@
-//! How many connections the node has: each holds a seat, whichever core it is on.
+//! The number of connections of the node: each holds a seat, whichever core it is on.
 //!
 //! Beyond the seats there is some standing room. A connection that comes when all seats are taken stands by: it may ask
 //! for health, metrics and control at once, and for data as soon as a seat is free. When that is full too, a few more

@@ -66,8 +66,8 @@ async fn send_rest(shard: &Shard, stream: &mut Stream, rest: Piece) -> Result<()
     stream.send(bytes).await.map(drop)
 }
 
-/// Sends in small parts out of plain memory for as long as the reader is slow. What it has been given and has not taken
-/// is read again, part by part.
+/// Sends in small parts out of plain memory for as long as the reader is slow. Bytes that it has been given and has not
+/// taken are read again, part by part.
 async fn send_slowly(shard: &Shard, stream: &mut Stream, reader: &mut Reader, left: Piece) -> Result<()> {
     let mut left_bytes = left.range.len();
     drop(left);

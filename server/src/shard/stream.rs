@@ -29,7 +29,7 @@ const SEND_TIMEOUTS: u64 = 4;
 /// A kept buffer larger than this is given back between requests.
 const KEPT_BYTES_MAX: usize = 64 << 10;
 
-/// What is still read of a connection that is being closed: at most these many times these many bytes.
+/// A connection that is being closed is still read, at most this many times these many bytes.
 const LINGER_RECVS_MAX: usize = 16;
 const LINGER_RECV_BYTES: usize = 64 << 10;
 const LINGER_TIMEOUT_MS: u64 = 1000;
@@ -38,7 +38,7 @@ const LINGER_TIMEOUT_MS: u64 = 1000;
 pub(crate) enum HeadEnd {
     /// The client has closed the connection, or was idle for too long.
     Closed,
-    /// What came is no request; the error is to be answered before closing.
+    /// The bytes are no request; the error is to be answered before closing.
     Bad(HeadError),
 }
 
@@ -51,7 +51,7 @@ pub(super) enum Received {
     Nothing,
 }
 
-/// What a connection is made of.
+/// The parts of a connection.
 pub(super) struct StreamParts {
     pub(super) socket: Rc<OwnedFd>,
     pub(super) peer: SocketAddr,
@@ -138,7 +138,7 @@ impl Stream {
         self.usable = false;
     }
 
-    /// The next request's head, as received. What follows it stays here.
+    /// The next request's head, as received. The bytes behind it stay here.
     pub(super) async fn read_head(&mut self) -> Result<Vec<u8>, HeadEnd> {
         self.compact();
         // The answer before may still be on its way to a slow reader.
@@ -149,7 +149,7 @@ impl Stream {
         self.watch.set_between_requests(true);
         loop {
             if !self.received.is_empty() {
-                // From its first byte on a request is answered, even by a node that is to stop.
+                // A request is answered from its first byte on, even by a node that is to stop.
                 self.watch.set_between_requests(false);
                 match head_end(&self.received, &self.limits.head) {
                     Ok(Some(end)) => return Ok(self.split_head(end)),
@@ -210,7 +210,7 @@ impl Stream {
         self.consumed = 0;
     }
 
-    /// Receives more bytes behind the buffered ones; what comes fast gets more room.
+    /// Receives more bytes behind the buffered ones; a fast peer gets more room.
     pub(super) async fn recv_more(&mut self) -> Result<Received> {
         self.compact();
         if self.received.is_empty() && self.received.capacity() > 2 * self.room {
@@ -412,7 +412,7 @@ fn is_canceled(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(rustix::io::Errno::CANCELED.raw_os_error())
 }
 
-/// Where the head ends, if it is complete. Whether it is well-formed shows when it is parsed.
+/// Where the head ends, if it is complete. Parsing shows if it is well-formed.
 fn head_end(bytes: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
     const END: &[u8] = b"\r\n\r\n";
     // An empty line before the request is allowed, so the end counts only behind some text.

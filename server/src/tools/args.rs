@@ -19,7 +19,7 @@ pub(crate) struct Cli {
     pub(crate) tool: Option<Tool>,
 }
 
-/// What the program does instead of being a node.
+/// A task that the program does instead of being a node.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Tool {
     /// Look after the data of a node.
@@ -40,7 +40,7 @@ pub(crate) enum StoreTool {
     Export(ExportArgs),
 }
 
-/// Which data.
+/// The data to work on.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Site {
     /// Where the node keeps its identity and state: its mountpaths and buckets are named there
@@ -50,7 +50,7 @@ pub(crate) struct Site {
     /// Where a mountpath is; may be given several times, and all of the node's are needed. Default: where they were last.
     #[arg(long = "mountpath", value_name = "DIR")]
     pub(super) mountpaths: Vec<PathBuf>,
-    /// Some mountpaths are enough. What is left out is named, and a check or an export without it ends with exit code 1.
+    /// Some mountpaths are enough. The missing ones are named, and a check or export without them exits with code 1.
     #[arg(long)]
     pub(super) partial: bool,
 }

@@ -27,12 +27,12 @@ const AHEAD_BYTES: usize = 8 << 20;
 const WRITE_BYTES: usize = 1 << 20;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
-/// What was written.
+/// Counts of the objects that were written.
 #[derive(Clone, Copy, Debug, Default)]
 struct Written {
     objects: u64,
     damaged: u64,
-    /// Of the objects, those under an escaped name because a directory has theirs.
+    /// Objects among them under an escaped name, because a directory has theirs.
     renamed: u64,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn run(args: &ExportArgs) -> io::Result<Ending> {
     let open = site.open()?;
     let mountpaths = open.mountpaths;
     let driver = ring::open()?;
-    // Not through the line buffer of the library.
+    // The library's own standard output has a line buffer, which is passed by.
     let out = io::stdout().as_fd().try_clone_to_owned()?;
     let progress = Progress::new("export");
     let exported = uring::block_on(&driver, async {
@@ -116,7 +116,7 @@ impl<W: Write> Export<'_, W> {
                 self.progress.advance(entry.size_bytes);
             }
         }
-        // What ends an archive.
+        // Two blocks of zeros end an archive.
         self.write(&[0; 2 * segment::BLOCK_BYTES])?;
         self.out.flush().map_err(|e| Error::disk("write the archive", &e))?;
         Ok(written)

@@ -20,7 +20,7 @@ pub(crate) use args::{Cli, Tool};
 use args::StoreTool;
 use std::process::ExitCode;
 
-/// How a tool ended.
+/// The outcome of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     Clean,

@@ -10,11 +10,11 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// Between two questions.
+/// The time between two questions.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// The node answers at once, however busy it is.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Of an answer.
+/// The bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 const START: &str = r#"{"action":"start","value":{"kind":"store-check"}}"#;
 

@@ -1,11 +1,11 @@
-//! How far a tool is: a bar on a terminal, a line now and then elsewhere. Always on standard error.
+//! The progress of a tool: a bar on a terminal, a line now and then elsewhere. Always on standard error.
 
 use indicatif::{HumanBytes, HumanDuration, ProgressBar, ProgressStyle};
 use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
-/// Between two lines where there is no terminal.
+/// The time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 const BAR: &str =
     "{prefix} [{bar:30}] {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
@@ -54,7 +54,7 @@ impl Progress {
 
     /// So many bytes more are done.
     pub(super) fn advance(&self, bytes: u64) {
-        // What was estimated may have been too little.
+        // The estimate may have been too small.
         let done = self.done.get() + bytes;
         self.done.set(done);
         if done > self.all.get() {
@@ -85,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// How long it took; the bar goes away.
+    /// The time that it took; the bar goes away.
     pub(super) fn finish(&self) -> Duration {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

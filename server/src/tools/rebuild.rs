@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uring::Driver;
 
-/// Between two looks at how far it is.
+/// The time between two looks at the progress.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Rebuilds.

@@ -1,4 +1,4 @@
-//! What `store check` prints.
+//! The output of `store check`.
 
 use super::Ending;
 use super::progress::Progress;

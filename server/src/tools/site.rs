@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uring::Driver;
 
-/// What a data directory says.
+/// The facts that a data directory holds.
 pub(super) struct Site {
     pub(super) data_dir: PathBuf,
     pub(super) buckets: Vec<Arc<BucketRef>>,
@@ -138,7 +138,7 @@ impl Site {
     }
 }
 
-/// As the node has it by default, a mountpath lies in the data directory.
+/// A mountpath lies in the data directory, as the node has it by default.
 fn data_dir(args: &args::Site) -> PathBuf {
     if let Some(dir) = &args.data_dir {
         return dir.clone();

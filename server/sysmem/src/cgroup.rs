@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// As Debian 12 and systemd have it.
+    /// Mounts as Debian 12 and systemd have them.
     const V2: &str = "24 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n\
         35 24 0:30 / /sys/fs/cgroup rw,nosuid,nodev,noexec,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n";
     /// Both versions, memory with the first one.
@@ -221,7 +221,7 @@ mod tests {
     fn containers_see_their_own_part() {
         let file = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "536870912\n");
         let want = named(&[(file.0, 512 << 20)]);
-        // Without a namespace the group has its whole name, with one it is the root of what is seen.
+        // The group has its whole name without a namespace; with one it is the root of what is seen.
         assert_eq!(limits_in("4:memory:/docker/ab12\n", DOCKER_V1, &[file]), want);
         assert_eq!(limits_in("4:memory:/\n", &DOCKER_V1.replace("/docker/ab12", "/"), &[file]), want);
         // A group of another name that begins the same is not beneath it.

@@ -36,7 +36,7 @@ pub struct Use {
     pub total_bytes: u64,
     /// In use, without what the kernel would give back.
     pub used_bytes: u64,
-    /// Still to be had.
+    /// Bytes that are still to be had.
     pub available_bytes: u64,
 }
 
@@ -77,7 +77,7 @@ fn least(machine: u64, root: &Path, own: &[(&'static str, u64)]) -> Limit {
     let groups =
         cgroup::limits(root).into_iter().map(|(file, bytes)| Limit { bytes, source: Source::Cgroup(file) });
     let own = own.iter().map(|&(name, bytes)| Limit { bytes, source: Source::Process(name) });
-    // Of equal ones the first is named: the machine, then the outermost reason.
+    // The first of equal ones is named: the machine, then the outermost reason.
     std::iter::once(machine)
         .chain(groups)
         .chain(own)

@@ -135,7 +135,7 @@ impl LoopFs {
         std::fs::write(&most, "4").unwrap_or_else(|e| panic!("{most}: {e}"));
     }
 
-    /// Has the device end after so many MiB, with 0 after all of them again. What lies behind is not lost.
+    /// Has the device end after so many MiB, with 0 after all of them again. The bytes behind are not lost.
     pub(crate) fn shrink_to(&self, mib: u64) {
         const SET: &str = "import fcntl,sys
 device, size = open(sys.argv[1], 'rb'), int(sys.argv[2])
@@ -157,7 +157,7 @@ fcntl.ioctl(device, 0x4c04, bytes(info))";
         self.mount();
     }
 
-    /// What the file system's own check says of the unmounted file system.
+    /// Asserts that the unmounted file system passes its own check.
     pub(crate) fn check(&self) {
         let device = self.device.as_deref().unwrap();
         match self.kind {
@@ -172,14 +172,14 @@ pub(crate) struct Frozen(PathBuf);
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        // Without this it could not even be unmounted.
+        // A frozen file system could not even be unmounted.
         let _ = Command::new("fsfreeze").arg("--unfreeze").arg(&self.0).status();
     }
 }
 
 impl Drop for LoopFs {
     fn drop(&mut self) {
-        // As far as it goes: the test may have failed anywhere.
+        // The test may have failed anywhere, so this goes as far as it can.
         if self.mounted {
             let _ = Command::new("umount").arg("-l").arg(&self.mount_point).status();
         }

@@ -199,7 +199,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Until it serves and has said so.
+    /// Waits until it serves and has said so.
     fn wait_ready(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -223,12 +223,12 @@ impl Node {
         Client::new(self.port)
     }
 
-    /// What it printed at its start.
+    /// The text that it printed at its start.
     pub(crate) fn banner(&self) -> String {
         fs::read_to_string(&self.out).unwrap()
     }
 
-    /// What it logged.
+    /// The text of its log.
     pub(crate) fn log_text(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }

@@ -6,7 +6,7 @@ use super::http::{Client, Reply};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What is known of one name. Its writes are numbered from 1.
+/// The state of one name, as far as it is known. Its writes are numbered from 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Known {
     /// The last that was acknowledged.
@@ -15,14 +15,14 @@ pub(crate) struct Known {
     pub(crate) sent: u64,
 }
 
-/// By what a write is done; the number of the write says it.
+/// The kind of request that makes a write; the number of the write says it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Put,
     Delete,
     /// In two parts. It comes after a deletion: an append takes over what is there.
     Append,
-    /// Of an object that is written for this.
+    /// A copy of an object that is written for this.
     Copy,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Writes {
     pub(crate) names: u64,
     /// Lengths in bytes.
     pub(crate) sizes: &'static [usize],
-    /// Some names often and the others rarely: then segments hold both what is dead and what is not.
+    /// Some names often and the others rarely: then segments hold both live and dead records.
     pub(crate) favours_some: bool,
     /// Errors of the server end the load like its death.
     pub(crate) disk_may_fail: bool,
@@ -62,7 +62,7 @@ impl Writes {
         self.sources.create(client);
     }
 
-    /// Of every thread, and of every name of it.
+    /// No knowledge yet, for every thread and every name of it.
     pub(crate) fn nothing_known(&self) -> Vec<Vec<Known>> {
         vec![vec![Known::default(); self.names as usize]; self.threads as usize]
     }
@@ -134,7 +134,7 @@ impl Writes {
         let mut present = 0;
         for (known, id) in known.iter_mut().flatten().zip(0..) {
             let found = self.verify_one(client, id, known)?;
-            // What was in the air has landed now or never will; a name in doubt goes on from a write of its own.
+            // A write in the air has landed now or never will; a name in doubt goes on from a write of its own.
             let settled = found == known.sent || (found == 0 && is_deletion(known.sent));
             if !settled {
                 known.sent += if is_deletion(known.sent + 1) { 2 } else { 1 };

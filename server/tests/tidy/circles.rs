@@ -95,7 +95,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// Of files by their paths beneath the crate's `src/`.
+    /// The imports of files by their paths beneath the crate's `src/`.
     fn new<'s>(sources: impl Iterator<Item = (&'s str, &'s str)>) -> Self {
         let mut files: BTreeMap<Module, File> =
             sources.map(|(path, text)| (module_of(path), File::read(text))).collect();

@@ -71,7 +71,7 @@ fn every_flipped_bit_that_matters_is_found() {
     assert_clean(&site, "everything is as it was");
 }
 
-/// Whether a finding says where the damage is: the segment, the lane of an index, the file, or whose checksums they are.
+/// True when a finding names the place of the damage: the segment, the lane of an index, the file, or the object.
 fn names(finding: &Value, path: &Path) -> bool {
     let text = path.display().to_string();
     let lane = finding["lane"].as_u64().map(|lane| format!("/lanes/{lane:02}/"));

@@ -82,7 +82,7 @@ pub(crate) fn is_segment(path: &Path) -> bool {
     path.extension().is_some_and(|ext| ext == "tar")
 }
 
-/// Whether a byte of a segment means something: what fills up the last block of an object does not.
+/// True when a byte of a segment means something: zeros that fill up an object's last block do not.
 pub(crate) fn means_something(segment: &[u8], at: usize) -> bool {
     let mut begin = 0;
     while let Ok(parsed) = parse(segment.get(begin..).unwrap_or_default()) {

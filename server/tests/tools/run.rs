@@ -33,7 +33,7 @@ pub(crate) fn flips() -> usize {
     std::env::var("FLIPS").map_or(FLIPS, |text| text.parse().unwrap())
 }
 
-/// How a tool ended.
+/// The outcome of a tool.
 pub(crate) struct Ran {
     pub(crate) code: i32,
     pub(crate) out: Vec<u8>,

@@ -102,7 +102,7 @@ impl CksumType {
         CksumType::ALL.get(usize::from(code)).copied()
     }
 
-    /// Whether values of both types are computed alike, so that one computation serves both.
+    /// True if values of both types are computed alike, so that one computation serves both.
     #[must_use]
     pub fn same_function(self, other: CksumType) -> bool {
         let plain = |kind| if kind == CksumType::Xxhash { CksumType::Xxhash2 } else { kind };

@@ -13,7 +13,7 @@
 //! * [`hex`], [`varint`]: short forms of checksums and numbers;
 //! * [`segment`]: files of many small objects, which are TAR archives.
 //!
-//! What comes from outside is bounded before it is believed: every length, count and nesting has a limit that is a
+//! Input from outside is bounded before it is believed: every length, count and nesting has a limit that is a
 //! named constant beside its parser, and no input makes a function here panic.
 
 pub mod api;

@@ -47,7 +47,7 @@ pub const MAX_CKSUM: usize = 128;
 pub const MAX_NAMESPACE: usize = 32;
 
 const MAGIC: [u8; 4] = *b"SLM2";
-/// What the formats before began with: in the fifth byte was a version.
+/// The first bytes of the formats before; a version followed in the fifth byte.
 const MAGIC_BEFORE: [u8; 4] = *b"SLM1";
 /// Magic, total length.
 const HEAD: usize = 6;
@@ -58,7 +58,7 @@ const SIDECAR: u8 = 1;
 const NAMESPACE: u8 = 0x80;
 const PACKED: u8 = 0x80;
 
-// With its checksums in a file of their own, every object's metadata fits: each field at its limit.
+// Every object's metadata fits with each field at its limit, if its checksums lie in a file of their own.
 const _: () = {
     let kind = 1 + GENERATION + varint::MAX_BYTES;
     let whose = 1 + 2 * (1 + MAX_NAMESPACE) + 1 + MAX_BUCKET_NAME + 2 + MAX_NAME + varint::MAX_BYTES;
@@ -75,7 +75,7 @@ pub enum BlockCrcs {
     Inline(Vec<u32>),
     /// In a file of its own, named by the generation.
     Sidecar {
-        /// How many blocks.
+        /// The number of blocks.
         count: u32,
         /// CRC-32C of the file's content.
         crc_of_table: u32,
@@ -85,7 +85,7 @@ pub enum BlockCrcs {
 /// An object's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectMeta {
-    /// What it is to its name.
+    /// The relation of the record to its name.
     pub kind: ObjectKind,
     /// Its bucket.
     pub bucket: Bck,
@@ -209,7 +209,7 @@ impl ObjectMeta {
     /// The length of the encoded record.
     ///
     /// # Errors
-    /// What [`ObjectMeta::encode`] fails with.
+    /// The errors of [`ObjectMeta::encode`].
     pub fn encoded_len(&self) -> Result<usize, LomError> {
         let mut out = Vec::with_capacity(512);
         self.encode(&mut out).map(|()| out.len())
@@ -371,7 +371,7 @@ fn read_cksum(body: &mut Reader<'_>) -> Result<(CksumType, String), LomError> {
         };
     }
     let value = body.text(MAX_CKSUM, "checksum")?;
-    // What can be packed is written so: there is one form only.
+    // A value that can be packed is written so: there is one form only.
     if hex::pack(&value).is_some() { Err(LomError::Malformed("checksum")) } else { Ok((kind, value)) }
 }
 

@@ -11,11 +11,11 @@
 //!
 //! So `tar -x` gives the objects back, with the attribute (`--xattrs`) that a plain file of ours carries, and says
 //! nothing about the rest. Many readers stop at a *global* header with nothing behind it, or at many in a row; a
-//! directory they take anywhere, as often as it comes, and `comment` is the one keyword that all ignore silently. What is
-//! not text is base64: zeros in a fact make some readers drop all facts. GNU tar warns of a *single* block of zeros at
-//! the end of a file, so a writer leaves none or more than one.
+//! directory they take anywhere, as often as it comes, and `comment` is the one keyword that all ignore silently. Bytes
+//! that are no text are written in base64: zeros in a fact make some readers drop all facts. GNU tar warns of a
+//! *single* block of zeros at the end of a file, so a writer leaves none or more than one.
 //!
-//! What belongs to an object is written exactly one way, and [`parse`] accepts nothing else: it decodes, encodes
+//! All that belongs to an object is written exactly one way, and [`parse`] accepts nothing else: it decodes, encodes
 //! again and compares. Checksums cover what a comparison cannot see (the attribute has its own CRC, every comment
 //! of ours one too), so that no damaged head is believed. A member's name is for people; the name that counts lies in
 //! the metadata. Programs that extract `a` cannot make `a/b`: an archive that is made for them has one of the two
@@ -64,7 +64,7 @@ pub struct Deletion {
     pub bucket_id: u64,
     /// When it was deleted: entries up to here are gone.
     pub generation: Generation,
-    /// Which of the name's entries.
+    /// The entry of the name that was deleted.
     pub slot: Slot,
     /// Its name, at most [`crate::lom::MAX_NAME`] bytes.
     pub name: String,
@@ -93,7 +93,7 @@ pub enum Record {
 /// A record and its length.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
-    /// What it says.
+    /// The content of the record.
     pub record: Record,
     /// All its bytes, with data and zeros behind the data; a multiple of [`BLOCK_BYTES`].
     pub len: usize,
@@ -102,7 +102,7 @@ pub struct Parsed {
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParseError {
-    /// As many bytes from the record's start are needed at least, more than there are.
+    /// More bytes are needed: at least so many from the record's start.
     NeedMore(usize),
     /// We did not write this, or it is damaged: what was found first.
     Damaged(&'static str),
@@ -124,7 +124,7 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// Whether these are the object's data: the length and the CRC-32C of every 64 KiB. Never true for metadata whose
+/// True if these are the object's data: the length and the CRC-32C of every 64 KiB. Never true for metadata whose
 /// checksums lie in a file of their own, as those of a segment's objects do not.
 #[must_use]
 pub fn verify_data(meta: &ObjectMeta, data: &[u8]) -> bool {

@@ -45,7 +45,7 @@ fn read_with_hyper(runtime: &Runtime, bytes: &[u8]) -> Option<Message> {
         let connection = hyper::server::conn::http1::Builder::new()
             .half_close(true)
             .serve_connection(TokioIo::new(server), service);
-        // How the connection ends is not compared.
+        // The end of the connection is not compared.
         let _ = connection.await;
         drop(client);
     });

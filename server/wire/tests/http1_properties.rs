@@ -74,7 +74,7 @@ proptest! {
         check_splits(&bytes, |bytes| response_head(bytes, &HeadLimits::default()))?;
     }
 
-    /// What an accepted head borrows lies within itself, and its accessors never panic.
+    /// The texts that an accepted head borrows lie within itself, and its accessors never panic.
     #[test]
     fn accepted_heads_are_sound(bytes in nearly_a_request()) {
         if let Ok(Some(head)) = parse_request(&bytes, &HeadLimits::default()) {

@@ -205,7 +205,7 @@ fn a_segment_is_an_archive() {
     // The last record is none of an object.
     let mut bytes = segment(&objects);
     check_archive(&objects, &bytes);
-    // As in a preallocated file.
+    // The zeros are like those of a preallocated file.
     bytes.resize(bytes.len() + (1 << 20), 0);
     check_archive(&objects, &bytes);
 }

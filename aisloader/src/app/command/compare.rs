@@ -9,7 +9,7 @@ use crate::report::analysis::settings::differences;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// How it is called.
+/// The usage text of the command.
 pub(super) const SYNOPSIS: &str = "aisloader compare A.ndjson[,A2.ndjson...] B.ndjson[,B2.ndjson...] \
      [-metric throughput,p50,p99,p999,cpu] [-margin 2%] [-gate]
         is B faster than A? prints both values, B/A with its 95% interval and a verdict for each metric; with -gate,
@@ -87,7 +87,7 @@ fn paths(group: &[&RunLog]) -> String {
     group.iter().map(|log| log.path.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// What the reader has to know before believing the table.
+/// Warnings and notes that a reader needs before believing the table.
 fn remarks(a: &[&RunLog], b: &[&RunLog]) -> String {
     let mut out = String::new();
     let both: Vec<&RunLog> = a.iter().chain(b).copied().collect();

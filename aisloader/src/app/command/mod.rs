@@ -1,4 +1,4 @@
-//! What the program does beside making load: commands, named by the first word.
+//! The things that the program does beside making load: commands, named by the first word.
 //!
 //! * [`words`] reads their flags and files;
 //! * [`compare`] judges two groups of runs, [`report`] makes a page of some.

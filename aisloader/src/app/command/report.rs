@@ -5,7 +5,7 @@ use crate::report::analysis::log::RunLog;
 use crate::report::html::page::page;
 use std::process::ExitCode;
 
-/// How it is called.
+/// The usage text of the command.
 pub(super) const SYNOPSIS: &str = "aisloader report RUN.ndjson [MORE.ndjson...] [-o report.html]
         one HTML page with figures, charts and configuration, that needs nothing but itself; several runs are
         overlaid and compared with the first";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// A flag that a command knows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    /// Without dashes.
+    /// The name without dashes.
     pub(super) name: &'static str,
     /// False: the flag stands alone.
     pub(super) has_value: bool,
@@ -14,7 +14,7 @@ pub(super) struct Known {
 /// Files and flags, in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Words {
-    /// What is not a flag.
+    /// Words that are no flags.
     pub(super) files: Vec<String>,
     values: BTreeMap<&'static str, String>,
 }

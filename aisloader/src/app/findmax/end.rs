@@ -1,9 +1,9 @@
-//! What a sweep comes to.
+//! The outcome of a sweep.
 
 use super::step::Step;
 use serde::Serialize;
 
-/// What came out.
+/// All steps of a sweep and the best rate.
 #[derive(Clone, Debug, Serialize)]
 pub struct SweepEnd {
     /// In the order of the measurements.

@@ -1,4 +1,4 @@
-//! Which rate to try next.
+//! The choice of the rate to try next.
 
 /// Close enough: the lowest rate that failed is at most this much above the highest that did not.
 const PRECISION: f64 = 1.05;

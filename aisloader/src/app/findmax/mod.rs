@@ -1,5 +1,5 @@
-//! How much a server takes: fresh open-loop measurements, one a rate, until the highest rate is known at which it keeps
-//! its promise.
+//! The search for the load that a server takes: fresh open-loop measurements, one a rate, until the highest rate is
+//! known at which it keeps its promise.
 //!
 //! * [`Sweep`](crate::settings::Sweep) is what the user asks for;
 //! * [`Knee`] says which rate to try next: doubling until one fails, then halving the gap;

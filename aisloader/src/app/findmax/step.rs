@@ -6,7 +6,7 @@ use crate::settings::Slo;
 use crate::workload::OpKind;
 use serde::Serialize;
 
-/// What came out at one rate. Latencies count from when operations were due.
+/// The figures of one rate. Latencies count from when operations were due.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     /// Arrivals a second that were asked for.
@@ -31,7 +31,7 @@ pub struct Step {
     pub samples_beyond_p999: u64,
     /// 99% were begun by the loader no later than this after they were due.
     pub late_p99_ns: u64,
-    /// Whether the promise was kept; `None` when there is none.
+    /// True when the promise was kept; `None` when there is none.
     pub is_met: Option<bool>,
     /// Why not; empty otherwise.
     pub why: String,

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What all steps have in common.
+/// Data that all steps have in common.
 pub struct Ground {
     /// The flags, resolved.
     pub config: Arc<Config>,

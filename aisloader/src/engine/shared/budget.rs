@@ -18,7 +18,7 @@ impl Budget {
         Self { bounds, ops: zero(), puts: zero(), put_bytes: zero() }
     }
 
-    /// Whether one more operation may begin; counts it if so. Once false, the run is over.
+    /// True if one more operation may begin; it is then counted. Once false, the run is over.
     pub(crate) fn admit(&self, kind: OpKind, size_bytes: u64) -> bool {
         let below = |count: &AtomicU64, step: u64, most: u64| {
             most == 0 || count.fetch_add(step, Ordering::Relaxed) < most

@@ -49,18 +49,18 @@ fn hash(name: &str) -> u64 {
 }
 
 impl Known {
-    /// What a core knows at the start.
+    /// The names that a core knows at the start.
     pub(crate) fn new(listed: Arc<Listed>) -> Self {
         let living = listed.living.is_some().then(|| Living::new(0, listed.seats));
         Self { listed, own: RefCell::new(Own { names: NameList::default(), living }) }
     }
 
-    /// How many names there are, deleted ones included: what numbers are drawn from.
+    /// The number of names, deleted ones included; choices are drawn below it.
     pub(crate) fn len(&self) -> u64 {
         self.listed.names.len().saturating_add(self.own.borrow().names.len())
     }
 
-    /// How many of them were there at the start.
+    /// The number of names that were there at the start.
     pub(crate) fn listed(&self) -> u64 {
         self.listed.names.len()
     }

@@ -1,4 +1,4 @@
-//! Which of many names still exist while workers read some and delete others.
+//! The record of which names still exist while workers read some and delete others.
 //!
 //! Nobody may be asked for a name that a DELETE of ours has taken away: the 404 would be our own fault. So a reader first
 //! says which name it holds and then looks whether the name is gone; a deleter first says that the name is gone and then
@@ -22,7 +22,7 @@ pub(crate) struct Living {
     len: u64,
     /// One bit a name: it is deleted, or being deleted.
     gone: Vec<AtomicU64>,
-    /// Those of them that are deleted.
+    /// The number of deleted names.
     gone_count: AtomicU64,
     /// Names that were drawn again.
     redraws: AtomicU64,
@@ -46,7 +46,7 @@ impl Living {
         self.len = self.len.saturating_add(1);
     }
 
-    /// How many live.
+    /// The number of names that live.
     pub(crate) fn left(&self) -> u64 {
         self.len.saturating_sub(self.gone_count.load(SeqCst))
     }

@@ -1,10 +1,10 @@
-//! What cores tell the main thread.
+//! Messages from the cores to the main thread.
 
 use crate::recorder::{Interval, Stats};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-/// What cores post.
+/// A message from a core.
 pub(crate) enum Letter {
     /// The core can begin.
     Ready,

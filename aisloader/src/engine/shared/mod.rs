@@ -1,4 +1,4 @@
-//! What the cores of a run and its main thread share, and what each core keeps of it.
+//! State that the cores of a run and its main thread share, and the part of it that each core keeps.
 //!
 //! * a [`plan`] is what a run is made from, its [`state`] how far it is; [`budget`] bounds it;
 //! * [`mail`] is what cores tell the main thread, [`part`] which part of the run one core does;

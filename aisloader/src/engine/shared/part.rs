@@ -12,7 +12,7 @@ const WORKERS_LARGE_BUF_MAX: usize = 256;
 const RECEIVE_LARGE_BYTES: usize = 256 << 10;
 const RECEIVE_SMALL_BYTES: usize = 64 << 10;
 
-/// Which part of the run one core does.
+/// The part of the run that one core does.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     pub(crate) core: usize,

@@ -1,4 +1,4 @@
-//! What a run is made from.
+//! The plan that a run is made from.
 
 use crate::client::DirectMap;
 use crate::settings::Config;

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// What cores and the main thread share.
+/// State that cores and the main thread share.
 pub(crate) struct Run {
     pub(crate) config: Arc<Config>,
     pub(crate) listed: Arc<Listed>,
@@ -23,7 +23,7 @@ pub(crate) struct Run {
     pub(crate) budget: Budget,
     /// The walk over the names, when it is in passes.
     pub(crate) epochs: Option<Epochs>,
-    /// What has been written, for those who verify.
+    /// The versions that have been written, for verification.
     pub(crate) versions: Versions,
     /// Set when all cores are ready.
     begin: OnceLock<Instant>,
@@ -59,7 +59,7 @@ impl Run {
         *self.begin.get_or_init(Instant::now)
     }
 
-    /// Ends the run as of `at`, unless that was done already; what is in flight is cut `drain` later.
+    /// Ends the run as of `at`, unless that was done already; operations in flight are cut `drain` later.
     pub(crate) fn end_at(&self, at: Instant, drain: Duration) {
         // Both are set once only.
         let _ = self.ended_at.set(at);
@@ -100,7 +100,7 @@ impl Run {
         self.begin.get().copied()
     }
 
-    /// True when the run was stopped, but not by the clock: what is due before its end shall not begin either.
+    /// True when the run was stopped, but not by the clock: arrivals due before its end shall not begin either.
     pub(crate) fn is_halted(&self) -> bool {
         self.is_stopping() && self.ended_at.get().is_none()
     }

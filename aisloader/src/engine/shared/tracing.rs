@@ -1,4 +1,4 @@
-//! Whether operations are traced: `-trace-http` at the start, and SIGHUP turns it on and off.
+//! The switch for tracing operations: `-trace-http` sets it at the start, and SIGHUP turns it on and off.
 
 use signal_hook::SigId;
 use signal_hook::consts::SIGHUP;

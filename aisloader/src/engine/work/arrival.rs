@@ -18,7 +18,7 @@ pub(crate) struct Arrivals {
     cores: u64,
     /// Mean distance between two arrivals of all cores.
     gap_ns: f64,
-    /// Of even ones: where between two of them this loader's are.
+    /// The place of this loader's arrivals between two others, if they are even.
     phase: f64,
     count: u64,
     at_ns: f64,
@@ -54,7 +54,7 @@ impl Iterator for Arrivals {
                 let place = self.count.wrapping_mul(self.cores).wrapping_add(self.core);
                 (place as f64 + self.phase) * self.gap_ns
             }
-            // Of a trace, the times themselves are known.
+            // A trace knows its times itself.
             Spacing::Trace => return None,
             Spacing::Poisson => self.at_ns + self.draw_exponential() * self.gap_ns * self.cores as f64,
         };

@@ -15,21 +15,21 @@ use std::time::Instant;
 use uring::Driver;
 use wire::http1::HeadLimits;
 
-/// What the workers of a core share.
+/// State that the workers of a core share.
 pub(crate) struct Core {
     pub(crate) run: Arc<Run>,
     pub(crate) shard: Shard,
     pub(crate) peers: Peers,
-    /// What bodies are made from.
+    /// The source of the bodies.
     pub(crate) stock: Stock,
     pub(crate) limits: HeadLimits,
-    /// How requests are worded.
+    /// The wording of requests.
     pub(crate) dialect: Dialect,
     pub(crate) stats: RefCell<Stats>,
     pub(crate) last_end: Cell<Option<Instant>>,
     /// The trace that is written.
     pub(crate) note: Option<TraceNote>,
-    /// What each worker waits for.
+    /// The operation that each worker waits for.
     pub(crate) watch: Watch,
     /// Names to read and to delete, those that this core has PUT among them.
     pub(crate) known: Known,

@@ -1,4 +1,4 @@
-//! What a worker does next: everything that can be decided and made before the clock starts.
+//! The choice of a worker's next job: everything that can be decided and made before the clock starts.
 
 use super::core::Core;
 use crate::engine::request::call::Call;
@@ -15,22 +15,22 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What the names of shards end in.
+/// The end of the names of shards.
 const SHARD: &str = ".tar";
 
 /// One operation of the workload.
 pub(crate) struct Job {
     pub(crate) kind: OpKind,
     pub(crate) first: Call,
-    /// What follows when the first has succeeded: the PUT of an UPDATE.
+    /// The call that follows when the first has succeeded: the PUT of an UPDATE.
     pub(crate) then: Option<Call>,
     /// The name that a DELETE has taken.
     claimed: Option<Claimed>,
 }
 
-/// What there is to do.
+/// The next thing to do.
 pub(crate) enum Next {
-    /// This.
+    /// This job.
     Job(Job),
     /// Nothing at the moment: the names that are left are all being read.
     Nothing,
@@ -38,7 +38,7 @@ pub(crate) enum Next {
     Over,
 }
 
-/// What one worker does next.
+/// The state from which one worker's next job follows.
 pub(crate) struct Agenda {
     /// The worker's number; no other one of the run has it.
     number: u64,
@@ -114,7 +114,7 @@ impl Agenda {
         Next::Job(self.job(core, kind, body, part, claimed))
     }
 
-    /// What a trace says. The same name has the same bytes whenever the trace is played.
+    /// The job that a trace asks for. The same name has the same bytes whenever the trace is played.
     fn traced_job(&mut self, core: &Core, op: &TraceOp) -> Next {
         self.name.clone_from(&op.name);
         let body = op.kind.sends_object().then(|| {
@@ -138,7 +138,7 @@ impl Agenda {
         TraceOp { at, kind: job.kind, name, bytes: body.unwrap_or(0) }
     }
 
-    /// Which of the known names is read next; `None` after the last pass.
+    /// The known name that is read next; `None` after the last pass.
     fn pick(&mut self, core: &Core) -> Option<u64> {
         let Some(epochs) = &core.run.epochs else {
             return Some(self.workload.borrow_mut().next_get(core.known.listed(), core.known.len()));
@@ -198,7 +198,7 @@ impl Agenda {
     pub(crate) fn settle(&mut self, core: &Core, job: Job, outcome: &Result<(), OpError>) {
         match (job.first, outcome) {
             (Call::List { uuid, token }, Ok(())) => (self.list_uuid, self.list_token) = (uuid, token),
-            // What a trace writes it also names when it is to be read.
+            // A trace also names the objects to read, so the ones that it writes are not added.
             (Call::Put(body), Ok(()))
                 if core.run.config.mix.has(OpKind::needs_name) && core.run.config.trace.is_none() =>
             {

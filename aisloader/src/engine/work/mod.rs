@@ -1,4 +1,4 @@
-//! What one core does: its workers, from the job that the workload wants next to the record of how it went.
+//! The work of one core: its workers, from the job that the workload wants next to the record of how it went.
 //!
 //! * a [`core`](mod@core) holds what its workers share; [`places`] notes where an operation was done;
 //! * a [`job`] is what comes next, an [`operation`] follows redirects until it has an answer, [`multipart`] is one of many

@@ -7,10 +7,10 @@ use crate::recorder::{Moved, OpError};
 use link::{Patience, PeerId};
 use std::time::{Duration, Instant};
 
-/// What aborting may take: whatever the operation's limit was, it may be over.
+/// The time that aborting may take; the operation's own limit may be over by then.
 const ABORT_LIMIT: Duration = Duration::from_secs(5);
 
-/// What is uploaded is not read, so no check needs its name.
+/// Uploaded bytes are not read here, so no check needs a name.
 const NO_NAME: &str = "";
 
 impl Operator {

@@ -31,7 +31,7 @@ pub(crate) struct Crew {
     workload: Rc<RefCell<Workload>>,
     part: Part,
     workers_max: usize,
-    /// Those that wait for an arrival; the one that was busy last is taken first, as its memory is still near.
+    /// Seats that wait for an arrival; the one that was busy last is taken first, as its memory is still near.
     idle: RefCell<Vec<Rc<Seat>>>,
     tasks: RefCell<Vec<Task<()>>>,
     is_over: Cell<bool>,
@@ -162,7 +162,7 @@ impl Crew {
     }
 }
 
-/// How waiting for an arrival ended.
+/// The outcome of waiting for an arrival.
 enum Waited {
     /// The run is over, and the arrival not part of it.
     Over,

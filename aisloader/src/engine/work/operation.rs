@@ -14,10 +14,10 @@ use std::rc::Rc;
 use wire::http1::Headers;
 
 const REDIRECTS_MAX: usize = 4;
-/// With `-drop`: what is received before the kernel is told to drop the rest. A small answer is one receive with it.
+/// Bytes that `-drop` receives before the kernel is told to drop the rest. A small answer is one receive with it.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// What one worker needs for its operations.
+/// The tools of one worker for its operations.
 pub(crate) struct Operator {
     pub(crate) core: Rc<Core>,
     pub(crate) slot: Rc<Slot>,

@@ -5,21 +5,22 @@ use super::core::Core;
 use crate::workload::trace::{Fed, Feed, TraceOp};
 use std::time::{Duration, Instant};
 
-/// How soon a core asks again when the reader of its trace is behind. What is late by then shows as such.
+/// A core asks again after this time when the reader of its trace is behind. An operation that is late by then
+/// counts as late.
 const ASK_AGAIN: Duration = Duration::from_micros(500);
 
 /// One arrival.
 pub(crate) struct Due {
     pub(crate) at: Instant,
-    /// What to do, when that is not for the workload to say.
+    /// The operation to do, when that is not for the workload to say.
     pub(crate) op: Option<TraceOp>,
 }
 
 /// The arrivals of one core, in order.
 pub(crate) enum Source {
-    /// Those of a process.
+    /// Arrivals of a process.
     Clock(Arrivals),
-    /// Those of a trace, so many times as fast.
+    /// Arrivals of a trace, so many times as fast.
     Trace { feed: Feed, speed: f64 },
 }
 

@@ -4,7 +4,7 @@ use super::core::Core;
 use crate::workload::pick::{Consumer, Training};
 use std::time::{Duration, Instant};
 
-/// How often a worker that has loaded enough looks whether the run is over.
+/// A worker that has loaded enough looks this often whether the run is over.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The accelerator that one worker loads for.

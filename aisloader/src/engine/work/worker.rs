@@ -152,7 +152,7 @@ impl Worker {
         };
         self.operator.slot.end();
         if let Some(object) = call.object() {
-            // Whether one that failed has been stored nobody knows.
+            // After a failure nobody knows if the object has been stored.
             object
                 .set_outcome(result.as_ref().map_or(Outcome::Unsure, |_| Outcome::Stored(object.size_bytes)));
         }

@@ -16,20 +16,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How often a run that waits for its begin looks whether it is still wanted.
+/// A run that waits for its begin looks this often if it is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
 /// Sleeping may last longer than was asked for; the last part of the wait for the begin is not slept.
 const AWAKE: Duration = Duration::from_millis(2);
 
-/// What an agent brings to a run.
+/// The things that an agent brings to a run.
 pub(super) struct Hearing {
     /// The begin of all times that it tells.
     pub(super) origin: Instant,
-    /// What requests to the cluster carry.
+    /// The token of requests to the cluster.
     pub(super) token: Option<String>,
 }
 
-/// What the threads of a run share.
+/// State that the threads of a run share.
 struct Desk {
     origin: Instant,
     to: Mutex<Sender>,
@@ -133,7 +133,7 @@ fn work(
     let readiness = Readiness { names: plan.names.len(), machine_cores: machine_cores() };
     let began: Cell<Option<Instant>> = Cell::new(None);
     let is_told = Cell::new(false);
-    // Not before the run has begun: telling takes time.
+    // Telling takes time, so it waits until the run has begun.
     let tell = || {
         if let Some(at) = began.get().filter(|_| !is_told.replace(true)) {
             desk.say(&ToCoordinator::Began { at_ns: ns(at.saturating_duration_since(desk.origin)) });
@@ -196,7 +196,7 @@ fn await_begin(desk: &Desk, begins: &mpsc::Receiver<Instant>) -> Option<Instant>
     }
 }
 
-/// What the seconds of a run cost here.
+/// Measures the cost of each second of the run here.
 struct Seconds {
     cpu: CpuSample,
     clock: ClockWatch,
@@ -225,7 +225,7 @@ impl Seconds {
     }
 }
 
-/// What all of this machine did is no part of a sum over machines: agents may share one.
+/// Leaves out the whole machine's time: agents may share a machine, so a sum over agents would count it twice.
 fn own(used: CpuUse) -> CpuUse {
     CpuUse { machine_s: None, ..used }
 }

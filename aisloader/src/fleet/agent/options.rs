@@ -31,13 +31,13 @@ const FLAGS: &[Flag] = &[
     flag("h", Kind::Bool, "false", "print this text and end"),
 ];
 
-/// How an agent serves.
+/// The options of an agent.
 pub(super) struct Options {
     /// `host:port`.
     pub(super) listen: (String, u16),
-    /// What coordinators must have.
+    /// The token that coordinators must have.
     pub(super) token: Token,
-    /// What requests to the cluster carry.
+    /// The token of requests to the cluster.
     pub(super) cluster_token: Option<String>,
     /// Runs after which it ends; 0: no limit.
     pub(super) runs_max: u64,

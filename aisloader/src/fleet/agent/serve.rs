@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 /// Connections at one time, the one of the run among them. A wrong token keeps its own for a second, so that so many
 /// guesses are made in one.
 const CONNECTIONS_MAX: usize = 8;
-/// How often the one who listens looks whether it is time to end.
+/// The listening thread looks this often if it is time to end.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 /// After a failure to accept, such as too many open files.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// What connections share.
+/// State that connections share.
 struct Desk {
     options: Arc<Options>,
     /// The begin of all times that this agent tells.

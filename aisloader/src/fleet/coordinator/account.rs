@@ -1,4 +1,4 @@
-//! What a coordinator knows of one agent, from the first word to the last.
+//! A coordinator's knowledge of one agent, from the first word to the last.
 
 use super::super::clock::{Offset, Sample};
 use super::super::protocol::{Ending, Readiness};
@@ -26,7 +26,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Of an agent that has just been met.
+    /// The account of an agent that has just been met.
     pub(super) fn new(address: &str, way: Way) -> Self {
         Self {
             address: address.to_owned(),
@@ -61,7 +61,7 @@ impl Account {
         self.ending.is_some() || self.lost.is_some()
     }
 
-    /// How long it worked, as far as that was heard.
+    /// The time that it worked, as far as that was heard.
     pub(super) fn window(&self) -> Duration {
         match &self.ending {
             Some(ending) => Duration::from_nanos(ending.window_ns),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-/// What was heard of an agent, and when by our clock.
+/// A message that was heard of an agent, with its time by our clock.
 pub(super) struct Event {
     pub(super) member: usize,
     pub(super) at: Instant,
@@ -23,7 +23,7 @@ pub(super) struct Event {
 pub(super) struct Way(Arc<Mutex<Sender>>);
 
 impl Way {
-    /// Says something. Whether it arrived shows in what is heard.
+    /// Says something. The messages that come back show if it arrived.
     pub(super) fn say(&self, message: &ToAgent, patience: Duration) -> Result<(), LinkError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).send(message, patience)
     }
@@ -34,7 +34,7 @@ impl Way {
     }
 }
 
-/// Whether an address is that of whoever uses it.
+/// True if an address is that of whoever uses it.
 pub(super) fn is_loopback(address: &str) -> bool {
     resolve(address).is_ok_and(|found| found.ip().is_loopback())
 }

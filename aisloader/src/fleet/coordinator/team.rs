@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How often the coordinator looks at Ctrl-C.
+/// The coordinator looks at Ctrl-C this often.
 const LOOK: Duration = Duration::from_millis(20);
 /// Questions for the time of each agent.
 const PROBES: u32 = 8;
@@ -26,10 +26,10 @@ const ECHO_MAX: Duration = Duration::from_secs(5);
 /// From the word to begin to the begin: this, and several times the longest way there.
 const START_LEAST: Duration = Duration::from_millis(200);
 const START_RTTS: u32 = 4;
-/// What agents that were stopped are given to come to their end.
+/// Agents that were stopped are given this time to come to their end.
 const STOP_MAX: Duration = Duration::from_secs(15);
 
-/// Agents that are ready to begin. Those that are still at work when this goes are stopped by it.
+/// Agents that are ready to begin. Dropping this stops the ones that are still at work.
 pub struct Team {
     accounts: Vec<Account>,
     inbox: Receiver<Event>,
@@ -40,11 +40,11 @@ pub struct Team {
     is_partitioned: bool,
 }
 
-/// What came out of a run of several agents.
+/// The outcome of a run of several agents.
 pub struct TeamEnd {
     /// The run as if one loader had made it.
     pub end: RunEnd,
-    /// What each agent did.
+    /// The facts of each agent.
     pub agents: Vec<AgentFacts>,
 }
 
@@ -274,7 +274,7 @@ impl Team {
         }
     }
 
-    /// What is the sum, or the outermost, of all agents'.
+    /// The end of the run as the sum, or the outermost, of all agents' ends.
     fn sum(&self, is_stopped: bool) -> RunEnd {
         let mut cpu = CpuUse::default();
         self.accounts.iter().for_each(|account| cpu.add(&account.cpu()));
@@ -361,7 +361,7 @@ fn passes<'e>(endings: impl Iterator<Item = &'e Ending>) -> Option<Passes> {
     })
 }
 
-/// By how much a time of the day is ahead of ours in the middle between question and answer.
+/// The lead of a time of the day over ours in the middle between question and answer.
 fn day_ahead_ns(theirs_unix_ns: u64, answered: Instant, answered_ns: u64, asked_ns: u64) -> i64 {
     let now_unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since = ns(answered.elapsed()).saturating_add(answered_ns.saturating_sub(asked_ns) / 2);

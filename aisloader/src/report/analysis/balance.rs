@@ -1,8 +1,8 @@
-//! How even a load is over its places.
+//! The balance of a load over its places.
 
 use serde::Serialize;
 
-/// Evenness of a load; all figures are of the places that are known, idle ones included. What is serialized has no unit.
+/// Evenness of a load; all figures are of the known places, idle ones included. Serialized figures have no unit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Balance {
     /// The mean load.
@@ -17,7 +17,7 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// Of the loads of all places, none of them negative; `None` when there are none, or nothing is loaded.
+    /// The balance of the loads of all places, none of them negative; `None` when there are none, or nothing is loaded.
     #[must_use]
     pub fn of(loads: &[f64]) -> Option<Self> {
         let count = loads.len() as f64;

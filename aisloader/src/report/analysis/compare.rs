@@ -23,7 +23,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// As it is printed.
+    /// The verdict as it is printed.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -37,7 +37,7 @@ impl Verdict {
 /// One figure of both groups.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Which.
+    /// The figure.
     pub quantity: Quantity,
     /// Geometric mean over the runs of A.
     pub a: f64,

@@ -9,7 +9,7 @@ use hdrhistogram::serialization::Deserializer;
 /// The histogram of a final line, in nanoseconds.
 ///
 /// # Errors
-/// What is wrong with its text; there being none is `Ok(None)`.
+/// Its text is wrong, and the error says why; a missing one is `Ok(None)`.
 pub fn open(latency: &LatencyLine) -> Result<Option<Histogram<u64>>, String> {
     if latency.hdr.is_empty() {
         return Ok(None);

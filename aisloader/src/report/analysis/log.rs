@@ -9,13 +9,13 @@ use std::io::{BufRead, BufReader};
 pub struct RunLog {
     /// The file, as it was named.
     pub path: String,
-    /// What ran, where.
+    /// The run's configuration and host.
     pub run: RunLine,
     /// The seconds, in the order of the file.
     pub intervals: Vec<IntervalLine>,
     /// The whole; `None` when the run did not end well.
     pub end: Option<FinalLine>,
-    /// What is odd about the file, for the user.
+    /// Oddities of the file, for the user.
     pub warnings: Vec<String>,
 }
 

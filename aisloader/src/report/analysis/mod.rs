@@ -1,4 +1,4 @@
-//! What the logs of runs say: reading them, and telling a difference from noise.
+//! The reading of the logs of runs, and the ways to tell a difference from noise.
 //!
 //! * [`log`] reads one NDJSON file, [`settings`] says how the configurations of several differ;
 //! * [`quantity`] is what can be compared, [`sample`] takes it out of a log as a statistic of the log's seconds;

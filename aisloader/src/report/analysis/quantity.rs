@@ -1,9 +1,9 @@
-//! What of two groups of runs can be compared.
+//! Quantities by which two groups of runs can be compared.
 
 use super::log::RunLog;
 use crate::report::record::schema::{IntervalLine, OpLine};
 
-/// What the user can ask for.
+/// The metrics that the user can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Metric {
     /// Payload, names or operations in a second.
@@ -52,7 +52,7 @@ impl Metric {
     }
 }
 
-/// What a throughput counts.
+/// The unit that a throughput counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Payload.
@@ -64,7 +64,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// How much of it an operation's line counts.
+    /// The number of such units in an operation's line.
     #[must_use]
     pub fn of(self, op: &OpLine) -> f64 {
         let count = match self {
@@ -86,7 +86,7 @@ impl Unit {
     }
 }
 
-/// How much an interval has of a kind, or of all kinds together.
+/// The number of units that an interval has of a kind, or of all kinds together.
 #[must_use]
 pub fn sum_of(interval: &IntervalLine, kind: Option<&str>, unit: Unit) -> f64 {
     match kind {
@@ -98,27 +98,27 @@ pub fn sum_of(interval: &IntervalLine, kind: Option<&str>, unit: Unit) -> f64 {
 /// One figure of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Quantity {
-    /// Of one kind, or of all together.
+    /// The throughput of one kind, or of all together.
     Throughput {
         /// The kind; `None`: all.
         kind: Option<String>,
-        /// What is counted.
+        /// The unit that is counted.
         unit: Unit,
     },
     /// A percentile of one kind's latency.
     Latency {
         /// The kind.
         kind: String,
-        /// Which percentile.
+        /// The percentile.
         metric: Metric,
-        /// From the intended start (open loop) instead of the request.
+        /// The percentile counts from the intended start (open loop) instead of the request.
         is_intended: bool,
     },
     /// Processor time for the payload, or for operations without payload.
     Cpu {
-        /// Of the whole machine instead of the loader's own.
+        /// The time is that of the whole machine instead of the loader's own.
         is_machine: bool,
-        /// What it is divided by.
+        /// The unit that it is divided by.
         unit: Unit,
     },
 }

@@ -1,4 +1,4 @@
-//! How far a statistic of a run's seconds would wander if the run were made again, from one run alone.
+//! The spread that a statistic of a run's seconds would have if the run were made again, from one run alone.
 //!
 //! Neighbouring seconds are alike (a slow disk stays slow for a while), so they may not be drawn one by one: that would
 //! count the same news many times. Blocks of neighbours are drawn instead (the circular block bootstrap), as long as

@@ -1,11 +1,11 @@
-//! How the configurations of runs differ, as far as it matters for comparing them.
+//! Differences between the configurations of runs, as far as they matter for comparing them.
 
 use super::log::RunLog;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What may differ without making two runs incomparable: where the work goes, when it stops, what becomes of the
-/// results. A prefix of the setting's path.
+/// Settings that may differ without making two runs incomparable: where the work goes, when it stops, what becomes of
+/// the results. A prefix of the setting's path.
 const HARMLESS: [&str; 9] = [
     "output",
     "gateway",

@@ -5,7 +5,7 @@ use super::log::RunLog;
 use crate::report::record::schema::{FinalLine, IntervalLine, LatencyLine, OpLine};
 use placement::mix;
 
-/// What a simulated run is like.
+/// The properties of a simulated run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Simulated {
     pub(crate) seconds: u64,
@@ -13,7 +13,7 @@ pub(crate) struct Simulated {
     pub(crate) ops: f64,
     /// Relative noise of one second.
     pub(crate) noise: f64,
-    /// How much of a second's noise goes over to the next one.
+    /// The share of a second's noise that goes over to the next one.
     pub(crate) likeness: f64,
     /// Relative noise of the run as a whole.
     pub(crate) run_noise: f64,

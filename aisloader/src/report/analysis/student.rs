@@ -6,7 +6,8 @@ const T_95: [f64; 30] = [
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 ];
 
-/// How many standard errors a 95 % interval reaches to each side, for `freedom` degrees of freedom (below 1: as 1).
+/// The number of standard errors that a 95 % interval reaches to each side, for `freedom` degrees of freedom (below 1:
+/// as 1).
 ///
 /// Between the entries of the table it is linear, which errs to the wide side.
 #[must_use]

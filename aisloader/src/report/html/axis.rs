@@ -7,7 +7,7 @@ use super::units::{Measure, number};
 pub struct Tick {
     /// The value.
     pub at: f64,
-    /// What is written beside it; empty: a line only.
+    /// The text beside it; empty: a line only.
     pub label: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// From zero to a round number that is not below `most`.
+    /// An axis from zero to a round number that is not below `most`.
     #[must_use]
     pub fn from_zero(most: f64, measure: Measure, from_px: f64, to_px: f64) -> Self {
         let most = if most.is_finite() && most > 0.0 { most.clamp(1e-12, 1e30) } else { 1.0 };
@@ -120,7 +120,7 @@ fn round_up(value: f64) -> f64 {
     marks.find(|at| *at >= value * 0.999).unwrap_or(10.0 * power)
 }
 
-/// As many decimals as the step needs.
+/// A label with as many decimals as the step needs.
 fn tick_label(value: f64, step: f64) -> String {
     match step {
         _ if value >= 10_000.0 => number(value),

@@ -18,7 +18,7 @@ const STEPS_PER_NINE: u32 = 40;
 /// One histogram with its name and its tone.
 pub type Named = (String, usize, Histogram<u64>);
 
-/// How often each latency occurs.
+/// A chart of the frequency of each latency.
 #[must_use]
 pub fn histogram(size: Size, found: &[Named]) -> Element {
     let all: Vec<(&Named, BTreeMap<i32, f64>)> =
@@ -50,7 +50,7 @@ pub fn histogram(size: Size, found: &[Named]) -> Element {
     svg.all(names(size, labels))
 }
 
-/// Which latency is not exceeded by which share of operations.
+/// A chart of the latency that each share of operations does not exceed.
 #[must_use]
 pub fn percentiles(size: Size, found: &[Named]) -> Element {
     let (left, right) = size.across();

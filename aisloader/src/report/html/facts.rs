@@ -1,4 +1,4 @@
-//! What ran, where: configuration, host, command.
+//! The facts of a run: configuration, host, command.
 
 use super::headline::key;
 use super::markup::{Element, el};

@@ -1,4 +1,4 @@
-//! What all charts share: the frame with its grid and labels, marks of series, labels that do not overlap.
+//! The common parts of all charts: the frame with its grid and labels, marks of series, labels that do not overlap.
 
 use super::axis::Axis;
 use super::markup::{Element, el};
@@ -11,9 +11,9 @@ const LINE_PX: f64 = 14.0;
 /// The size of a drawing and the margins around what is drawn in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
-    /// Of the whole, in pixels.
+    /// The width of the whole, in pixels.
     pub width: f64,
-    /// Of the whole.
+    /// The height of the whole.
     pub height: f64,
     /// For labels of the y axis.
     pub left: f64,
@@ -22,7 +22,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// Over the whole page.
+    /// The size of a chart over the whole page.
     pub const WIDE: Self = Self { width: 1000.0, height: 280.0, left: 62.0, right: 128.0 };
     /// Two in a row.
     pub const HALF: Self = Self { width: 490.0, height: 250.0, left: 58.0, right: 92.0 };

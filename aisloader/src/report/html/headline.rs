@@ -1,4 +1,4 @@
-//! What a reader takes away when nothing else is read: the figures, what limited them, whether they may be quoted.
+//! The headline, for a reader who reads nothing else: the figures, what limited them, whether they may be quoted.
 
 use super::frame::mark;
 use super::markup::{Element, el};

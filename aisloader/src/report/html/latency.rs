@@ -75,7 +75,7 @@ fn spread(runs: &[Named], kind: &str, is_intended: bool) -> Vec<Element> {
         let op = run.log.end.as_ref().and_then(|end| end.ops.get(kind));
         match op.map(|op| open(chosen(op, is_intended))) {
             Some(Ok(Some(histogram))) if !histogram.is_empty() => {
-                // Of a single run, the end of the curve is worth more than its letter.
+                // The end of the curve is worth more than the letter of a single run.
                 let name = if runs.len() > 1 { run.name.clone() } else { "max".to_owned() };
                 found.push((name, run.tone, histogram));
             }

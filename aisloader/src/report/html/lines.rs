@@ -19,7 +19,7 @@ pub type Point = (f64, Option<f64>);
 pub struct Series {
     /// Its name beside its end; short. Empty: one of many, thin and without marks.
     pub name: String,
-    /// Which colour and mark.
+    /// The number of its colour and mark.
     pub tone: usize,
     /// Ascending in time; a gap where there is no value.
     pub points: Vec<Point>,
@@ -30,7 +30,7 @@ pub struct Series {
 pub struct TimeChart {
     /// For those who cannot see it.
     pub name: String,
-    /// What the values are.
+    /// The measure of the values.
     pub measure: Measure,
     /// Logarithmic instead of from zero; for latencies only.
     pub is_log: bool,
@@ -40,7 +40,7 @@ pub struct TimeChart {
     pub shades: Vec<(f64, f64, &'static str)>,
     /// A level to compare with.
     pub level: Option<(f64, String)>,
-    /// How large.
+    /// The size of the chart.
     pub size: Size,
 }
 

@@ -27,48 +27,48 @@ pub fn el(name: &'static str) -> Element {
 }
 
 impl Element {
-    /// With an attribute; each name once.
+    /// Adds an attribute; each name once.
     #[must_use]
     pub fn set(mut self, name: &'static str, value: impl std::fmt::Display) -> Self {
         self.attributes.push((name, value.to_string()));
         self
     }
 
-    /// With these classes.
+    /// Adds these classes.
     #[must_use]
     pub fn class(self, names: impl std::fmt::Display) -> Self {
         self.set("class", names)
     }
 
-    /// With coordinates, in pixels.
+    /// Adds coordinates, in pixels.
     #[must_use]
     pub fn at(mut self, coordinates: &[(&'static str, f64)]) -> Self {
         self.attributes.extend(coordinates.iter().map(|(name, value)| (*name, px(*value))));
         self
     }
 
-    /// With another element in it, after those before.
+    /// Adds an element in it, after those before.
     #[must_use]
     pub fn with(mut self, child: Self) -> Self {
         self.children.push(Node::Element(child));
         self
     }
 
-    /// With several more elements in it.
+    /// Adds several elements in it.
     #[must_use]
     pub fn all(mut self, children: impl IntoIterator<Item = Self>) -> Self {
         self.children.extend(children.into_iter().map(Node::Element));
         self
     }
 
-    /// With text in it; whatever it is, it stays text.
+    /// Adds text in it; whatever it is, it stays text.
     #[must_use]
     pub fn text(mut self, text: impl std::fmt::Display) -> Self {
         self.children.push(Node::Text(text.to_string()));
         self
     }
 
-    /// With text of the program itself that is not escaped: a style sheet. It must hold neither `<` nor `&`.
+    /// Adds text of the program itself that is not escaped: a style sheet. It must hold neither `<` nor `&`.
     #[must_use]
     pub fn trusted(mut self, text: &'static str) -> Self {
         self.children.push(Node::Trusted(text));
@@ -107,7 +107,8 @@ impl Element {
     }
 }
 
-/// What has a meaning in markup becomes an entity; what no document may hold becomes the replacement character.
+/// Characters with a meaning in markup become entities; characters that no document may hold become the replacement
+/// character.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {

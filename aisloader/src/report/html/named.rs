@@ -9,7 +9,7 @@ pub struct Named<'l> {
     pub name: String,
     /// Its colour and mark.
     pub tone: usize,
-    /// What happened.
+    /// The log of the run.
     pub log: &'l RunLog,
 }
 

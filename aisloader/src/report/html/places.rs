@@ -45,7 +45,7 @@ pub fn section(runs: &[Named]) -> Vec<Element> {
     found
 }
 
-/// What the seconds add up to, for a log that has no whole.
+/// The sum of the seconds, for a log that has no whole.
 fn summed(log: &RunLog, pick: Pick) -> Places {
     let mut sums = Places::new();
     for (id, place) in log.steady().flat_map(pick) {

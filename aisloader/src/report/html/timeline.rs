@@ -1,4 +1,4 @@
-//! What changed while the run went on: throughput, processors, operations in flight, failures.
+//! Charts of the changes during the run: throughput, processors, operations in flight, failures.
 
 use super::frame::{Size, figure};
 use super::lines::{Series, TimeChart};
@@ -163,7 +163,7 @@ pub fn pressure(runs: &[Named]) -> Vec<Element> {
     found
 }
 
-/// What failed, by kind; or that nothing did.
+/// A table of the failures, by kind; or a line that says that nothing failed.
 #[must_use]
 pub fn errors(runs: &[Named]) -> Element {
     let mut rows = Vec::new();

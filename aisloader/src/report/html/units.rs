@@ -1,6 +1,6 @@
 //! Values as an axis and a reader want them: one unit for all, no more digits than are needed.
 
-/// What a value measures.
+/// The kind of quantity that a value measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// Payload in a second.
@@ -24,7 +24,7 @@ pub enum Measure {
 /// A unit and how much of the base unit it is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scaled {
-    /// How many base units.
+    /// The number of base units in it.
     pub size: f64,
     /// Its prefix and name.
     pub name: &'static str,

@@ -49,7 +49,7 @@ impl Sink for Csv {
 /// No cell needs quotes: all are numbers and single words.
 fn row(moment: &Moment<'_>, kind: OpKind, stats: &OpStats) -> String {
     let latency = latency(&stats.latency, Detail::Quantiles);
-    // What ended after the run has no rate.
+    // Operations that ended after the run have no rate.
     let rate = |count: u64| if moment.span_s > 0.0 { count as f64 / moment.span_s } else { 0.0 };
     let machine = moment.cpu.machine_s.map(|seconds| format!("{seconds:.3}")).unwrap_or_default();
     let counts = [stats.ops, stats.bytes, stats.names, stats.error_count()].map(|n| n.to_string());

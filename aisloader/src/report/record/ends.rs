@@ -10,7 +10,7 @@ use crate::settings::Config;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What is about to run, here and now; `words` are the program's arguments.
+/// The run that is about to begin, here and now; `words` are the program's arguments.
 ///
 /// # Errors
 /// When the configuration cannot be written as JSON.
@@ -27,7 +27,7 @@ pub fn run_line(config: &Config, words: &[String], objects_known: u64) -> serde_
     })
 }
 
-/// What came out; `ids` are the servers' by their addresses.
+/// The last line of the log; `ids` are the servers' by their addresses.
 #[must_use]
 pub fn final_line(end: &RunEnd, judgement: &Judgement, ids: &BTreeMap<String, String>) -> FinalLine {
     let (reads, steadiness) = (&judgement.evidence.reads, &judgement.evidence.steadiness);

@@ -90,7 +90,7 @@ fn serve(listener: &TcpListener, shared: &Shared) {
         match stream {
             // A peer that hangs up is no matter of ours.
             Ok(stream) => drop(answer(stream, &shared.get())),
-            // Out of descriptors, say: not again at once.
+            // There may be no descriptors left, so it does not try again at once.
             Err(_) => std::thread::sleep(Duration::from_millis(100)),
         }
     }

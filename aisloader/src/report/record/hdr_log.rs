@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, SystemTime};
 
-/// Which latencies of an operation, with the end of the file's name.
+/// One of an operation's latencies, with the end of the file's name.
 type Pick = (&'static str, fn(&OpStats) -> &Latency);
 
 const PICKS: [Pick; 3] = [
@@ -93,7 +93,7 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
     use std::time::{Instant, UNIX_EPOCH};
 
-    /// As another tool does it.
+    /// Reads a log as another tool does it.
     fn read(text: &[u8]) -> (Vec<(Duration, Duration, u64)>, Histogram<u64>) {
         let mut all = Histogram::new_with_bounds(1_000, 3_600_000_000_000, 3).unwrap();
         let mut intervals = Vec::new();

@@ -1,4 +1,4 @@
-//! From what was recorded to what is logged.
+//! The lines of the log, made of the recorded figures.
 
 use super::schema::{LatencyLine, OpLine, PlaceLine};
 use crate::recorder::places::{ByPlace, PlaceStats};
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::serialization::{Serializer as _, V2DeflateSerializer};
 use std::collections::BTreeMap;
 
-/// Whether the whole histogram goes along with its quantiles.
+/// Quantiles alone, or the whole histogram with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Quantiles only.

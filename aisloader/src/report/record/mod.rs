@@ -1,4 +1,4 @@
-//! What a run leaves behind for other programs, beside the tables of [`report`](crate::report::tables).
+//! The record of a run for other programs, beside the tables of [`report`](crate::report::tables).
 //!
 //! * [`schema`] is the NDJSON log as data; [`lines`] and [`ends`] make its lines;
 //! * [`Sinks`] feeds what the flags ask for, every second: `ndjson`, `csv`, `hdr_log` write files, `exporter` answers

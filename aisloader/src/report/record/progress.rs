@@ -1,4 +1,4 @@
-//! How far a run is, on a terminal: one line that is drawn anew every second, below the rows.
+//! The progress of a run, on a terminal: one line that is drawn anew every second, below the rows.
 
 use crate::flags::units::{show_duration_ns, show_size};
 use crate::recorder::{INTERVAL, Interval, Stats};
@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 const CELLS: usize = 24;
-/// To the begin of the line, and empty it.
+/// Goes to the begin of the line, and empties it.
 const CLEAR: &str = "\r\x1b[K";
 
 /// The line on the standard error; on anything but a terminal it does nothing.
@@ -25,7 +25,7 @@ impl Progress {
         Self { bounds, is_shown: std::io::stderr().is_terminal(), done: Stats::default() }
     }
 
-    /// Before anything else is printed.
+    /// Takes the line away before anything else is printed.
     pub fn clear(&self) {
         if self.is_shown {
             // A terminal that has gone away is nobody's loss.
@@ -71,7 +71,7 @@ fn bar(share: Option<f64>, passed: Duration) -> String {
     format!("[{full}{empty}] {:.0} %, {left}", share * 100.0)
 }
 
-/// Of the last second, all kinds together; the latency of the kind that occurred most.
+/// The figures of the last second, all kinds together; the latency of the kind that occurred most.
 fn figures(now: &Stats, done: &Stats) -> String {
     let p99_ns = OpKind::ALL
         .into_iter()

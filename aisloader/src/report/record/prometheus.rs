@@ -1,4 +1,4 @@
-//! What a run has counted so far as Prometheus text.
+//! The counts of a run so far as Prometheus text.
 
 use super::sink::Moment;
 use crate::recorder::{OpStats, Stats};

@@ -24,7 +24,7 @@ pub enum Line {
     Other,
 }
 
-/// What ran, where.
+/// The run's configuration and host.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunLine {
@@ -32,7 +32,7 @@ pub struct RunLine {
     pub schema: u32,
     /// Begin of the run, wall clock.
     pub started_unix_ms: u64,
-    /// Of the loader.
+    /// The version of the loader.
     pub version: String,
     /// Its arguments as they were typed.
     pub command: Vec<String>,
@@ -44,7 +44,7 @@ pub struct RunLine {
     pub objects_known: u64,
 }
 
-/// What happened in one interval, only in it.
+/// The events of one interval, only of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IntervalLine {
@@ -54,11 +54,11 @@ pub struct IntervalLine {
     pub span_s: f64,
     /// Part of the run, as far as it is known at the time.
     pub phase: Phase,
-    /// By kind of operation, in lower case.
+    /// Figures by kind of operation, in lower case.
     pub ops: BTreeMap<String, OpLine>,
-    /// By target's id, or by its address when the id is not known.
+    /// Figures by target's id, or by its address when the id is not known.
     pub targets: BTreeMap<String, PlaceLine>,
-    /// By target's id and mountpath, `ID:/path`; empty when the server does not tell.
+    /// Figures by target's id and mountpath, `ID:/path`; empty when the server does not tell.
     pub mountpaths: BTreeMap<String, PlaceLine>,
     /// Processor time of the loader.
     pub own_cpu_s: f64,
@@ -74,7 +74,7 @@ pub struct IntervalLine {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// Not counted in the result.
+    /// The interval is not counted in the result.
     Warmup,
     /// Counted.
     #[default]
@@ -165,7 +165,7 @@ pub struct FinalLine {
     pub window_s: f64,
     /// True when the user ended the run.
     pub is_interrupted: bool,
-    /// By kind of operation, in lower case.
+    /// Figures by kind of operation, in lower case.
     pub ops: BTreeMap<String, OpLine>,
     /// As in [`IntervalLine`].
     pub targets: BTreeMap<String, PlaceLine>,
@@ -185,9 +185,9 @@ pub struct FinalLine {
     pub cache_misses: Option<u64>,
     /// Seconds at the begin that the figures leave out.
     pub warmup_s: f64,
-    /// How the end of the warm-up was found, and whether the rest is steady.
+    /// The way in which the end of the warm-up was found, and the steadiness of the rest.
     pub steadiness: String,
-    /// What to think of it.
+    /// The verdict on the run.
     pub verdict: Verdict,
     /// The loaders, when there were several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -200,9 +200,9 @@ pub struct FinalLine {
 pub struct AgentLine {
     /// Where it listens, `host:port`.
     pub address: String,
-    /// From its begin to its end, or to the last that was heard of it.
+    /// The time from its begin to its end, or to the last that was heard of it.
     pub window_s: f64,
-    /// By kind of operation, in lower case.
+    /// Figures by kind of operation, in lower case.
     pub ops: BTreeMap<String, OpLine>,
     /// Cores that it worked on.
     pub cores: usize,

@@ -1,4 +1,4 @@
-//! What follows a run, and what it is told.
+//! The sinks that follow a run, and the moments that they are told of.
 
 use super::schema::{FinalLine, Phase};
 use crate::recorder::Interval;

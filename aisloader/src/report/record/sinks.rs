@@ -18,7 +18,7 @@ const SPAN_LEAST_S: f64 = 0.001;
 
 /// All that the flags ask for.
 pub struct Sinks {
-    /// With what went wrong first: then it is left alone, as a full disk shall not end the measurement.
+    /// Each sink with its first error: then it is left alone, as a full disk shall not end the measurement.
     all: Vec<(Box<dyn Sink>, Option<io::Error>)>,
     cpu: CpuSample,
     at_s: f64,
@@ -70,7 +70,7 @@ impl Sinks {
         self.push(interval, at_s, phase);
     }
 
-    /// What came after the last whole interval, in a run whose window is so long.
+    /// Writes the part after the last whole interval, in a run whose window is so long.
     pub fn rest(&mut self, rest: &Interval, window: Duration) {
         if rest.stats.ops() == 0 && rest.stats.error_count() == 0 {
             return;

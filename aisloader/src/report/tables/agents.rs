@@ -1,4 +1,4 @@
-//! What each of several loaders did: a table before that of all of them, and the same as data.
+//! The figures of each of several loaders: a table before the one of all of them, and the same as data.
 
 use super::summary;
 use crate::honesty::Judgement;

@@ -1,4 +1,4 @@
-//! What the user sees: rows while the run goes on, a table at its end, or both as JSON.
+//! The output for the user: rows while the run goes on, a table at its end, or both as JSON.
 //!
 //! [`Reporter`] writes all of it to one place, from [`rows`], the [`summary`] and their form as [`json`].
 

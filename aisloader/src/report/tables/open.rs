@@ -1,4 +1,4 @@
-//! What only an open loop has to tell at its end.
+//! The lines that only an open loop has at its end.
 
 use super::quantile::quantile;
 use crate::flags::units::show_duration_ns;

@@ -12,7 +12,7 @@ pub(super) fn quantile(latency: &Latency, quantile: f64) -> String {
     format!("{mark}{}", show_duration_ns(latency.quantile_ns(quantile)))
 }
 
-/// Whether a quantile is a guess.
+/// True when a quantile is a guess.
 pub(super) fn beyond(latency: &Latency, quantile: f64) -> bool {
     latency.samples_beyond(quantile) < SAMPLES_SOUND
 }

@@ -1,4 +1,4 @@
-//! What training loops and passes did: lines of the table, and the same as data.
+//! The figures of training loops and passes: lines of the table, and the same as data.
 
 use crate::flags::units::show_duration_ns;
 use crate::recorder::RunEnd;

@@ -6,7 +6,7 @@ use crate::workload::OpKind;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What is in the columns that only an open loop has.
+/// The heads of the columns that only an open loop has.
 const OPEN: [&str; 5] = ["due p99", "due p99.9", "late p99", "Dropped", "In flight"];
 
 /// The line above the rows.

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// The line above the kinds of operations; the columns of [`line()`].
 pub(super) const HEAD: &str = "OP            count     throughput        ops/s        min        p50        p99      p99.9        max   errors\n";
 
-/// What is about to run.
+/// The parameters of the run that is about to begin.
 pub(super) fn parameters(config: &Config, names: u64) -> String {
     let mix = &config.mix;
     let shares: Vec<String> = OpKind::ALL
@@ -72,7 +72,7 @@ pub(super) fn parameters(config: &Config, names: u64) -> String {
     out
 }
 
-/// What decides when operations begin.
+/// The model by which operations begin.
 fn model(config: &Config) -> String {
     match &config.open {
         None => format!("closed loop, {} workers", config.workers),
@@ -85,7 +85,7 @@ fn capitalised(text: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// What came out.
+/// The table of the result.
 pub(super) fn table(config: &Config, end: &RunEnd) -> String {
     let how = match (end.is_interrupted, config.is_direct) {
         (true, _) => " (interrupted)",
@@ -184,7 +184,7 @@ fn costs(end: &RunEnd) -> String {
     out
 }
 
-/// What went wrong, of each kind of operation.
+/// The failures of each kind of operation.
 pub(super) fn failures(all: &Stats) -> String {
     let mut out = String::new();
     for kind in OpKind::ALL {

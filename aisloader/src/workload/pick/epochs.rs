@@ -15,7 +15,7 @@ pub(super) fn place_in_pass(seed: u64, place: u64, len: u64) -> u64 {
 pub struct Turn {
     /// Its number among all reads of all passes.
     pub place: u64,
-    /// Which name it reads, as a place in the list.
+    /// The name that it reads, as a place in the list.
     pub name: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Which name and which size comes next.
+//! The choice of the next name and the next size.
 //!
 //! * [`Popularity`] (`-dist`) says how often each name is used, and a [`Picker`] draws names for one worker;
 //! * [`Epochs`] (`-epochs`) hands out each name once a pass, to whichever worker asks next;

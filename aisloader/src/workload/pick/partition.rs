@@ -19,7 +19,7 @@ impl Partition {
         (loader < loaders).then_some(Self { loader, loaders })
     }
 
-    /// Whether this loader reads `name`.
+    /// True if this loader reads `name`.
     #[must_use]
     pub fn owns(self, name: &str) -> bool {
         // Mixed once more, so that shares do not follow placement, which hashes names too.

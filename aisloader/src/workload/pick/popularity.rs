@@ -5,7 +5,7 @@ use serde::Serialize;
 /// YCSB's skew: a common picture of caches and web traffic.
 const LATEST_THETA: f64 = 0.99;
 
-/// How the names of GET, and of all other operations on what exists, are chosen.
+/// The way in which names are chosen for GET, and for all other operations on what exists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Popularity {
@@ -41,7 +41,7 @@ impl Popularity {
     /// Reads `auto`, `uniform`, `shuffle`, `zipf:THETA`, `hot:A/B`, `latest`, `latest:THETA` or `seq`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The text is none of these; the error says why.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (kind, argument) = text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
         match (kind, argument) {

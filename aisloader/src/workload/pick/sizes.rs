@@ -1,4 +1,4 @@
-//! How large objects are that are written.
+//! The sizes of the objects that are written.
 
 use super::draws::Draws;
 use super::histogram;
@@ -59,7 +59,7 @@ pub struct Weighted {
 }
 
 impl Weighted {
-    /// From pairs of a size in bytes and a weight.
+    /// Makes it of pairs of a size in bytes and a weight.
     fn new(pairs: &[(u64, f64)]) -> Result<Self, String> {
         let index = WeightedAliasIndex::new(pairs.iter().map(|(_, weight)| *weight).collect());
         let index = index.map_err(|e| format!("the weights make no distribution: {e}"))?;
@@ -74,7 +74,7 @@ impl Sizes {
     /// `min_bytes` and `max_bytes` are bounds that were given beside it.
     ///
     /// # Errors
-    /// What is wrong with it; of a file, the line too.
+    /// The text or the file is wrong; the error says why, and of a file names the line too.
     pub fn parse(text: &str, min_bytes: Option<u64>, max_bytes: Option<u64>) -> Result<Self, String> {
         if let Some(law) = text.strip_prefix("lognormal:") {
             let (min, max) =
@@ -152,7 +152,7 @@ impl Sizes {
     }
 }
 
-/// What of a histogram is worth printing: it may have a million lines.
+/// The few facts of a histogram that are worth printing: it may have a million lines.
 fn summary<S: Serializer>(weighted: &Arc<Weighted>, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Summary {

@@ -19,7 +19,7 @@ const PREFETCH_MAX: usize = 1 << 16;
 pub struct Training {
     /// Samples (objects) of a batch.
     pub batch_samples: u64,
-    /// What the accelerator takes for a batch.
+    /// The accelerator's time for a batch.
     pub compute: Duration,
     /// Batches that may be loaded ahead of the one that is computed; 0: loading and computing take turns.
     pub prefetch_batches: usize,
@@ -29,7 +29,7 @@ impl Training {
     /// Reads `batch=64,compute=50ms,prefetch=2`, in any order; `prefetch` may be left out.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The text is wrong; the error says why.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (mut batch, mut compute, mut prefetch) = (None, None, Some(PREFETCH_DEFAULT));
         for item in text.split(',') {
@@ -63,7 +63,7 @@ impl Training {
     }
 }
 
-/// What accelerators did. Adds up over workers and intervals.
+/// The work of accelerators. Adds up over workers and intervals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrainingStats {
@@ -166,7 +166,7 @@ impl Consumer {
         is_complete
     }
 
-    /// The data has ended: what is left is a batch of its own, and all that is ready is computed.
+    /// The data has ended: the rest is a batch of its own, and all that is ready is computed.
     pub fn finish(&mut self, now: Instant) {
         if self.loaded > 0 {
             self.batch(now);
@@ -187,7 +187,7 @@ impl Consumer {
         }
     }
 
-    /// What happened since this was last called.
+    /// The work since this was last called.
     pub fn take_stats(&mut self) -> TrainingStats {
         std::mem::take(&mut self.stats)
     }

@@ -1,4 +1,4 @@
-//! From one file to all cores: a thread reads ahead a little, and deals the operations out in turn.
+//! The way from one file to all cores: a thread reads ahead a little, and deals the operations out in turn.
 
 use super::read::TraceReader;
 use super::row::TraceOp;
@@ -21,7 +21,7 @@ pub struct Feed {
     batch: VecDeque<TraceOp>,
 }
 
-/// What a core gets when it asks.
+/// The answer to a core that asks for the next operation.
 pub enum Fed {
     /// The next operation.
     Op(TraceOp),
@@ -67,7 +67,7 @@ fn deal(reader: TraceReader, outboxes: &[SyncSender<VecDeque<TraceOp>>]) -> Resu
         match op {
             Ok(op) => batch.push_back(op),
             Err(why) => {
-                // What came before the error is still done, so that the run says where it stood.
+                // Operations before the error are still done, so that the run says where it stood.
                 outcome = Err(why);
                 break;
             }

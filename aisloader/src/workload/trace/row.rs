@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct TraceOp {
     /// When it begins, since the begin of the trace.
     pub at: Duration,
-    /// What it does.
+    /// The kind of the operation.
     pub kind: OpKind,
     /// The object; empty for LIST.
     pub name: String,
@@ -51,7 +51,7 @@ impl Row {
         }
     }
 
-    /// What it means, or what is wrong with it.
+    /// The operation that the row means; the error says what is wrong with it.
     pub(super) fn read(self) -> Result<TraceOp, String> {
         let at = match (self.at_ms, self.at_us) {
             (Some(ms), None) if (0.0..AT_MAX_MS).contains(&ms) => Duration::from_secs_f64(ms / 1e3),

@@ -1,7 +1,7 @@
 //! Writing a trace while a run goes on.
 //!
 //! Each core notes its operations in their order and hands them over at every tick, with the time up to which there will
-//! be no others. A thread merges them: what is older than that time on every core is written.
+//! be no others. A thread merges them: operations older than that time on every core are written.
 
 use super::row::{Row, TraceOp};
 use std::cell::RefCell;

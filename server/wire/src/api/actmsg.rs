@@ -12,7 +12,7 @@ pub struct ActMsg {
     /// One of the names in [`action`]; empty in a request to set custom properties.
     #[serde(default, deserialize_with = "null_is_default")]
     pub action: String,
-    /// What the action is applied to, when the path does not say.
+    /// The object of the action, when the path does not say.
     #[serde(default, deserialize_with = "null_is_default")]
     pub name: String,
     /// The argument; its shape depends on the action. Null and absent are the same.
@@ -50,7 +50,7 @@ impl ActMsg {
         if self.value.is_null() {
             return Ok(T::default());
         }
-        // Out of a reference: a copy of the tree could take as much again as the message.
+        // It reads from a reference: a copy of the tree could take as much again as the message.
         T::deserialize(&self.value)
             .map_err(|e| format!("failed to unmarshal value of action {:?}: {e}", self.action))
     }

@@ -108,7 +108,7 @@ impl Ns {
         Ns { uuid: ns.uuid.to_owned(), name: ns.name.to_owned() }
     }
 
-    /// Whether this is the global namespace.
+    /// True if this is the global namespace.
     #[must_use]
     pub fn is_global(&self) -> bool {
         self.uuid.is_empty() && self.name.is_empty()

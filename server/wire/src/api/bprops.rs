@@ -66,7 +66,7 @@ pub enum Durability {
     Group,
     /// After a sync of its own.
     Always,
-    /// Without a sync: a power cut may lose acknowledged writes.
+    /// Nothing is synced: a power cut may lose acknowledged writes.
     None,
 }
 
@@ -118,12 +118,12 @@ pub struct Bprops {
     /// Straightline's own; absent from JSON when it is that.
     #[serde(skip_serializing_if = "is_largest")]
     pub segment_object_size: SizeIec,
-    /// Whether what is read is kept in memory. Straightline's own; absent from JSON when true.
+    /// True to keep in memory what is read. Straightline's own; absent from JSON when true.
     #[serde(skip_serializing_if = "is_true")]
     pub read_cache: bool,
 }
 
-/// What a segment can take at most, and what it takes by default.
+/// The largest object that a segment can take, and the default.
 pub const SEGMENT_OBJECT_SIZE: SizeIec = SizeIec(128 << 10);
 
 fn is_default_durability(durability: &Durability) -> bool {
@@ -170,7 +170,7 @@ impl BpropsToSet {
         BpropsToSet::deserialize(value).map_err(|e| format!("invalid bucket properties: {e}"))
     }
 
-    /// Whether nothing would change.
+    /// True if nothing would change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.changes.values().all(Value::is_null)
@@ -217,7 +217,7 @@ impl Bprops {
         };
         let kept: Vec<(&str, Option<Value>)> =
             READ_ONLY.iter().map(|name| (*name, tree.remove(*name))).collect();
-        // Not written while they are the defaults, yet settable.
+        // Defaults are not written, yet they can be set.
         tree.entry("durability").or_insert_with(|| Value::from("group"));
         tree.entry("segment_object_size").or_insert_with(|| Value::from(SEGMENT_OBJECT_SIZE.to_string()));
         tree.entry("read_cache").or_insert(Value::Bool(true));

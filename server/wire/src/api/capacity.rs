@@ -46,10 +46,10 @@ pub struct Cdf {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tcdf {
-    /// By path.
+    /// Capacities by path.
     #[serde(deserialize_with = "null_is_default")]
     pub mountpaths: BTreeMap<String, Cdf>,
-    /// What is wrong with the capacity, if anything.
+    /// The fault of the capacity, if any.
     pub cs_err: String,
     /// Bytes used; quoted.
     #[serde(with = "quoted_u64")]
@@ -93,13 +93,13 @@ impl Tcdf {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoadAvg {
-    /// Of one minute.
+    /// Load of one minute.
     #[serde(rename = "One")]
     pub one: f64,
-    /// Of five minutes.
+    /// Load of five minutes.
     #[serde(rename = "Five")]
     pub five: f64,
-    /// Of fifteen minutes.
+    /// Load of fifteen minutes.
     #[serde(rename = "Fifteen")]
     pub fifteen: f64,
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// The most bytes of all keys and values together, each pair counted with four bytes more. What does not fit
-/// beside the rest of an object's metadata in one extended attribute is refused when it is set.
+/// The most bytes of all keys and values together, each pair counted with four bytes more. More would not fit
+/// beside the rest of an object's metadata in one extended attribute, and is refused when it is set.
 pub const MAX_CUSTOM: usize = 2048;
 
 /// The pairs in the order in which they were set; keys are unique.

@@ -9,7 +9,7 @@ pub struct ErrorBody {
     /// AIStore's name of the error's type ([`tcode`]); empty for plain errors, and then not written.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub tcode: String,
-    /// What happened. Python's client looks for `ais://bucket` in it.
+    /// The description of the error. Python's client looks for `ais://bucket` in it.
     pub message: String,
     /// Method of the request.
     pub method: String,

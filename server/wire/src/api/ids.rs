@@ -36,7 +36,7 @@ pub fn validate_daemon_id(id: &str) -> Result<(), String> {
     ))
 }
 
-/// Whether this is the id of a rebalance: `g` and a number.
+/// True if this is the id of a rebalance: `g` and a number.
 #[must_use]
 pub fn is_rebalance_id(id: &str) -> bool {
     id.strip_prefix('g')

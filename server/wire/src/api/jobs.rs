@@ -15,13 +15,13 @@ pub struct JobStatus {
     pub kind: String,
     /// Id.
     pub uuid: String,
-    /// What went wrong.
+    /// The error, if any.
     pub err: String,
     /// Nanoseconds since 1970; 0 while the job runs.
     pub end_time: i64,
-    /// Whether it was stopped.
+    /// True if it was stopped.
     pub aborted: bool,
-    /// Whether it has nothing to do now.
+    /// True if it has nothing to do now.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_idle: bool,
 }
@@ -81,16 +81,16 @@ pub struct Snap {
     /// Why it was stopped.
     #[serde(rename = "abort-err")]
     pub abort_err: String,
-    /// What went wrong.
+    /// The error, if any.
     pub err: String,
     /// Global number; quoted.
     #[serde(rename = "glob.id", with = "quoted_i64")]
     pub glob_id: i64,
     /// Work done.
     pub stats: JobStats,
-    /// Whether it was stopped.
+    /// True if it was stopped.
     pub aborted: bool,
-    /// Whether it has nothing to do now. A finished job of an idling kind must say true.
+    /// True if it has nothing to do now. A finished job of an idling kind must say true.
     pub is_idle: bool,
 }
 
@@ -117,7 +117,7 @@ pub struct QueryMsg {
     pub buckets: Vec<Bck>,
 }
 
-/// What to start, stop or ask. Go writes the keys with capitals; they match without case.
+/// The job to start, stop or ask. Go writes the keys with capitals; they match without case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ArgsMsg {

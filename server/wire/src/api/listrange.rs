@@ -1,4 +1,4 @@
-//! Which objects a multi-object request is about.
+//! The selection of objects in a multi-object request.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub struct ListRange {
     pub objnames: Vec<String>,
 }
 
-/// What a [`ListRange`] selects.
+/// The objects that a [`ListRange`] selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// These names.
@@ -41,7 +41,7 @@ impl ListRange {
         ListRange { template: template.to_owned(), objnames: Vec::new() }
     }
 
-    /// What is selected. Names win over a template.
+    /// The selection. Names win over a template.
     ///
     /// # Errors
     /// The template is malformed.

@@ -109,7 +109,7 @@ impl LsoMsg {
         })
     }
 
-    /// Whether all bits of `flag` are set.
+    /// True if all bits of `flag` are set.
     #[must_use]
     pub fn has(&self, flag: u64) -> bool {
         self.flags & flag == flag
@@ -170,9 +170,9 @@ impl LsoProps {
     pub const CHECKSUM: LsoProps = LsoProps(1 << 3);
     /// Access time.
     pub const ATIME: LsoProps = LsoProps(1 << 4);
-    /// Whether the object is in the cluster.
+    /// True for an object that is in the cluster.
     pub const CACHED: LsoProps = LsoProps(1 << 5);
-    /// Whether the object is where it belongs.
+    /// True for an object that is where it belongs.
     pub const STATUS: LsoProps = LsoProps(1 << 6);
     /// Number of copies.
     pub const COPIES: LsoProps = LsoProps(1 << 7);
@@ -182,7 +182,7 @@ impl LsoProps {
     pub const CUSTOM: LsoProps = LsoProps(1 << 9);
     /// Target and mountpath.
     pub const LOCATION: LsoProps = LsoProps(1 << 10);
-    /// Whether the object is stored in chunks.
+    /// True for an object that is stored in chunks.
     pub const CHUNKED: LsoProps = LsoProps(1 << 11);
     /// Time of the last write.
     pub const LAST_MODIFIED: LsoProps = LsoProps(1 << 12);
@@ -207,7 +207,7 @@ impl LsoProps {
         ("etag", LsoProps::ETAG),
     ];
 
-    /// Whether there is no attribute besides these.
+    /// True if there is no attribute besides these.
     #[must_use]
     pub const fn is_within(self, others: LsoProps) -> bool {
         self.0 & !others.0 == 0
@@ -236,7 +236,7 @@ impl LsoProps {
         LsoProps(self.0 | other.0)
     }
 
-    /// Whether all of `other` is in this set.
+    /// True if all of `other` is in this set.
     #[must_use]
     pub const fn has(self, other: LsoProps) -> bool {
         self.0 & other.0 == other.0

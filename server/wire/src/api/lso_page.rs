@@ -172,7 +172,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    /// What a client that follows the generated Go code reads.
+    /// The page as a client that follows the generated Go code reads it.
     #[derive(Deserialize, Debug, PartialEq)]
     #[serde(deny_unknown_fields)]
     struct Page {

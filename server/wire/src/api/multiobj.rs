@@ -13,7 +13,7 @@ use super::units::SizeIec;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EvdMsg {
-    /// Which objects.
+    /// The objects.
     #[serde(flatten)]
     pub list_range: ListRange,
     /// Parallel workers; 0 lets the server choose, -1 is none.
@@ -31,7 +31,7 @@ pub struct EvdMsg {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrefetchMsg {
-    /// Which objects.
+    /// The objects.
     #[serde(flatten)]
     pub list_range: ListRange,
     /// Objects of this size and more are fetched in parts.
@@ -144,10 +144,10 @@ pub struct TcoMsg {
     /// Where to.
     #[serde(deserialize_with = "null_is_default")]
     pub tobck: Bck,
-    /// Which objects.
+    /// The objects.
     #[serde(flatten)]
     pub list_range: ListRange,
-    /// How.
+    /// The options of copying.
     #[serde(flatten)]
     pub tcb: TcbMsg,
 }
@@ -165,7 +165,7 @@ pub struct ArchiveBckMsg {
     /// The format, when the name does not say.
     #[serde(deserialize_with = "null_is_default")]
     pub mime: String,
-    /// Which objects.
+    /// The objects.
     #[serde(flatten)]
     pub list_range: ListRange,
     /// Store base names only.

@@ -1,4 +1,4 @@
-//! How Go's JSON writes numbers, and what it lets clients send.
+//! Numbers as Go's JSON writes them, and the forms that it accepts from clients.
 //!
 //! 64-bit values travel as strings (`"size": "5"`); readers here take a string or a bare number. A `null`
 //! where a value is expected means the type's zero.

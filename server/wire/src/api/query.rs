@@ -71,7 +71,7 @@ impl<'a> Query<'a> {
         self.get(name).unwrap_or("")
     }
 
-    /// Whether the parameter is there, with whatever value.
+    /// True if the parameter is there, with whatever value.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
@@ -104,7 +104,7 @@ impl<'a> Query<'a> {
         self.pairs.iter().map(|(key, value)| (key.as_ref(), value.as_ref()))
     }
 
-    /// Whether there are none.
+    /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()

@@ -62,7 +62,7 @@ pub struct MirrorConf {
     pub copies: i64,
     /// Depth of the copying queue.
     pub burst_buffer: i64,
-    /// Whether copies are made.
+    /// True if copies are made.
     pub enabled: bool,
 }
 
@@ -72,7 +72,7 @@ impl Default for MirrorConf {
     }
 }
 
-/// What every job that sends data between nodes has.
+/// Settings of every job that sends data between nodes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct XactConf {
@@ -103,7 +103,7 @@ pub struct EcConf {
     pub data_slices: i64,
     /// Parity slices, 1 to 32: so many nodes may be lost.
     pub parity_slices: i64,
-    /// Whether objects are encoded.
+    /// True if objects are encoded.
     pub enabled: bool,
     /// Never buffer slices in memory.
     pub disk_only: bool,
@@ -156,11 +156,11 @@ impl Default for ChunksConf {
 pub struct LruConf {
     /// Objects read more recently stay.
     pub dont_evict_time: GoDuration,
-    /// How often capacity is measured.
+    /// The time between measurements of capacity.
     pub capacity_upd_time: GoDuration,
     /// Objects per step.
     pub batch_size: i64,
-    /// Whether eviction runs.
+    /// True if eviction runs.
     pub enabled: bool,
 }
 
@@ -201,7 +201,7 @@ pub struct RateLimitBackend {
     pub interval: GoDuration,
     /// Requests per interval.
     pub max_tokens: i64,
-    /// Whether the limit applies.
+    /// True if the limit applies.
     pub enabled: bool,
     /// Tries after a 429 or 503 of the backend.
     pub num_retries: i64,
@@ -229,7 +229,7 @@ pub struct RateLimitFrontend {
     pub interval: GoDuration,
     /// Requests per interval.
     pub max_tokens: i64,
-    /// Whether the limit applies.
+    /// True if the limit applies.
     pub enabled: bool,
     /// Requests above the rate that are let through at once.
     pub burst_size: i64,

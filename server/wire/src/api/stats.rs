@@ -159,7 +159,7 @@ pub struct ClusterStats {
     pub target: BTreeMap<String, NodeStats>,
 }
 
-/// What a metric counts, for `what=metrics`; from its name's suffix.
+/// The kind of a metric, for `what=metrics`; from its name's suffix.
 #[must_use]
 pub fn metric_kind(name: &str) -> &'static str {
     const BY_SUFFIX: [(&str, &str); 6] = [

@@ -89,7 +89,7 @@ pub struct BsummResult {
     /// Percent of the cluster's capacity that the bucket uses.
     #[serde(default)]
     pub used_pct: u64,
-    /// Whether the bucket is in the cluster.
+    /// True if the bucket is in the cluster.
     #[serde(default)]
     pub is_present: bool,
 }

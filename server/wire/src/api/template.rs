@@ -39,7 +39,7 @@ const MAX_BYTES: usize = 8 << 10;
 const MAX_DIGITS: usize = 18;
 
 impl Range {
-    /// How many numbers there are; at least 1.
+    /// The number of its numbers; at least 1.
     fn count(&self) -> u64 {
         (self.end - self.start) / self.step + 1
     }
@@ -52,7 +52,7 @@ impl Range {
             let value: u64 = number.parse().ok()?;
             let is_made =
                 (self.start..=self.end).contains(&value) && (value - self.start).is_multiple_of(self.step);
-            // As it is written: padded to the width, and no further.
+            // A number must be written as here: padded to the width, and no further.
             let is_written = len == self.digits
                 || len > self.digits && !number.starts_with('0')
                 || number == "0" && self.digits <= 1;
@@ -84,7 +84,7 @@ impl Template {
         Ok(Template { prefix, ranges: Vec::new() })
     }
 
-    /// Whether it has no range.
+    /// True if it has no range.
     #[must_use]
     pub fn is_prefix(&self) -> bool {
         self.ranges.is_empty()
@@ -117,7 +117,7 @@ impl Template {
         self.prefix
     }
 
-    /// How many names it makes; `u64::MAX` stands for that many or more. A prefix makes one.
+    /// The number of names that it makes; `u64::MAX` stands for that many or more. A prefix makes one.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.ranges.iter().fold(1, |product, range| product.saturating_mul(range.count()))
@@ -302,7 +302,7 @@ mod tests {
         assert!(
             makes("{1..9}{1..99}0", "1230") && makes("{1..99}{1..9}", "123") && !makes("{1..9}{1..9}", "123")
         );
-        // As many ways as there are take no time.
+        // The many ways in which such a text can be divided take no time.
         let many = "{0..999999999999999999}".repeat(16);
         assert!(makes(&many, &"1".repeat(200)) && !makes(&many, &"1".repeat(300)) && !makes(&many, "1"));
     }

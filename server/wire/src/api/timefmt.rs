@@ -13,7 +13,7 @@ pub const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 pub const HTTP_DATE: &str = "Mon, 02 Jan 2006 15:04:05 GMT";
 /// The creation time in a cluster map.
 pub const DATE_TIME: &str = "2006-01-02 15:04:05";
-/// What Go prints for a time that was never set; our zero is 1970.
+/// The text that Go prints for a time that was never set; our zero is 1970.
 pub const ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
 const MONTHS: [&str; 12] =

@@ -41,7 +41,7 @@ impl GoDuration {
         GoDuration(millis.saturating_mul(1_000_000))
     }
 
-    /// As the standard type; a negative duration is zero.
+    /// The duration as the standard type; a negative one is zero.
     #[must_use]
     pub fn to_std(self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0).unwrap_or(0))

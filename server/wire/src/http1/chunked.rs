@@ -27,7 +27,7 @@ pub fn write_chunk_head(out: &mut Vec<u8>, len: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// What the next bytes of a chunked body are.
+/// The meaning of the next bytes of a chunked body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ChunkStep {
     /// After skipping `skip` bytes of input, `len` (at least 1) bytes are payload. Consumed: `skip + len`.

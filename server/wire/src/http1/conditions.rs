@@ -5,7 +5,7 @@ use super::facts::trim_ows;
 use super::headers::Headers;
 use super::method::Method;
 
-/// What the stored object can be compared by.
+/// The properties of the stored object that conditions are compared with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Validators<'a> {
     /// The entity tag without quotes; a strong one. `None` when the object has none.
@@ -14,7 +14,7 @@ pub struct Validators<'a> {
     pub modified_unix_s: i64,
 }
 
-/// What the conditions of a request ask for.
+/// The outcome of a request's conditions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Precondition {
     /// Do as asked.

@@ -1,4 +1,4 @@
-//! What bounds a message head, and how a refusal is reported.
+//! The bounds of a message head, and the form in which a refusal is reported.
 
 use super::headers::{HEAD_BYTES_HARD_MAX, HEADERS_HARD_MAX};
 
@@ -37,7 +37,7 @@ impl HeadLimits {
 pub struct HeadError {
     /// HTTP status to answer with: 400, 414, 417, 431, 501 or 505.
     pub status: u16,
-    /// What was wrong, for the answer's text and the log. Never holds bytes of the peer.
+    /// The fault, for the answer's text and the log. Never holds bytes of the peer.
     pub what: &'static str,
 }
 

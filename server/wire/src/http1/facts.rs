@@ -4,7 +4,7 @@ use httparse::Header;
 
 use super::error::HeadError;
 
-/// How the body of a message is delimited.
+/// The way in which the body of a message is delimited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
     /// No body.
@@ -17,7 +17,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// What one pass over the headers found. Counts rather than flags, because repetition is a fault.
+/// The findings of one pass over the headers. Counts rather than flags, because repetition is a fault.
 #[derive(Default)]
 pub(super) struct Facts<'b> {
     content_length: Option<&'b [u8]>,
@@ -106,7 +106,7 @@ impl<'b> Facts<'b> {
         }
     }
 
-    /// Whether the connection may carry another message after this one.
+    /// True if the connection may carry another message after this one.
     pub(super) fn keep_alive(&self, minor_version: u8) -> bool {
         !self.connection_close && (minor_version >= 1 || self.connection_keep_alive)
     }

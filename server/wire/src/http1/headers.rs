@@ -37,7 +37,7 @@ const INLINE_FIELDS: usize = 24;
 /// Lookups are linear, which is faster than hashing for the dozen fields a real request has.
 #[derive(Clone)]
 pub struct Headers<'b> {
-    /// What the places point into.
+    /// The bytes that the places point into.
     head: &'b [u8],
     table: SmallVec<[Place; INLINE_FIELDS]>,
 }
@@ -95,7 +95,7 @@ impl<'b> Headers<'b> {
         self.fields().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    /// How many fields there are.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         self.table.len()
     }

@@ -6,7 +6,7 @@ use super::error::{HeadError, HeadLimits};
 
 const BAD_LINE_END: HeadError = HeadError::bad("bad line end");
 
-/// What the line rules say about the bytes received so far.
+/// The verdict of the line rules on the bytes received so far.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     /// The head ends at `Scan::usable`.
@@ -58,7 +58,7 @@ fn target_overflow(window: &[u8], uri_bytes_max: usize) -> Option<usize> {
 pub(super) fn scan_head(bytes: &[u8], limits: &HeadLimits) -> Scan {
     let window = bytes.get(..limits.head_bytes_max).unwrap_or(bytes);
     let mut line_at = 0_usize;
-    // How many more header lines may begin. None before the end of the start line.
+    // The number of header lines that may still begin. None before the end of the start line.
     let mut headers_left = None;
     for line_feed_at in memchr_iter(b'\n', window) {
         let line = window.get(line_at..line_feed_at).unwrap_or_default();

@@ -15,7 +15,7 @@ pub enum Method {
     Head,
     /// Change properties.
     Patch,
-    /// What the server supports.
+    /// Asks for the methods that the server supports.
     Options,
     /// Any other token.
     Other,

@@ -1,6 +1,6 @@
 //! Range requests (RFC 9110 section 14).
 
-/// What to send for a Range header.
+/// The part of the object to send for a Range header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RangeOutcome {
     /// No usable range: send everything with 200.

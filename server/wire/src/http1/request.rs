@@ -18,11 +18,11 @@ pub struct RequestHead<'b> {
     pub target: &'b str,
     /// The header fields.
     pub headers: Headers<'b>,
-    /// How the body is delimited; never `UntilClose`.
+    /// The way in which the body is delimited; never `UntilClose`.
     pub framing: Framing,
-    /// Whether the client wants the connection kept after the response.
+    /// True if the client wants the connection kept after the response.
     pub keep_alive: bool,
-    /// Whether the client waits for `100 Continue` before it sends the body.
+    /// True if the client waits for `100 Continue` before it sends the body.
     pub expect_continue: bool,
     /// Bytes of the head: the offset in the buffer where the body starts.
     pub head_bytes: usize,
@@ -36,7 +36,7 @@ impl<'b> RequestHead<'b> {
         target::path_and_query(self.target).0
     }
 
-    /// What follows the first `?`, still percent-encoded; empty when there is none.
+    /// The text after the first `?`, still percent-encoded; empty when there is none.
     pub fn query(&self) -> &'b str {
         target::path_and_query(self.target).1
     }
@@ -113,7 +113,7 @@ fn check_host(facts: &Facts<'_>, minor_version: u8) -> Result<(), HeadError> {
     }
 }
 
-/// What follows the second space of the request line.
+/// The text after the second space of the request line.
 fn version_text(head: &[u8]) -> &[u8] {
     head.splitn(3, |byte| *byte == b' ').nth(2).unwrap_or_default()
 }

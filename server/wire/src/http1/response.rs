@@ -13,9 +13,9 @@ pub struct ResponseHead<'b> {
     pub status: u16,
     /// The header fields. For a response without body a Content-Length here says what GET would send.
     pub headers: Headers<'b>,
-    /// How the body is delimited.
+    /// The way in which the body is delimited.
     pub framing: Framing,
-    /// Whether the connection may carry another request; never with `Framing::UntilClose`.
+    /// True if the connection may carry another request; never with `Framing::UntilClose`.
     pub keep_alive: bool,
     /// Bytes of the head: the offset in the buffer where the body starts.
     pub head_bytes: usize,

@@ -6,7 +6,7 @@ pub(super) fn is_valid(target: &str, asterisk_allowed: bool) -> bool {
     if target == "*" {
         return asterisk_allowed;
     }
-    // Without stopping at the first bad byte, so that the compiler checks sixteen at a time.
+    // It does not stop at the first bad byte, so that the compiler checks sixteen at a time.
     if !target.bytes().fold(true, |ok, byte| ok & is_target_byte(byte)) {
         return false;
     }

@@ -1,4 +1,4 @@
-//! What a record or a file is to its name, and which of a name's entries it makes.
+//! The relation of a record or a file to its name, and the entry of the name that it makes.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use super::reader::Reader;
 use super::{Generation, LomError, put_generation};
 use crate::varint;
 
-/// What a record or a file is to its name.
+/// The relation of a record or a file to its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ObjectKind {
     /// All bytes of the object.
@@ -16,14 +16,14 @@ pub enum ObjectKind {
     Part {
         /// The upload.
         upload: Generation,
-        /// From 1 on.
+        /// The number of the part, from 1 on.
         number: u32,
     },
     /// An object whose bytes are those of its parts in their order.
     Composite {
         /// The upload that brought them.
         upload: Generation,
-        /// From part 1 to this one.
+        /// The number of its last part; the first is 1.
         parts: u32,
     },
     /// One more copy of the object.
@@ -33,7 +33,7 @@ pub enum ObjectKind {
     },
     /// A slice of an erasure-coded object.
     Slice {
-        /// From 0 on; slices of data come first.
+        /// The number of the slice, from 0 on; slices of data come first.
         index: u8,
         /// Slices of data.
         data: u8,
@@ -44,10 +44,10 @@ pub enum ObjectKind {
     DeleteMarker,
 }
 
-/// Which of a name's entries: what it stands for, or one that lies beside that.
+/// The place of an entry in its name: the one that the name stands for, or one that lies beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
-    /// What the name stands for.
+    /// The entry that the name stands for.
     #[default]
     Current,
     /// A version that it stood for, and that is kept.
@@ -56,7 +56,7 @@ pub enum Slot {
     Part {
         /// The upload.
         upload: Generation,
-        /// From 1 on.
+        /// The number of the part, from 1 on.
         number: u32,
     },
 }

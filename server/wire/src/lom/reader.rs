@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         Ok(words.map(u32::from_le_bytes).collect())
     }
 
-    /// What has not been read.
+    /// The bytes that have not been read.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }

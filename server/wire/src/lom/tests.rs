@@ -60,7 +60,7 @@ fn the_format_does_not_change() {
     let want = resealed(want);
     assert_eq!(encoded(&meta), want);
 
-    // What else there may be.
+    // The other kinds, buckets, checksums and block tables.
     let fields = |meta: ObjectMeta| encoded(&meta)[HEAD..].to_vec();
     let upload = Generation { clock: 1, node: 2 };
     for (kind, bytes) in [

@@ -4,8 +4,8 @@
 //!
 //! Escaped, `%` and control characters are written as `%` and two hexadecimal digits, and so is all of a part `.` or
 //! `..`; an empty part is `%2F`. Directories carry a trailing `%`, so that `a` and `a/b` can both be extracted, and a part
-//! over 240 bytes is continued in directories that end in `%+`. What becomes too long for a path is `%~` and the SHA-256 of
-//! the name. No two names share an escaped form, and no name written plainly has `%ob` as its first part.
+//! over 240 bytes is continued in directories that end in `%+`. A name too long for a path is `%~` and its SHA-256.
+//! No two names share an escaped form, and no name written plainly has `%ob` as its first part.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ const ESCAPED_DIR: &str = "%ob";
 const DIR: &str = "%";
 const CONTINUED: &str = "%+/";
 const DIGEST: &str = "%~";
-/// What file systems allow.
+/// The limit of file systems.
 const PART_BYTES_MAX: usize = 255;
 /// Leaves room for [`CONTINUED`].
 const PIECE_BYTES_MAX: usize = 240;
@@ -26,7 +26,7 @@ const PATH_BYTES_MAX: usize = 2048;
 /// The spelling of a member's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
-    /// As the object's, where that is possible.
+    /// The object's own name, where that is possible.
     Readable,
     /// Escaped in any case.
     Escaped,
@@ -38,7 +38,7 @@ pub fn member_name(bucket: &str, object: &str, spelling: Spelling) -> String {
     [bucket, "/", &below_bucket(object, spelling)].concat()
 }
 
-/// What follows the bucket and a slash.
+/// The path below the bucket.
 pub(super) fn below_bucket(object: &str, spelling: Spelling) -> Cow<'_, str> {
     if spelling == Spelling::Readable && is_readable(object) {
         Cow::Borrowed(object)

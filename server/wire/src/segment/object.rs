@@ -20,7 +20,8 @@ const CRC: usize = 4;
 /// Appends everything before an object's data; the data and [`object_padding`] zeros are to follow.
 ///
 /// # Errors
-/// Those of the metadata, and [`LomError::TooLarge`] for more than [`MAX_DATA`] bytes of data; then `out` is as before.
+/// The errors of the metadata, and [`LomError::TooLarge`] for more than [`MAX_DATA`] bytes of data; then `out` is as
+/// before.
 pub fn object_head(out: &mut Vec<u8>, meta: &ObjectMeta) -> Result<(), LomError> {
     if meta.size > MAX_DATA {
         return Err(LomError::TooLarge("data"));
@@ -31,7 +32,7 @@ pub fn object_head(out: &mut Vec<u8>, meta: &ObjectMeta) -> Result<(), LomError>
 /// The same for a TAR archive that is no segment: the data may be of any size.
 ///
 /// # Errors
-/// Those of the metadata; then `out` is as before.
+/// The errors of the metadata; then `out` is as before.
 pub fn archive_head(out: &mut Vec<u8>, meta: &ObjectMeta, spelling: Spelling) -> Result<(), LomError> {
     whole_or_nothing(out, |out| put_head(out, meta, spelling))
 }

@@ -220,7 +220,7 @@ fn no_byte_of_a_head_is_believed_when_it_is_wrong() {
     }
 }
 
-/// What the facts say a second time must be what the metadata says, whatever their CRC.
+/// The facts repeat the metadata and must agree with it, whatever their CRC.
 #[test]
 fn facts_that_contradict_the_metadata_are_refused() {
     let meta = ObjectMeta { custom: vec![], bucket: Bck::ais("b"), ..sample(b"") };

@@ -6,10 +6,10 @@ use super::{BLOCK_BYTES, ParseError};
 const NO_CHECKSUM: [u8; 8] = [b' '; 8];
 const NAME_MAX: usize = 100;
 const PREFIX_MAX: usize = 155;
-/// What 11 octal digits hold.
+/// The largest number of 11 octal digits.
 const NUMBER_MAX: u64 = (1 << 33) - 1;
 
-/// What follows a header. The value is TAR's.
+/// The kind of data behind a header. The value is TAR's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -59,8 +59,8 @@ pub(super) fn split(name: &[u8]) -> Option<[&[u8]; 2]> {
     ((1..=PREFIX_MAX).contains(&prefix.len()) && !rest.is_empty()).then_some([prefix, rest])
 }
 
-/// The kind of a header and the bytes that follow it. Whether the rest is as [`header`] writes it is left to
-/// whoever compares.
+/// The kind of a header and the bytes that follow it. The caller compares the rest with the output of
+/// [`header`].
 pub(super) fn read(block: &[u8; BLOCK_BYTES]) -> Result<(Kind, u64), ParseError> {
     let mut bare = *block;
     bare[148..156].copy_from_slice(&NO_CHECKSUM);

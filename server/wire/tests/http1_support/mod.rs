@@ -15,7 +15,7 @@ pub(crate) struct Case {
     pub(crate) status: u16,
     /// The bytes: every character is the byte with its code.
     text: String,
-    /// What `@@` in the text stands for.
+    /// The text that `@@` stands for.
     fill: Option<Fill>,
 }
 

@@ -43,7 +43,7 @@ pub struct ClusterConfig {
     pub timeout: TimeoutConf,
     /// Waits on behalf of clients.
     pub client: ClientConf,
-    /// How nodes find the primary.
+    /// The addresses by which nodes find the primary.
     pub proxy: ProxyConf,
     /// Capacity watermarks.
     pub space: SpaceConf,

@@ -122,13 +122,13 @@ impl Default for PeriodicConf {
     }
 }
 
-/// How one kind of node is watched.
+/// The watch over one kind of node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KeepaliveTracker {
     /// The method.
     pub name: String,
-    /// Between keep-alives.
+    /// Time between keep-alives.
     pub interval: GoDuration,
     /// Missed intervals before suspicion.
     pub factor: i64,
@@ -283,7 +283,7 @@ pub struct NetConf {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AuthConf {
-    /// Whether requests need a token.
+    /// True if requests need a token.
     pub client_auth_required: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What belongs to one node only.
+//! Settings of one node only.
 
 use std::collections::BTreeMap;
 
@@ -30,9 +30,9 @@ pub struct HostNet {
 pub struct TestFspaths {
     /// The parent directory.
     pub root: String,
-    /// How many; 0 in production.
+    /// Their number; 0 in production.
     pub count: i64,
-    /// Which of several nodes on one host.
+    /// The number of this node among several on one host.
     pub instance: i64,
 }
 

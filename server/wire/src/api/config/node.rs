@@ -79,7 +79,7 @@ pub struct FshcConf {
     pub io_err_limit: i64,
     /// The interval of `io_err_limit`.
     pub io_err_time: GoDuration,
-    /// Whether tests run.
+    /// True while tests run.
     pub enabled: bool,
 }
 
@@ -105,9 +105,9 @@ pub struct LogConf {
     pub max_size: SizeIec,
     /// Old files are removed above this total.
     pub max_total: SizeIec,
-    /// How often the log is flushed.
+    /// The time between flushes of the log.
     pub flush_time: GoDuration,
-    /// How often statistics are logged.
+    /// The time between statistics in the log.
     pub stats_time: GoDuration,
     /// Write to standard error only.
     pub to_stderr: bool,
