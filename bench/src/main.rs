@@ -11,6 +11,7 @@ mod findings;
 mod host;
 mod http;
 mod index;
+mod options;
 mod report;
 mod rounds;
 mod scenario;
@@ -20,8 +21,8 @@ mod work;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use error::Result;
+use options::Options;
 use scenario::Context;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Measures the server against fio and nginx.
@@ -74,46 +75,6 @@ enum Which {
     Loaders,
     /// All of them but the long ones, one after the other.
     All,
-}
-
-/// Options of every scenario.
-#[derive(Clone, Debug, clap::Args)]
-struct Options {
-    /// Length of a round of one contender.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    seconds: u64,
-    /// Rounds of each contender.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
-    rounds: u64,
-    /// Data set of get-large, of which there are three copies (fio, nginx, ours); the most that get-cold takes.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=1024))]
-    size_gib: u64,
-    /// Objects; default 1,000,000 of list, 200,000 of compaction, 512 of get-hot, 20,480 of start, 20 times the caches of
-    /// get-cold.
-    #[arg(long, value_parser = clap::value_parser!(u64).range(16..=1_000_000_000))]
-    objects: Option<u64>,
-    /// The server's memory budget in list, get-cold, compaction and start, as its own `--memory` takes it; default 448MiB
-    /// of get-cold and compaction, one and the other of start, and what the server takes by itself of list.
-    #[arg(long)]
-    memory: Option<String>,
-    /// GETs a second in compaction.
-    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    get_rate: u64,
-    /// PUTs a second in compaction.
-    #[arg(long, default_value_t = 4000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    put_rate: u64,
-    /// Where the data lies while the run lasts; its file system is what is measured.
-    #[arg(long, default_value = "target/bench")]
-    work: PathBuf,
-    /// Where aisnode and aisloader are.
-    #[arg(long, default_value = "target/release")]
-    bin: PathBuf,
-    /// The aisloader that loaders compares with that in `--bin`.
-    #[arg(long)]
-    old_loader: Option<PathBuf>,
-    /// Result file; default `bench/results/SCENARIO.json`. Not together with `all`.
-    #[arg(long)]
-    out: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {

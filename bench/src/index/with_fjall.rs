@@ -1,8 +1,9 @@
 //! fjall: an LSM tree with worker threads; a keyspace for each lane, one journal for all.
 
+use super::CACHE_BYTES;
 use super::blocking::{Found, Store, VisitLane};
 use super::keys::{Entry, LANES};
-use super::{CACHE_BYTES, Result};
+use crate::error::Result;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,8 +1,9 @@
 //! redb: a copy-on-write B-tree in one file, without threads of its own; a table for each lane.
 
+use super::CACHE_BYTES;
 use super::blocking::{Found, Store, VisitLane};
 use super::keys::{Entry, LANES};
-use super::{CACHE_BYTES, Result};
+use crate::error::Result;
 use redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, WriteTransaction};
 use std::fmt::Display;
 use std::path::Path;

@@ -250,7 +250,7 @@ fn complaints(report: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::tests::context;
+    use crate::scenario::context::tests::context;
     use serde_json::json;
 
     fn loader(context: &Context, op: Op) -> Loader<'_> {
