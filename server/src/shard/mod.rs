@@ -15,6 +15,7 @@ mod runtime;
 mod seat;
 mod send;
 mod stream;
+mod turns;
 mod watch;
 mod watchdog;
 
@@ -25,5 +26,6 @@ pub(crate) use context::Shard;
 pub(crate) use handler::Handler;
 pub(crate) use seat::Seats;
 pub(crate) use stream::StreamLimits;
+pub(crate) use turns::Turn;
 pub(crate) use watch::Cut;
 pub(crate) use watchdog::{WatchdogCounts, watch_cores};
