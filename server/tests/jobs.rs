@@ -85,8 +85,8 @@ fn assert_aborted(client: &mut Client, id: &str, why: &str) {
 /// The bucket has all it had, and can be changed.
 fn assert_whole(client: &mut Client, bucket: Bucket, names: &BTreeSet<String>) {
     assert_eq!(&bucket.list(client).into_iter().collect::<BTreeSet<_>>(), names);
-    bucket.put(client, "one more", b"1");
-    assert_eq!(client.delete(&bucket.object("one more")).status, 200);
+    bucket.put(client, "one-more", b"1");
+    assert_eq!(client.delete(&bucket.object("one-more")).status, 200);
 }
 
 #[test]
@@ -139,11 +139,11 @@ fn after_a_crash_in_a_renaming_the_old_bucket_is_open() {
     assert_eq!(snap(&mut client, &id)["kind"], "move-bck");
     assert_eq!(snap(&mut client, &id)["dst-bck"]["name"], "to");
     assert_eq!(ask(&mut client, "running_all", &json!({})).json(), json!([]));
-    // What was not durable may be gone; it is open, and everything in it is of it.
+    // It is open, and has nothing but its own; objects that were not durable may be gone.
     let left: BTreeSet<String> = FROM.list(&mut client).into_iter().collect();
     assert!(left.is_subset(&names));
     assert_whole(&mut client, FROM, &left);
-    // What ended before a restart is told as it was.
+    // A job that ended before a restart is told as it was.
     let done = to_bucket(&mut client, "copy-bck", FROM, TO);
     let before = wait(&mut client, &done);
     assert_eq!((&before["err"], &before["aborted"]), (&json!(""), &json!(false)));
@@ -196,7 +196,7 @@ fn jobs_are_stopped_by_kind_and_bucket_and_while_they_wait_for_their_turn() {
     for id in &ids {
         assert_aborted(&mut client, id, "user abort");
     }
-    // What has ended is not stopped.
+    // A job that has ended is not stopped.
     let delete = r#"{"action":"delete-listrange","value":{"template":"o000{00..09}"}}"#;
     let id = FROM.action(&mut client, "DELETE", delete).text().trim().to_owned();
     assert_eq!(wait(&mut client, &id)["err"], "");

@@ -190,7 +190,7 @@ def test_abort_a_copy(client, large, other):
     assert client.cluster().list_running_jobs(job_kind="move-bck") == []
     client.job(job).abort()
     assert aborted(client, job) == "user abort"
-    # What was copied stays.
+    # The copies that were made stay.
     copied = names(other)
     assert 0 < len(copied) < len(LARGE) and set(copied) <= set(LARGE)
     assert snap_of(client, job).stats.objects == len(copied)

@@ -14,7 +14,7 @@ use wire::cksum::CksumType;
 const PROVIDER: &str = "ais";
 const NAMESPACE: &str = "@#";
 
-/// What the store is told of a bucket.
+/// A bucket as the store sees it. Nobody else makes one.
 pub(super) fn bucket_ref(id: u64, name: &str) -> BucketRef {
     BucketRef { id, name: name.to_owned() }
 }

@@ -1,4 +1,4 @@
-//! What this node alone has to remember beside its copy of the cluster's state.
+//! Memory that is this node's alone, beside its copy of the cluster's state.
 //!
 //! The state knows that a bucket is gone. Directories that the bucket has left behind are this node's own affair: it
 //! remembers them until they are out of the way, whatever the others have done meanwhile.

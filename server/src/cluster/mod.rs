@@ -5,7 +5,7 @@
 //! views are persistent maps: neither grows dearer to change or to copy with the number of buckets.
 //!
 //! The state has nothing of one node's own, so that several nodes may apply the same commands. A [`Replica`] is a node's copy
-//! with what it alone has to remember ([`Note`]); [`reconcile()`] says what it has to do ([`Action`]).
+//! with what it alone has to remember ([`Note`]); [`reconcile`] says what it has to do ([`Action`]).
 
 mod buckets;
 mod control;

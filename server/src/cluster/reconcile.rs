@@ -1,4 +1,5 @@
-//! What a node has to do when the buckets are not what they were: pure, and the same at a start and after each change.
+//! A node has to do something when the buckets are not as they were: this says it, purely, and the same at a start and after
+//! each change.
 //!
 //! Actions say what is not as it should be. Whoever carries one out goes by the view of that moment, so that one that
 //! comes late or a second time does no harm.
@@ -20,7 +21,7 @@ pub(crate) enum Action {
     Open(Arc<BucketRef>),
 }
 
-/// What leads from one map of buckets to another, as far as these names go.
+/// The actions that lead from one map of buckets to another, as far as these names go.
 pub(crate) fn reconcile<'n>(
     before: &BucketMap,
     after: &BucketMap,

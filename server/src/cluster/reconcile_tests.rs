@@ -113,7 +113,7 @@ impl Node {
         }
     }
 
-    /// What is not in the journal or on the disk is gone.
+    /// All is gone that is not in the journal or on the disk.
     fn crash(&mut self) {
         let found = read_state(self.dir.path()).unwrap().unwrap();
         self.journal = Journal::open(self.dir.path(), &found).unwrap();

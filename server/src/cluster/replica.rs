@@ -11,7 +11,7 @@ use wire::api::bmd::Bmd;
 use wire::api::config::ClusterConfig;
 use wire::api::smap::Smap;
 
-/// What a journal has: what all nodes apply, and what only this one knows.
+/// An entry of a journal: all nodes apply commands, and this one alone knows its notes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Entry {
@@ -58,7 +58,7 @@ impl Replica {
         Self { cluster, local: Local::default() }
     }
 
-    /// What was written down.
+    /// All of it as it was written down.
     ///
     /// # Errors
     /// A text when it cannot be.
@@ -103,7 +103,7 @@ impl Replica {
         }
     }
 
-    /// What a node that starts has to do: it has nothing open, and what it had not buried lies there still.
+    /// A node that starts has this to do: it has nothing open, and what it had not buried lies there still.
     pub(crate) fn at_start(&self) -> Vec<Action> {
         let names = self.cluster.bmd.all().map(|view| view.bucket.name.as_str());
         let mut actions = reconcile(&BucketMap::default(), &self.cluster.bmd, names);

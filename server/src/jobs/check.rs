@@ -9,7 +9,7 @@ use crate::store::{CheckCounts, CheckPlan, Finding, Observer, Share, leftovers, 
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What the job is called.
+/// The kind of the job; AIStore has none like it.
 pub(crate) const STORE_CHECK: &str = "store-check";
 /// For each part of work it rests three: a quarter of a core at most.
 const SHARE: Share = Share { pause_percent: 300 };

@@ -53,7 +53,7 @@ impl JobFile {
     /// with the number of the last change that they have. It waits for the disk.
     ///
     /// # Errors
-    /// What the disk says; the text names the file.
+    /// Errors of the disk; the text names the file.
     pub(super) fn write(&self, change: u64, records: impl FnOnce() -> (u64, Vec<Record>)) -> io::Result<()> {
         // One write after the other; nothing can be left half-changed under the lock.
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);

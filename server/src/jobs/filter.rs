@@ -1,4 +1,4 @@
-//! Which jobs a request is about.
+//! The jobs that a request is about.
 
 use super::STORE_CHECK;
 use super::job::Job;
@@ -6,7 +6,7 @@ use wire::api::bck::Bck;
 use wire::api::job_kinds::job_kind;
 use wire::api::jobs::{ArgsMsg, QueryMsg};
 
-/// What is empty matches everything.
+/// A part that is empty matches everything.
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     pub(crate) id: String,

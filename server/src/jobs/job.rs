@@ -10,7 +10,7 @@ use wire::api::bck::Bck;
 use wire::api::jobs::{JobStats, JobStatus, Snap};
 use wire::api::timefmt::snap_time;
 
-/// What a job is to work on.
+/// A job that is to be, and the buckets it works on.
 #[derive(Debug, Default)]
 pub(crate) struct About {
     pub(crate) kind: &'static str,
@@ -20,13 +20,13 @@ pub(crate) struct About {
     pub(crate) of: Vec<Arc<BucketRef>>,
 }
 
-/// How a job has ended.
+/// The end of a job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct End {
     pub(crate) ended_ns: i64,
     /// It was stopped.
     pub(crate) aborted: bool,
-    /// What went wrong, or why it was stopped; empty when all went well.
+    /// The reason why it failed or was stopped; empty when all went well.
     pub(crate) error: String,
 }
 

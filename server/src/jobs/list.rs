@@ -37,22 +37,28 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// Those that a data directory remembers. What ran when the process before this one ended has ended with it.
+    /// The jobs that a data directory remembers. One that ran when the process before this one ended has ended with it.
     ///
     /// # Errors
     /// When the records can neither be read nor put aside.
     pub(crate) fn open(data_dir: &Path) -> io::Result<Self> {
         let (file, records) = JobFile::open(data_dir)?;
         let restarted = || End { ended_ns: clock::unix_ns(), aborted: true, error: RESTARTED.to_owned() };
+        let had_running = records.iter().any(|record| record.end.is_none());
         let unknown = records.len().saturating_sub(REMEMBERED_MAX);
         let jobs =
             records.into_iter().skip(unknown).map(|record| Arc::new(Job::from_record(record, restarted)));
-        Ok(Self {
+        let all = Self {
             jobs: Mutex::new(jobs.collect()),
             changes: AtomicU64::new(0),
             file,
             check: Mutex::default(),
-        })
+        };
+        // Otherwise the next start would say that they have ended later.
+        if had_running && let Err(error) = all.save(all.changed()) {
+            tracing::warn!(%error, "the records of jobs were not written");
+        }
+        Ok(all)
     }
 
     /// Notes the begin of a job.
@@ -93,7 +99,7 @@ impl Jobs {
     /// Writes the records down, with this change at least. It waits for the disk, as no core does.
     ///
     /// # Errors
-    /// What the disk says; the text names the file.
+    /// Errors of the disk; the text names the file.
     pub(super) fn save(&self, change: u64) -> io::Result<()> {
         self.file.write(change, || {
             // Before the records are taken, so that they have what is counted.

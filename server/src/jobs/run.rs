@@ -79,7 +79,7 @@ async fn save(shard: &Rc<Shard>) {
     }
 }
 
-/// Whether a job may take its next step.
+/// A job asks this before its next step.
 ///
 /// # Errors
 /// `Aborted` when it was stopped, or the node is.
@@ -101,7 +101,7 @@ pub(super) async fn turn(shard: &Shard, job: &Job) -> Result<Turn> {
 /// Takes a step of a job, again when a core or the memory is too busy for it or an index is made anew: a job has time.
 ///
 /// # Errors
-/// What the step says; `Aborted`.
+/// Errors of the step; `Aborted`.
 pub(super) async fn step<T, F: Future<Output = Result<T>>>(
     shard: &Shard,
     job: &Job,

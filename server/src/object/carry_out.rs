@@ -72,7 +72,7 @@ async fn bury(shard: &Rc<Shard>, bucket: &Arc<BucketRef>) -> Result<()> {
     if let Err(e) = remove_trash(trash) {
         tracing::warn!(error = %e, "the directories of a bucket are removed by the next start");
     }
-    // What could not be moved away is moved by the next start; until then the name is not free.
+    // The next start moves away the rest; until then the name is not free.
     outcome?;
     let note = async || shard.ask_control(Entry::Note(Note::BucketBuried { id: bucket.id })).await.map(drop);
     unless_busy(shard, note).await

@@ -151,7 +151,7 @@ pub(crate) type OpenCalls = slab::Slab<oneshot::Sender<Value>>;
 
 impl Shard {
     /// Has the control thread apply a command or a note and waits for the outcome; it comes back as mail, like any answer.
-    /// What this node has to do then is the asker's to carry out.
+    /// The asker has to carry out the actions that come back.
     ///
     /// # Errors
     /// What applying says; `Busy` when the control thread is behind.

@@ -7,7 +7,7 @@ pub struct JobKind {
     pub kind: &'static str,
     /// Its name for people; empty when that is the same.
     pub display: &'static str,
-    /// Whether a client may start it with `start`; others begin with a request of their own.
+    /// A client may start it with `start`; others begin with a request of their own.
     pub startable: bool,
 }
 
