@@ -1,11 +1,15 @@
 //! The way from settings to a running node, and back.
 
-use crate::cluster::{ClusterState, Command, Control, Found, Journal, STATE_FILE, View, read_state};
+use crate::cluster::{
+    Action, BucketView, ClusterState, Command, Control, Entry, Found, Journal, Note, Replica, STATE_FILE,
+    View, read_state,
+};
 use crate::config::Config;
 use crate::disks::{self, Known, Owner};
 use crate::front::Front;
 use crate::identity::{DataDirLock, Identity};
-use crate::jobs::{Jobs, new_uuid};
+use crate::ids::new_uuid;
+use crate::jobs::Jobs;
 use crate::limits::{Budget, Descriptors, HEAD_LIMITS};
 use crate::message_budget::MessageBudget;
 use crate::node::Node;
@@ -84,14 +88,14 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
     let listeners = listen(&config)?;
     let mountpaths = open_mountpaths(&config, &identity)?;
     let layout = Arc::new(layout(&mountpaths, &listeners, config.lanes)?);
-    let (state, journal) = load_state(&config, &identity, &listeners, &layout, &mountpaths)?;
-    let view = Arc::new(ArcSwap::from_pointee(View::new(&state, &layout)));
+    let (replica, journal) = load_state(&config, &identity, &listeners, &layout, &mountpaths)?;
+    let view = Arc::new(ArcSwap::from_pointee(View::new(&replica, &layout)));
     let known = KnownBuckets {
         buckets: view.load().buckets().map(|b| Arc::clone(&b.bucket)).collect(),
-        first_new: state.first_new_bucket_id(),
+        first_new: replica.cluster.first_new_bucket_id(),
     };
     let swept = sweep(&mountpaths)?;
-    let (control, control_thread) = Control::start(state, journal, layout, Arc::clone(&view))?;
+    let (control, control_thread) = Control::start(replica, journal, layout, Arc::clone(&view))?;
     let node = Arc::new(Node {
         proxy_id: identity.proxy_id,
         target_id: identity.target_id,
@@ -103,7 +107,7 @@ pub(crate) fn start(mut config: Config) -> io::Result<RunningNode> {
         mountpaths: Arc::clone(&mountpaths),
         view,
         control,
-        jobs: Jobs::default(),
+        jobs: Jobs::open(&config.data_dir)?,
         budget,
         helpers: Helpers::new("helper", HELPERS_MAX)?,
         memory_limit_bytes: config.memory.limit_bytes,
@@ -281,7 +285,7 @@ fn load_state(
     listeners: &Listeners,
     layout: &NodeLayout,
     mountpaths: &[Arc<Mountpath>],
-) -> io::Result<(ClusterState, Journal)> {
+) -> io::Result<(Replica, Journal)> {
     let mut smap = Smap::single_node(
         &identity.cluster_id,
         &identity.created,
@@ -293,23 +297,34 @@ fn load_state(
         target.layout = Some(layout.clone());
     }
     let Some(found) = read_state(&config.data_dir)? else {
-        let state = ClusterState::new(smap, identity.created.clone());
-        let journal = Journal::create(&config.data_dir, &state)?;
-        return Ok((state, journal));
+        let replica = Replica::new(ClusterState::new(smap, identity.created.clone()));
+        let journal = Journal::create(&config.data_dir, &replica)?;
+        return Ok((replica, journal));
     };
     let mut journal = Journal::open(&config.data_dir, &found)?;
-    let Found { mut state, .. } = found;
-    smap.version = state.smap.version + 1;
-    let mut commands = vec![Command::NodeStarted { smap: Box::new(smap) }];
-    commands.extend(bury_doomed(&state, mountpaths)?);
-    let before = state.clone();
-    let mut lines = Vec::with_capacity(commands.len());
-    for command in commands {
-        lines.push(serde_json::to_string(&command)?);
-        state.apply(command).map_err(|e| io::Error::other(e.text))?;
+    let Found { mut replica, .. } = found;
+    let mut entries = vec![Entry::Command(Command::NodeStarted { smap: Box::new(smap) })];
+    entries.extend(abandoned(&replica, &identity.target_id));
+    entries.extend(bury_doomed(&replica, mountpaths)?);
+    let before = replica.clone();
+    let mut lines = Vec::with_capacity(entries.len());
+    for entry in entries {
+        lines.push(serde_json::to_string(&entry)?);
+        // The cores start with the view that comes of it: nothing is left for them to do.
+        replica.apply(entry).map_err(|e| io::Error::other(e.text))?;
     }
     journal.append(&lines, &before)?;
-    Ok((state, journal))
+    Ok((replica, journal))
+}
+
+/// Opens the buckets that jobs of this node had closed: no job has outlived the process.
+fn abandoned(replica: &Replica, target_id: &str) -> Vec<Entry> {
+    let closed = replica.cluster.bmd.all().filter(|view| view.closed_by() == Some(target_id));
+    let open = |view: &Arc<BucketView>| {
+        let (name, id) = (view.bucket.name.clone(), view.bucket.id);
+        Entry::Command(Command::OpenBucket { name, id })
+    };
+    closed.map(open).collect()
 }
 
 /// Nobody knows the buckets on a mountpath without the state: that is no new cluster.
@@ -325,18 +340,20 @@ fn refuse_lost_state(config: &Config, mountpaths: &[Known]) -> io::Result<()> {
     )))
 }
 
-/// A crash may have come between the end of a bucket and the end of its directories.
-fn bury_doomed(state: &ClusterState, mountpaths: &[Arc<Mountpath>]) -> io::Result<Vec<Command>> {
+/// A crash may have come between the end of a bucket and the end of its directories. The sweep removes them.
+fn bury_doomed(replica: &Replica, mountpaths: &[Arc<Mountpath>]) -> io::Result<Vec<Entry>> {
     let mut buried = Vec::new();
-    for doomed in state.doomed() {
+    for action in replica.at_start() {
+        // Cores know nothing yet that they could forget, and start with what is closed.
+        let Action::Bury(bucket) = action else { continue };
         for mountpath in mountpaths {
-            let dir = mountpath.path.join(doomed.bucket().dir());
-            match std::fs::remove_dir_all(&dir) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
+            let explain = |e: io::Error| {
+                let text = format!("mountpath {}: move a bucket away: {e}", mountpath.path.display());
+                io::Error::new(e.kind(), text)
+            };
+            mountpath.trash_bucket(&bucket).map_err(explain)?;
         }
-        buried.push(Command::BucketBuried { id: doomed.id });
+        buried.push(Entry::Note(Note::BucketBuried { id: bucket.id }));
     }
     Ok(buried)
 }

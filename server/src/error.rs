@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     /// Try again later: the index that would tell is being made anew.
     Rebuilding,
     ShuttingDown,
+    /// A job was stopped; its record says so.
+    Aborted,
     NoSpace,
     /// The connection itself failed; there is nobody to answer.
     Disconnected,
@@ -85,6 +87,7 @@ impl Kind {
             Self::NotImplemented => (501, "ErrUnsupp", false),
             Self::Busy | Self::Rebuilding => (503, "ErrBusy", true),
             Self::ShuttingDown => (503, "", true),
+            Self::Aborted => (409, "ErrAborted", false),
             Self::NoSpace => (507, "ErrCapacityExceeded", false),
             Self::Disconnected => (499, "", true),
         }
@@ -114,6 +117,10 @@ impl Error {
 
     pub(crate) fn bucket_missing(bucket: &str) -> Self {
         Self::client(Kind::BucketMissing, format!("bucket \"ais://{bucket}\" does not exist"))
+    }
+
+    pub(crate) fn bucket_exists(bucket: &str) -> Self {
+        Self::client(Kind::BucketExists, format!("bucket \"ais://{bucket}\" already exists"))
     }
 
     /// `what` completes "bucket does not allow …".

@@ -1,7 +1,7 @@
 //! Who this node is: made once, kept in the data directory, locked while the node runs.
 
 use crate::durable::write_json;
-use crate::jobs::{new_uuid, random_u64};
+use crate::ids::{new_uuid, random_u64};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;

@@ -18,6 +18,7 @@ mod error;
 mod fault;
 mod front;
 mod identity;
+mod ids;
 mod jobs;
 mod limits;
 mod message_budget;

@@ -1,14 +1,19 @@
-"""Work that runs as a job: bucket copy, bucket rename, deleting many."""
+"""Work that runs as a job: bucket copy, bucket rename, deleting many; how jobs are asked about and stopped."""
+
+import time
 
 import pytest
+from aistore.sdk import Client
 from aistore.sdk.errors import AISError, ErrBckAlreadyExists, ErrBckNotFound, JobInfoNotFound
 from aistore.sdk.multiobj import ObjectRange
 
+from node import assert_error
 from test_listing import put_all
 
 WAIT_S = 30
 COUNT = 300
 ALL = [f"set/{number:03}.txt" for number in range(COUNT)]
+LARGE = [f"large/{number:04}" for number in range(2000)]
 
 
 @pytest.fixture
@@ -143,3 +148,151 @@ def test_unknown_job(client):
     assert caught.value.status_code == 404
     with pytest.raises((AISError, JobInfoNotFound)):
         client.job("nosuchjob1").wait(timeout=WAIT_S)
+
+
+def snap_of(client, job_id):
+    (snap,) = client.job(job_id).get_details().list_snapshots()
+    return snap
+
+
+def until(what, holds):
+    deadline = time.monotonic() + WAIT_S
+    while not holds():
+        assert time.monotonic() < deadline, f"{what} never comes"
+        time.sleep(0.005)
+
+
+def aborted(client, job_id):
+    """Waits as users do for the end of a job that was stopped, and checks all that is said of it."""
+    result = client.job(job_id).wait(timeout=WAIT_S)
+    assert not result.success
+    snap, status = snap_of(client, job_id), client.job(job_id).status()
+    assert (snap.aborted, snap.is_idle, snap.abort_err) == (True, True, status.err)
+    assert status.aborted and status.end_time > 0 and result.error == status.err
+    return status.err
+
+
+@pytest.fixture
+def large(client, node, new_name):
+    """A bucket that takes longer to copy than a test to stop that."""
+    bucket = client.bucket(new_name()).create()
+    bucket.make_request("PATCH", "set-bprops", value={"durability": "none"})
+    put_all(node.port, bucket.name, LARGE, threads=4)
+    yield bucket
+    bucket.delete(missing_ok=True)
+
+
+def test_abort_a_copy(client, large, other):
+    job = large.copy(other)
+    until("the first copy", lambda: snap_of(client, job).stats.objects > 0)
+    assert f"copy-bck[{job}]" in client.cluster().list_running_jobs()
+    assert f"copy-bck[{job}]" in client.cluster().list_running_jobs(job_kind="copy-bucket")
+    assert client.cluster().list_running_jobs(job_kind="move-bck") == []
+    client.job(job).abort()
+    assert aborted(client, job) == "user abort"
+    # The copies that were made stay.
+    copied = names(other)
+    assert 0 < len(copied) < len(LARGE) and set(copied) <= set(LARGE)
+    assert snap_of(client, job).stats.objects == len(copied)
+    assert other.object(copied[0]).get_reader().read_all() == copied[0].encode()
+    assert client.cluster().list_running_jobs() == []
+
+
+def test_abort_a_renaming(client, large, new_name):
+    old, new = large.name, new_name()
+    job = large.rename(new)
+    until("the first copy", lambda: snap_of(client, job).stats.objects > 0)
+    with pytest.raises(AISError) as caught:
+        client.bucket(old).object("late").get_writer().put_content(b"late")
+    assert caught.value.status_code == 403
+    client.job(job_kind="move-bck").abort()
+    aborted(client, job)
+    again = client.bucket(old)
+    assert names(again) == LARGE
+    again.object("more").get_writer().put_content(b"more")
+    client.bucket(new).delete()
+    again.delete()
+
+
+def test_the_end_of_a_bucket_aborts_its_jobs(client, large, new_name):
+    target = client.bucket(new_name()).create()
+    job = large.copy(target)
+    until("the first copy", lambda: snap_of(client, job).stats.objects > 0)
+    target.delete()
+    assert f"ais://{target.name}" in aborted(client, job)
+    assert names(large) == LARGE
+
+
+def test_abort_what_has_ended_or_never_was(client, node, bucket, other):
+    job = bucket.copy(other)
+    finish(client, job, "copy-bck")
+    client.job(job).abort()
+    assert not client.job(job).status().aborted
+    path = "/v1/cluster"
+    for args, status in [
+        ({"ID": "nosuchjob1"}, 404),
+        ({"Kind": "nonsense"}, 400),
+        ({}, 400),
+        ({"Kind": "lru"}, 200),
+    ]:
+        response = node.act("PUT", path, "stop", args)
+        if status == 200:
+            assert response.status_code == 200, response.text
+        else:
+            assert_error(response, status, "PUT", path)
+
+
+def test_jobs_are_asked_for_by_bucket_and_target(client, node, bucket, other, new_name):
+    third = client.bucket(new_name()).create()
+    jobs = {name: target for target in (other, third) for name in [bucket.copy(target)]}
+    for job in jobs:
+        finish(client, job, "copy-bck")
+
+    def asked(query):
+        response = node.request("GET", "/v1/cluster?what=qryxstats", json=query)
+        if response.status_code == 404:
+            return set()
+        (snaps,) = response.json().values()
+        return {snap["id"] for snap in snaps}
+
+    model = {"name": other.name, "provider": "ais", "namespace": None}
+    to_other = {job for job, target in jobs.items() if target is other}
+    assert asked({"bck": model}) == to_other
+    assert asked({"buckets": [model]}) == to_other
+    assert asked({"bck": model, "kind": "copy-bucket"}) == to_other
+    assert asked({"bck": model, "kind": "move-bck"}) == set()
+    assert asked({"bck": model, "show_active": True}) == set()
+    assert asked({"bck": {**model, "provider": "aws"}}) == set()
+    (target,) = client.cluster().get_info().tmap
+    assert to_other <= {status.uuid for status in client.cluster().list_jobs_status(target_id=target)}
+    with pytest.raises(AISError) as caught:
+        client.cluster().list_jobs_status(target_id="tNobody12")
+    assert caught.value.status_code == 404
+    third.delete()
+
+
+@pytest.mark.parametrize("kind, status", [("cleanup", 501), ("copy-bck", 400), ("nonsense", 400), ("", 400)])
+def test_jobs_that_cannot_be_started(node, kind, status):
+    assert_error(node.act("PUT", "/v1/cluster", "start", {"Kind": kind}), status, "PUT", "/v1/cluster")
+
+
+def test_jobs_are_known_after_a_restart(own_node):
+    own_node.start()
+    client = Client(own_node.url)
+    source = client.bucket("source").create()
+    source.make_request("PATCH", "set-bprops", value={"durability": "none"})
+    put_all(own_node.port, source.name, LARGE, threads=4)
+    done = source.copy(client.bucket("done"), prefix_filter=LARGE[0])
+    finish(client, done, "copy-bck")
+    before = snap_of(client, done)
+    cut = source.rename("renamed")
+    until("the first copy", lambda: snap_of(client, cut).stats.objects > 0)
+    own_node.kill()
+    own_node.start()
+    assert snap_of(client, done) == before
+    assert client.job(done).wait(timeout=WAIT_S).success
+    assert "restarted" in aborted(client, cut)
+    assert client.cluster().list_running_jobs() == []
+    client.bucket("source").object("more").get_writer().put_content(b"more")
+    assert own_node.stop() == 0
+    assert "panicked" not in own_node.log()

@@ -15,6 +15,11 @@ use wire::cksum::CksumType;
 const PROVIDER: &str = "ais";
 const NAMESPACE: &str = "@#";
 
+/// A bucket as the store sees it. Nobody else makes one.
+pub(super) fn bucket_ref(id: u64, name: &str) -> BucketRef {
+    BucketRef::new(id, Bck::ais(name))
+}
+
 /// A bucket, ready for use.
 #[derive(Debug)]
 pub(crate) struct BucketView {
@@ -25,19 +30,32 @@ pub(crate) struct BucketView {
     /// Smaller objects go into segments.
     pub(crate) segment_bytes_max: u64,
     pub(crate) caching: Caching,
+    /// The node whose job has closed it to changes.
+    closed_by: Option<String>,
 }
 
 impl BucketView {
     pub(crate) fn new(name: &str, props: Bprops) -> Self {
         Self {
-            bucket: Arc::new(BucketRef::new(props.bid, Bck::ais(name))),
+            bucket: Arc::new(bucket_ref(props.bid, name)),
             cksum_type: CksumType::parse(&props.checksum.kind).unwrap_or(CksumType::Xxhash2),
             durability: props.durability,
             // An empty object is a record in any case.
             segment_bytes_max: u64::try_from(props.segment_object_size.0).unwrap_or(0).max(1),
             caching: if props.read_cache { Caching::Use } else { Caching::Bypass },
+            closed_by: None,
             props,
         }
+    }
+
+    /// The node whose job has closed it to changes, if one has.
+    pub(crate) fn closed_by(&self) -> Option<&str> {
+        self.closed_by.as_deref()
+    }
+
+    /// True while nobody may change anything in it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed_by.is_some()
     }
 }
 
@@ -64,7 +82,7 @@ impl BucketMap {
                 if (provider.as_str(), namespace.as_str()) != (PROVIDER, NAMESPACE) && !buckets.is_empty() {
                     return Err(format!("it has buckets of {provider}://{namespace}"));
                 }
-                buckets.into_iter().for_each(|(name, props)| map.put(&name, props));
+                buckets.into_iter().for_each(|(name, props)| map.put(&name, BucketView::new(&name, props)));
             }
         }
         Ok(map)
@@ -83,10 +101,19 @@ impl BucketMap {
         self.by_name.values()
     }
 
-    /// Adds or replaces a bucket.
+    /// Adds a bucket, or changes its properties: then it stays closed if it was.
     pub(crate) fn insert(&mut self, name: &str, props: Bprops) {
-        self.put(name, props);
+        let before = self.by_name.get(name).filter(|before| before.bucket.id == props.bid);
+        let closed_by = before.and_then(|before| before.closed_by.clone());
+        self.put(name, BucketView { closed_by, ..BucketView::new(name, props) });
         self.version += 1;
+    }
+
+    /// Closes a bucket to changes, for a job of a node, or opens it. A name without a bucket is passed over.
+    pub(super) fn set_closed(&mut self, name: &str, by: Option<String>) {
+        let Some(before) = self.by_name.get(name) else { return };
+        let props = before.props.clone();
+        self.put(name, BucketView { closed_by: by, ..BucketView::new(name, props) });
     }
 
     /// Removes a bucket, and says what it was.
@@ -97,8 +124,8 @@ impl BucketMap {
         Some(removed)
     }
 
-    fn put(&mut self, name: &str, props: Bprops) {
-        self.by_name.insert_mut(name.to_owned(), Arc::new(BucketView::new(name, props)));
+    fn put(&mut self, name: &str, view: BucketView) {
+        self.by_name.insert_mut(name.to_owned(), Arc::new(view));
     }
 }
 

@@ -2,7 +2,8 @@
 //! one flush.
 
 use super::journal::Journal;
-use super::state::{ClusterState, Command, Outcome};
+use super::reconcile::Action;
+use super::replica::{Entry, Replica};
 use super::view::View;
 use crate::error::{Error, Result};
 use arc_swap::ArcSwap;
@@ -14,7 +15,8 @@ use std::thread::JoinHandle;
 /// Commands that may wait.
 const QUEUE: usize = 256;
 
-type Done = Box<dyn FnOnce(Result<Outcome>) + Send>;
+/// Told what this node has to do now that the change is made.
+type Done = Box<dyn FnOnce(Result<Vec<Action>>) + Send>;
 
 /// A handle for sending commands.
 #[derive(Clone, Debug)]
@@ -23,14 +25,14 @@ pub(crate) struct Control {
 }
 
 enum Order {
-    Apply(Command, Done),
+    Apply(Entry, Done),
     Stop,
 }
 
 impl Control {
     /// Starts the thread. `journal` is where changes are written down.
     pub(crate) fn start(
-        state: ClusterState,
+        replica: Replica,
         journal: Journal,
         layout: Arc<NodeLayout>,
         view: Arc<ArcSwap<View>>,
@@ -38,17 +40,17 @@ impl Control {
         let (commands, orders) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("control".to_owned())
-            .spawn(move || run(state, journal, &layout, &view, &orders))?;
+            .spawn(move || run(replica, journal, &layout, &view, &orders))?;
         Ok((Self { commands }, thread))
     }
 
-    /// Applies a command; `done` is called on the control thread with the outcome.
+    /// Applies a command or a note; `done` is called on the control thread with the outcome.
     ///
     /// # Errors
     /// `Busy` when too many commands wait.
-    pub(crate) fn apply(&self, command: Command, done: Done) -> Result<()> {
+    pub(crate) fn apply(&self, entry: Entry, done: Done) -> Result<()> {
         self.commands
-            .try_send(Order::Apply(command, done))
+            .try_send(Order::Apply(entry, done))
             .map_err(|_| Error::busy("too many changes of the cluster wait"))
     }
 
@@ -60,7 +62,7 @@ impl Control {
 }
 
 fn run(
-    mut state: ClusterState,
+    mut replica: Replica,
     mut journal: Journal,
     layout: &Arc<NodeLayout>,
     view: &ArcSwap<View>,
@@ -69,23 +71,23 @@ fn run(
     while let Ok(first) = orders.recv() {
         // What waits already goes along.
         let waiting = std::iter::from_fn(|| orders.try_recv().ok()).take(QUEUE);
-        let mut commands = Vec::new();
+        let mut entries = Vec::new();
         let mut stops = false;
         for order in std::iter::once(first).chain(waiting) {
             match order {
-                Order::Apply(command, done) => commands.push((command, done)),
+                Order::Apply(entry, done) => entries.push((entry, done)),
                 Order::Stop => {
                     stops = true;
                     break;
                 }
             }
         }
-        let answers = apply(&mut state, &mut journal, commands);
-        view.store(Arc::new(View::new(&state, layout)));
+        let answers = apply(&mut replica, &mut journal, entries);
+        view.store(Arc::new(View::new(&replica, layout)));
         for (done, outcome) in answers {
             done(outcome);
         }
-        if let Err(error) = journal.snapshot_if_due(&state) {
+        if let Err(error) = journal.snapshot_if_due(&replica) {
             tracing::error!(%error, "no new journal of the cluster's state: the one there is goes on");
         }
         if stops {
@@ -95,32 +97,31 @@ fn run(
     journal.wait();
 }
 
-/// Applies commands and makes them durable together; each is refused for itself, and all fail together.
+/// Applies entries and makes them durable together; each is refused for itself, and all fail together.
 fn apply(
-    state: &mut ClusterState,
+    replica: &mut Replica,
     journal: &mut Journal,
-    commands: Vec<(Command, Done)>,
-) -> Vec<(Done, Result<Outcome>)> {
-    let mut next = state.clone();
+    entries: Vec<(Entry, Done)>,
+) -> Vec<(Done, Result<Vec<Action>>)> {
+    let mut next = replica.clone();
     let mut lines = Vec::new();
     let mut answers = Vec::new();
-    for (command, done) in commands {
-        let line = serde_json::to_string(&command).map_err(|e| Error::internal(format!("JSON: {e}")));
-        let outcome = line.and_then(|line| Ok((line, next.apply(command)?)));
+    for (entry, done) in entries {
+        let outcome = take(&mut next, entry);
         answers.push((
             done,
-            outcome.map(|(line, outcome)| {
+            outcome.map(|(line, actions)| {
                 lines.push(line);
-                outcome
+                actions
             }),
         ));
     }
     if lines.is_empty() {
         return answers;
     }
-    match journal.append(&lines, state) {
+    match journal.append(&lines, replica) {
         Ok(()) => {
-            *state = next;
+            *replica = next;
             answers
         }
         Err(e) => {
@@ -128,4 +129,11 @@ fn apply(
             answers.into_iter().map(|(done, _)| (done, Err(failed.clone()))).collect()
         }
     }
+}
+
+/// Applies an entry, if this node can carry it out; returns its line of the journal too.
+fn take(next: &mut Replica, entry: Entry) -> Result<(String, Vec<Action>)> {
+    next.admit(&entry)?;
+    let line = serde_json::to_string(&entry).map_err(|e| Error::internal(format!("JSON: {e}")))?;
+    Ok((line, next.apply(entry)?))
 }

@@ -2,14 +2,14 @@
 //! changes and not what there is.
 //!
 //! `cluster.json` is the snapshot; it says which journal goes on from it. A journal (`cluster.journal.<n>`) has one line for
-//! each batch of commands: the CRC-32C of the rest in hexadecimal, a blank, a JSON array. A batch is flushed before the
+//! each batch of commands and of this node's own notes: the CRC-32C of the rest in hexadecimal, a blank, a JSON array. A batch is flushed before the
 //! next one is written, so a crash can only tear the last line: that is cut off, for it was never acknowledged. A line that
 //! is damaged with a good one anywhere behind it is an error, and so is a journal that is missing.
 //!
 //! When a journal has grown as large as the snapshot, the next one is begun and a thread writes a new snapshot that names
 //! it; only then the older ones go. A crash in between leaves a longer chain of journals, no more.
 
-use super::state::{ClusterState, Command, Saved};
+use super::replica::{Entry, Replica, Saved};
 use crate::durable;
 use std::fs;
 use std::io::{self, Write};
@@ -29,7 +29,7 @@ const CRC_DIGITS: usize = 8;
 /// What a data directory says of the cluster.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) state: ClusterState,
+    pub(crate) replica: Replica,
     /// The last journal, and where its last whole line ends; none where there were no journals yet.
     last: Option<(u64, u64)>,
     snapshot_bytes: u64,
@@ -81,7 +81,7 @@ fn read_snapshot(dir: &Path) -> io::Result<Option<(Saved, u64)>> {
 /// Goes on from a snapshot through its journals.
 fn follow(dir: &Path, saved: Saved, snapshot_bytes: u64) -> io::Result<Found> {
     let first = saved.journal;
-    let mut state = ClusterState::from_saved(saved).map_err(|why| damaged(&dir.join(STATE_FILE), why))?;
+    let mut replica = Replica::from_saved(saved).map_err(|why| damaged(&dir.join(STATE_FILE), why))?;
     let mut last = None;
     let mut torn: Option<PathBuf> = None;
     for number in first.into_iter().flat_map(|first| first..) {
@@ -94,7 +94,7 @@ fn follow(dir: &Path, saved: Saved, snapshot_bytes: u64) -> io::Result<Found> {
         if let Some(torn) = torn.as_ref().filter(|_| !bytes.is_empty()) {
             return Err(damaged(torn, "its end is missing"));
         }
-        let end = replay(&file, &bytes, &mut state)?;
+        let end = replay(&file, &bytes, &mut replica)?;
         // Behind one that is torn only such can follow as were begun after a failure and never used.
         if torn.is_none() {
             last = Some((number, end));
@@ -103,11 +103,11 @@ fn follow(dir: &Path, saved: Saved, snapshot_bytes: u64) -> io::Result<Found> {
             torn = Some(file);
         }
     }
-    Ok(Found { state, last, snapshot_bytes })
+    Ok(Found { replica, last, snapshot_bytes })
 }
 
-/// Applies the commands of a journal; returns where the last whole line ends.
-fn replay(file: &Path, bytes: &[u8], state: &mut ClusterState) -> io::Result<u64> {
+/// Applies the entries of a journal; returns where the last whole line ends.
+fn replay(file: &Path, bytes: &[u8], replica: &mut Replica) -> io::Result<u64> {
     let mut end = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         let Some(json) = whole(line) else {
@@ -118,9 +118,9 @@ fn replay(file: &Path, bytes: &[u8], state: &mut ClusterState) -> io::Result<u64
             break;
         };
         let wrong = |why: String| damaged(file, format!("the line at byte {end}: {why}"));
-        let commands: Vec<Command> = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
-        for command in commands {
-            state.apply(command).map_err(|e| wrong(e.text))?;
+        let entries: Vec<Entry> = serde_json::from_slice(json).map_err(|e| wrong(e.to_string()))?;
+        for entry in entries {
+            replica.apply(entry).map_err(|e| wrong(e.text))?;
         }
         end += line.len();
     }
@@ -134,8 +134,8 @@ fn whole(line: &[u8]) -> Option<&[u8]> {
     (format!("{:08x}", crc32c(json)).as_bytes() == digits).then_some(json)
 }
 
-fn line_of(commands: &[String]) -> Vec<u8> {
-    let json = format!("[{}]", commands.join(","));
+fn line_of(entries: &[String]) -> Vec<u8> {
+    let json = format!("[{}]", entries.join(","));
     format!("{:08x} {json}\n", crc32c(json.as_bytes())).into_bytes()
 }
 
@@ -145,7 +145,7 @@ impl Journal {
     /// # Errors
     /// What the disk says.
     pub(crate) fn open(dir: &Path, found: &Found) -> io::Result<Self> {
-        let Some((number, end)) = found.last else { return Self::create(dir, &found.state) };
+        let Some((number, end)) = found.last else { return Self::create(dir, &found.replica) };
         let path = journal_path(dir, number);
         let file = fs::OpenOptions::new().append(true).open(&path).map_err(|e| about(&path, e))?;
         if file.metadata()?.len() > end {
@@ -160,9 +160,9 @@ impl Journal {
     ///
     /// # Errors
     /// What the disk says.
-    pub(crate) fn create(dir: &Path, state: &ClusterState) -> io::Result<Self> {
+    pub(crate) fn create(dir: &Path, replica: &Replica) -> io::Result<Self> {
         let file = begin(dir, 1)?;
-        let snapshot_bytes = durable::write_large_json(&dir.join(STATE_FILE), &state.written(1))?;
+        let snapshot_bytes = durable::write_large_json(&dir.join(STATE_FILE), &replica.written(1))?;
         Ok(Self::new(dir, 1, file, 0, snapshot_bytes))
     }
 
@@ -171,15 +171,15 @@ impl Journal {
         Self { dir: dir.to_owned(), number, file, bytes, broken: false, snapshot_bytes, snapshot: None }
     }
 
-    /// Makes commands durable that lead from `before` to another state; each is JSON.
+    /// Makes entries durable that lead from `before` to another state; each is JSON.
     ///
     /// # Errors
     /// What the disk says. Then they may come to light after a crash, like any request without an answer.
-    pub(crate) fn append(&mut self, commands: &[String], before: &ClusterState) -> io::Result<()> {
+    pub(crate) fn append(&mut self, entries: &[String], before: &Replica) -> io::Result<()> {
         if self.broken {
             self.start_over(before)?;
         }
-        let line = line_of(commands);
+        let line = line_of(entries);
         self.broken = true;
         self.file.write_all(&line)?;
         self.file.sync_data()?;
@@ -190,11 +190,11 @@ impl Journal {
 
     /// After a failure: a snapshot of what is known to have happened, and an empty journal. A flush that is tried again
     /// would say nothing of what was lost before.
-    fn start_over(&mut self, state: &ClusterState) -> io::Result<()> {
+    fn start_over(&mut self, replica: &Replica) -> io::Result<()> {
         self.wait();
         let next = self.number + 1;
         let file = begin(&self.dir, next)?;
-        let bytes = durable::write_large_json(&self.dir.join(STATE_FILE), &state.written(next))?;
+        let bytes = durable::write_large_json(&self.dir.join(STATE_FILE), &replica.written(next))?;
         self.snapshot_bytes.store(bytes, Ordering::Relaxed);
         remove_before(&self.dir, next);
         (self.file, self.number, self.bytes, self.broken) = (file, next, 0, false);
@@ -205,7 +205,7 @@ impl Journal {
     ///
     /// # Errors
     /// What the disk says. The journal goes on as it is.
-    pub(crate) fn snapshot_if_due(&mut self, state: &ClusterState) -> io::Result<()> {
+    pub(crate) fn snapshot_if_due(&mut self, replica: &Replica) -> io::Result<()> {
         let due = self.bytes >= self.snapshot_bytes.load(Ordering::Relaxed).max(SNAPSHOT_BYTES_MIN);
         let busy = self.snapshot.as_ref().is_some_and(|thread| !thread.is_finished());
         if self.broken || busy || !due {
@@ -214,8 +214,8 @@ impl Journal {
         let next = self.number + 1;
         let file = begin(&self.dir, next)?;
         (self.file, self.number, self.bytes) = (file, next, 0);
-        let (dir, state, written) = (self.dir.clone(), state.clone(), Arc::clone(&self.snapshot_bytes));
-        let write = move || match durable::write_large_json(&dir.join(STATE_FILE), &state.written(next)) {
+        let (dir, replica, written) = (self.dir.clone(), replica.clone(), Arc::clone(&self.snapshot_bytes));
+        let write = move || match durable::write_large_json(&dir.join(STATE_FILE), &replica.written(next)) {
             Ok(bytes) => {
                 written.store(bytes, Ordering::Relaxed);
                 remove_before(&dir, next);

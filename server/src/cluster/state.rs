@@ -2,18 +2,17 @@
 
 use super::buckets::{BucketMap, BucketView};
 use crate::error::{Error, Kind, Result};
-use crate::store::BucketRef;
-use rpds::RedBlackTreeMapSync;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 use std::sync::Arc;
-use wire::api::bck::{Bck, Provider};
-use wire::api::bmd::Bmd;
+use wire::api::bck::Provider;
 use wire::api::bprops::{Bprops, BpropsToSet};
 use wire::api::config::ClusterConfig;
 use wire::api::smap::Smap;
 
-/// Everything that the cluster must not forget. A copy shares all with the original.
+/// Everything that the cluster must not forget, and nothing that is one node's own: all nodes that apply the same commands
+/// have the same. A copy shares all with the original.
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterState {
     pub(crate) smap: Arc<Smap>,
@@ -21,52 +20,19 @@ pub(crate) struct ClusterState {
     pub(crate) config: Arc<ClusterConfig>,
     /// Bucket numbers are never used twice.
     next_bucket_id: u64,
-    /// Destroyed buckets whose directories may still be there: their numbers by name.
-    doomed: RedBlackTreeMapSync<String, u64>,
 }
 
-/// The state as it is written down.
-#[derive(Serialize)]
-struct Written<'s> {
-    smap: &'s Smap,
-    bmd: &'s BucketMap,
-    config: &'s ClusterConfig,
-    next_bucket_id: u64,
-    doomed: Vec<Doomed>,
-    journal: u64,
-}
-
-/// The state as it was written down.
-#[derive(Deserialize)]
-pub(crate) struct Saved {
-    smap: Smap,
-    bmd: Bmd,
-    config: ClusterConfig,
-    next_bucket_id: u64,
-    #[serde(default)]
-    doomed: Vec<Doomed>,
-    /// The first journal that has changes behind it; none in what was written before there were journals.
-    #[serde(default)]
-    pub(crate) journal: Option<u64>,
-}
-
-/// A bucket on its way out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Doomed {
-    pub(crate) id: u64,
-    pub(crate) name: String,
-}
-
-impl Doomed {
-    pub(crate) fn bucket(&self) -> BucketRef {
-        BucketRef::new(self.id, Bck::ais(&self.name))
-    }
+/// A bucket that is closed, as it is written down.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Closed {
+    pub(super) name: String,
+    pub(super) by: String,
 }
 
 /// A change that is asked for. Times come from outside, so that applying is repeatable.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Command {
-    /// The node has come up, and this is where it is reached.
+    /// A node has come up. The map has this node only, and where it is reached.
     NodeStarted {
         smap: Box<Smap>,
     },
@@ -81,8 +47,14 @@ pub(crate) enum Command {
         #[serde(default)]
         id: Option<u64>,
     },
-    /// The directories of a destroyed bucket are out of the way.
-    BucketBuried {
+    /// Closes a bucket to changes, for a job of the node `by`. That node opens it again, when it starts anew at the latest.
+    CloseBucket {
+        name: String,
+        id: u64,
+        by: String,
+    },
+    OpenBucket {
+        name: String,
         id: u64,
     },
     SetBucketProps {
@@ -103,12 +75,38 @@ pub(crate) enum Command {
     ResetConfig,
 }
 
-/// What a change has led to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Done,
-    /// Cores must forget it, then its directories can be moved away.
-    Destroyed(BucketRef),
+impl Command {
+    /// The bucket that it is about.
+    pub(super) fn bucket_name(&self) -> Option<&str> {
+        match self {
+            Self::CreateBucket { name, .. }
+            | Self::DestroyBucket { name, .. }
+            | Self::CloseBucket { name, .. }
+            | Self::OpenBucket { name, .. }
+            | Self::SetBucketProps { name, .. }
+            | Self::ResetBucketProps { name } => Some(name),
+            Self::NodeStarted { .. }
+            | Self::SetConfig { .. }
+            | Self::SetConfigFlat { .. }
+            | Self::ResetConfig => None,
+        }
+    }
+}
+
+impl Serialize for ClusterState {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let closed = |view: &Arc<BucketView>| {
+            Some(Closed { name: view.bucket.name.clone(), by: view.closed_by()?.to_owned() })
+        };
+        let closed: Vec<Closed> = self.bmd.all().filter_map(closed).collect();
+        let mut state = to.serialize_struct("ClusterState", 5)?;
+        state.serialize_field("smap", &*self.smap)?;
+        state.serialize_field("bmd", &self.bmd)?;
+        state.serialize_field("config", &*self.config)?;
+        state.serialize_field("next_bucket_id", &self.next_bucket_id)?;
+        state.serialize_field("closed", &closed)?;
+        state.end()
+    }
 }
 
 impl ClusterState {
@@ -118,39 +116,16 @@ impl ClusterState {
         let bmd = BucketMap::new(uuid.clone());
         let config =
             ClusterConfig { uuid, config_version: 1, lastupdate_time: now, ..ClusterConfig::default() };
-        let (smap, config) = (Arc::new(smap), Arc::new(config));
-        Self { smap, bmd, config, next_bucket_id: 1, doomed: RedBlackTreeMapSync::default() }
+        Self::from_parts(Arc::new(smap), bmd, Arc::new(config), 1)
     }
 
-    /// The state that was written down.
-    ///
-    /// # Errors
-    /// A text when it cannot be.
-    pub(crate) fn from_saved(saved: Saved) -> Result<Self, String> {
-        Ok(Self {
-            smap: Arc::new(saved.smap),
-            bmd: BucketMap::from_bmd(saved.bmd)?,
-            config: Arc::new(saved.config),
-            next_bucket_id: saved.next_bucket_id,
-            doomed: saved.doomed.into_iter().map(|doomed| (doomed.name, doomed.id)).collect(),
-        })
-    }
-
-    /// Its form on the disk; changes behind it are in this journal and later ones.
-    pub(crate) fn written(&self, journal: u64) -> impl Serialize {
-        Written {
-            smap: &self.smap,
-            bmd: &self.bmd,
-            config: &self.config,
-            next_bucket_id: self.next_bucket_id,
-            doomed: self.doomed(),
-            journal,
-        }
-    }
-
-    /// Destroyed buckets whose directories may still be there.
-    pub(crate) fn doomed(&self) -> Vec<Doomed> {
-        self.doomed.iter().map(|(name, &id)| Doomed { id, name: name.clone() }).collect()
+    pub(super) fn from_parts(
+        smap: Arc<Smap>,
+        bmd: BucketMap,
+        config: Arc<ClusterConfig>,
+        next_bucket_id: u64,
+    ) -> Self {
+        Self { smap, bmd, config, next_bucket_id }
     }
 
     /// No bucket has had this number or a larger one.
@@ -159,21 +134,19 @@ impl ClusterState {
     }
 
     /// Applies a command: all of it, or an error and nothing.
-    pub(crate) fn apply(&mut self, command: Command) -> Result<Outcome> {
+    pub(crate) fn apply(&mut self, command: Command) -> Result<()> {
         match command {
             Command::CreateBucket { name, change, now_ns } => self.create_bucket(&name, &change, now_ns),
             Command::DestroyBucket { name, id } => self.destroy_bucket(&name, id),
-            Command::NodeStarted { smap } => {
-                self.smap = Arc::new(*smap);
-                Ok(Outcome::Done)
+            Command::CloseBucket { name, id, by } => self.close_bucket(&name, id, by),
+            Command::OpenBucket { name, id } => {
+                self.bucket(&name, Some(id))?;
+                self.bmd.set_closed(&name, None);
+                Ok(())
             }
-            Command::BucketBuried { id } => {
-                // Few are on their way out at a time.
-                let buried = self.doomed.iter().find(|(_, doomed)| **doomed == id);
-                if let Some(name) = buried.map(|(name, _)| name.clone()) {
-                    self.doomed.remove_mut(&name);
-                }
-                Ok(Outcome::Done)
+            Command::NodeStarted { smap } => {
+                self.node_started(*smap);
+                Ok(())
             }
             Command::SetBucketProps { name, id, change } => {
                 self.change_bucket(&name, id, |props, _| props.apply(&change))
@@ -198,16 +171,21 @@ impl ClusterState {
         }
     }
 
-    fn create_bucket(&mut self, name: &str, change: &BpropsToSet, now_ns: i64) -> Result<Outcome> {
+    /// Takes over what a node says of itself. All else in the map stays.
+    fn node_started(&mut self, node: Smap) {
+        let mut smap = Smap::clone(&self.smap);
+        let primary = smap.proxy_si.as_ref().and_then(|primary| node.pmap.get(&primary.daemon_id)).cloned();
+        smap.proxy_si = primary.or(smap.proxy_si);
+        smap.pmap.extend(node.pmap);
+        smap.tmap.extend(node.tmap);
+        smap.version += 1;
+        self.smap = Arc::new(smap);
+    }
+
+    fn create_bucket(&mut self, name: &str, change: &BpropsToSet, now_ns: i64) -> Result<()> {
         wire::api::bck::validate_bucket_name(name).map_err(Error::bad)?;
         if self.bmd.get(name).is_some() {
-            return Err(Error::client(Kind::BucketExists, format!("bucket \"ais://{name}\" already exists")));
-        }
-        if self.doomed.contains_key(name) {
-            return Err(Error::client(
-                Kind::Conflict,
-                format!("bucket \"ais://{name}\" is still being destroyed"),
-            ));
+            return Err(Error::bucket_exists(name));
         }
         let mut props = Bprops::inherit(&self.config, Provider::Ais);
         props.apply(change).map_err(Error::bad)?;
@@ -215,7 +193,7 @@ impl ClusterState {
         props.created = now_ns;
         self.next_bucket_id += 1;
         self.bmd.insert(name, props);
-        Ok(Outcome::Done)
+        Ok(())
     }
 
     /// The bucket of a name, if it has that number where one is given.
@@ -224,12 +202,19 @@ impl ClusterState {
         view.ok_or_else(|| Error::bucket_missing(name))
     }
 
-    fn destroy_bucket(&mut self, name: &str, id: Option<u64>) -> Result<Outcome> {
+    fn destroy_bucket(&mut self, name: &str, id: Option<u64>) -> Result<()> {
         self.bucket(name, id)?;
-        let view = self.bmd.remove(name).ok_or_else(|| Error::bucket_missing(name))?;
-        let bucket = BucketRef::clone(&view.bucket);
-        self.doomed.insert_mut(bucket.name.clone(), bucket.id);
-        Ok(Outcome::Destroyed(bucket))
+        self.bmd.remove(name);
+        Ok(())
+    }
+
+    fn close_bucket(&mut self, name: &str, id: u64, by: String) -> Result<()> {
+        if self.bucket(name, Some(id))?.is_closed() {
+            let text = format!("bucket \"ais://{name}\" is closed to changes by another job");
+            return Err(Error::client(Kind::Conflict, text));
+        }
+        self.bmd.set_closed(name, Some(by));
+        Ok(())
     }
 
     fn change_bucket(
@@ -237,23 +222,20 @@ impl ClusterState {
         name: &str,
         id: Option<u64>,
         change: impl FnOnce(&mut Bprops, &ClusterConfig) -> Result<(), String>,
-    ) -> Result<Outcome> {
+    ) -> Result<()> {
         let view = self.bucket(name, id)?;
         let mut props = view.props.clone();
         change(&mut props, &self.config).map_err(Error::bad)?;
         self.bmd.insert(name, props);
-        Ok(Outcome::Done)
+        Ok(())
     }
 
-    fn change_config(
-        &mut self,
-        change: impl FnOnce(&mut ClusterConfig) -> Result<(), String>,
-    ) -> Result<Outcome> {
+    fn change_config(&mut self, change: impl FnOnce(&mut ClusterConfig) -> Result<(), String>) -> Result<()> {
         let mut config = ClusterConfig::clone(&self.config);
         change(&mut config).map_err(Error::bad)?;
         config.config_version += 1;
         self.config = Arc::new(config);
-        Ok(Outcome::Done)
+        Ok(())
     }
 }
 
@@ -279,19 +261,49 @@ mod tests {
         let mut state = state();
         state.apply(create("b")).unwrap();
         assert_eq!(state.apply(create("b")).unwrap_err().kind, Kind::BucketExists);
-        let Outcome::Destroyed(old) =
-            state.apply(Command::DestroyBucket { name: "b".into(), id: None }).unwrap()
-        else {
-            panic!()
-        };
-        assert_eq!(
-            state.apply(create("b")).unwrap_err().kind,
-            Kind::Conflict,
-            "its directories are still there"
-        );
-        state.apply(Command::BucketBuried { id: old.id }).unwrap();
+        let old = state.bmd.get("b").unwrap().bucket.id;
+        state.apply(Command::DestroyBucket { name: "b".into(), id: None }).unwrap();
         state.apply(create("b")).unwrap();
-        assert_ne!(state.bmd.get("b").unwrap().bucket.id, old.id);
+        assert_ne!(state.bmd.get("b").unwrap().bucket.id, old);
+    }
+
+    #[test]
+    fn a_bucket_is_closed_once_and_stays_closed_when_its_properties_change() {
+        let mut state = state();
+        state.apply(create("b")).unwrap();
+        let close = |by: &str| Command::CloseBucket { name: "b".into(), id: 1, by: by.to_owned() };
+        state.apply(close("t1")).unwrap();
+        assert_eq!(state.apply(close("t2")).unwrap_err().kind, Kind::Conflict);
+        state.apply(Command::ResetBucketProps { name: "b".into() }).unwrap();
+        assert_eq!(state.bmd.get("b").unwrap().closed_by(), Some("t1"));
+        let open = |id| Command::OpenBucket { name: "b".into(), id };
+        assert_eq!(state.apply(open(2)).unwrap_err().kind, Kind::BucketMissing);
+        state.apply(open(1)).unwrap();
+        assert!(!state.bmd.get("b").unwrap().is_closed());
+        // The next one of the name is another bucket.
+        state.apply(close("t1")).unwrap();
+        state.apply(Command::DestroyBucket { name: "b".into(), id: None }).unwrap();
+        state.apply(create("b")).unwrap();
+        assert!(!state.bmd.get("b").unwrap().is_closed());
+    }
+
+    #[test]
+    fn a_node_that_starts_changes_its_own_part_of_the_map() {
+        let mut state = state();
+        let other = |port| {
+            let net = NetInfo::http("127.0.0.2", port);
+            Box::new(Smap::single_node("Uuid123456", "now", "pCCCCCCC", "tDDDDDDD", &net))
+        };
+        for (port, version) in [(1, 2), (2, 3)] {
+            state.apply(Command::NodeStarted { smap: other(port) }).unwrap();
+            assert_eq!((state.smap.pmap.len(), state.smap.tmap.len(), state.smap.version), (2, 2, version));
+            assert_eq!(state.smap.tmap["tDDDDDDD"].public_net.daemon_port, port.to_string());
+            assert_eq!(state.smap.proxy_si.as_ref().unwrap().daemon_id, "pAAAAAAA");
+        }
+        let net = NetInfo::http("127.0.0.1", 9);
+        let again = Smap::single_node("Uuid123456", "now", "pAAAAAAA", "tBBBBBBB", &net);
+        state.apply(Command::NodeStarted { smap: Box::new(again) }).unwrap();
+        assert_eq!(state.smap.proxy_si.as_ref().unwrap().public_net.daemon_port, "9");
     }
 
     #[test]
@@ -313,29 +325,14 @@ mod tests {
     fn a_refused_change_changes_nothing() {
         let mut state = state();
         state.apply(create("b")).unwrap();
-        let before = serde_json::to_value(state.written(1)).unwrap();
+        let before = serde_json::to_value(&state).unwrap();
         let change = BpropsToSet::from_value(&serde_json::json!({"checksum": {"type": "sha0"}})).unwrap();
         assert_eq!(
             state.apply(Command::SetBucketProps { name: "b".into(), id: None, change }).unwrap_err().kind,
             Kind::BadRequest
         );
         assert!(state.apply(Command::SetConfig { change: serde_json::json!({"no_such": {}}) }).is_err());
-        assert_eq!(serde_json::to_value(state.written(1)).unwrap(), before);
-    }
-
-    #[test]
-    fn what_is_written_down_comes_back() {
-        let mut state = state();
-        for name in ["a", "b", "c"] {
-            state.apply(create(name)).unwrap();
-        }
-        state.apply(Command::DestroyBucket { name: "b".into(), id: None }).unwrap();
-        let written = serde_json::to_value(state.written(7)).unwrap();
-        let saved: Saved = serde_json::from_value(written.clone()).unwrap();
-        assert_eq!(saved.journal, Some(7));
-        let back = ClusterState::from_saved(saved).unwrap();
-        assert_eq!(serde_json::to_value(back.written(7)).unwrap(), written);
-        assert_eq!(back.doomed(), [Doomed { id: 2, name: "b".to_owned() }]);
+        assert_eq!(serde_json::to_value(&state).unwrap(), before);
     }
 
     #[test]
@@ -347,7 +344,7 @@ mod tests {
             Command::CreateBucket { name: "c".into(), change: change.clone(), now_ns: 5 },
             Command::SetBucketProps { name: "b".into(), id: None, change },
             Command::DestroyBucket { name: "c".into(), id: None },
-            Command::BucketBuried { id: 2 },
+            Command::CloseBucket { name: "b".into(), id: 1, by: "t1".into() },
             Command::SetConfig { change: serde_json::json!({"mirror": {"burst_buffer": 600}}) },
             Command::ResetBucketProps { name: "b".into() },
             Command::ResetConfig,
@@ -357,7 +354,7 @@ mod tests {
             again.apply(serde_json::from_str(&json).unwrap()).unwrap();
             state.apply(command).unwrap();
         }
-        let json = |state: &ClusterState| serde_json::to_value(state.written(1)).unwrap();
+        let json = |state: &ClusterState| serde_json::to_value(state).unwrap();
         assert_eq!(json(&state), json(&again));
     }
 

@@ -3,6 +3,7 @@
 use super::{MESSAGE_BYTES_MAX, NAMES_BYTES_MAX, Request, check_provider, listing, long, named, summary};
 use crate::cluster::Command;
 use crate::error::{Error, Kind, Result};
+use crate::jobs;
 use crate::message_budget::Message;
 use crate::object::{self, Caller, Operation};
 use crate::reply::Reply;
@@ -126,7 +127,7 @@ async fn copy(request: &Request<'_, '_>, name: &str, message: &ActMsg) -> Result
         }
         Err(e) => return Err(e),
     };
-    object::copy_bucket(request.shard, &from, &target, settings).map(Reply::text)
+    jobs::copy_bucket(request.shard, &from, &target, settings).await.map(Reply::text)
 }
 
 async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
@@ -135,7 +136,7 @@ async fn rename(request: &Request<'_, '_>, name: &str) -> Result<Reply> {
     if to.name == name {
         return Err(Error::bad(format!("cannot rename bucket \"ais://{name}\" to itself")));
     }
-    object::rename_bucket(request.shard, &from, &to.name).await.map(Reply::text)
+    jobs::rename_bucket(request.shard, &from, &to.name).await.map(Reply::text)
 }
 
 async fn patch(request: &Request<'_, '_>, name: &str, message: ActMsg) -> Result<Reply> {
@@ -165,8 +166,8 @@ async fn delete(request: &Request<'_, '_>, name: &str, message: ActMsg, body: Me
             drop(message);
             let going_on = settings.continue_on_error;
             let selection = settings.list_range.into_selection().map_err(|e| Error::bad(e.to_string()))?;
-            object::delete_many(request.shard, &bucket, selection, going_on, body.into_held())
-                .map(Reply::text)
+            let held = body.into_held();
+            jobs::delete_many(request.shard, &bucket, selection, going_on, held).await.map(Reply::text)
         }
         action::EVICT_OBJECTS | action::EVICT_REMOTE_BCK => {
             Err(Error::bad(format!("bucket \"ais://{name}\" is not remote: nothing can be evicted")))

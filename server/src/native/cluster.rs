@@ -45,7 +45,7 @@ async fn get(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
         "status" => jobs::status(request, body),
         "status_all" => jobs::status_all(request, body),
         "qryxstats" => jobs::snapshots(request, body),
-        "running_all" => jobs::running(request),
+        "running_all" => jobs::running(request, body),
         "node_stats" => {
             let target = node_info::stats(request, Role::Target).await?;
             let target = BTreeMap::from([(node.target_id.clone(), target)]);
@@ -72,7 +72,8 @@ async fn put(request: &Request<'_, '_>, body: &[u8]) -> Result<Reply> {
             Command::SetConfig { change: message.value }
         }
         action::RESET_CONFIG => Command::ResetConfig,
-        action::START => return jobs::start(request, &message),
+        action::START => return jobs::start(request, &message).await,
+        action::STOP => return jobs::stop(request, &message),
         "" => return Err(Error::bad("an action is missing")),
         other => return Err(Error::not_implemented(format!("the action {other:?} on the cluster"))),
     };

@@ -65,7 +65,7 @@ async fn get(request: &Request<'_, '_>, role: Role, body: &[u8]) -> Result<Reply
         "status" => jobs::status(request, body),
         "status_all" => jobs::status_all(request, body),
         "qryxstats" | "getxstats" => jobs::snapshots(request, body),
-        "running_all" => jobs::running(request),
+        "running_all" => jobs::running(request, body),
         "store-check" => jobs::store_check(request),
         "log" => Err(Error::not_implemented("reading the log (it goes to standard error)")),
         "smapvote" => Err(Error::not_implemented("voting")),

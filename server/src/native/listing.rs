@@ -37,7 +37,7 @@ pub(super) async fn list(
     if query.has(flag::NO_DIRS) {
         entries.retain(|entry| entry.flags & entry_flag::DIR == 0);
     }
-    let uuid = if query.uuid.is_empty() { crate::jobs::new_uuid() } else { query.uuid.clone() };
+    let uuid = if query.uuid.is_empty() { crate::ids::new_uuid() } else { query.uuid.clone() };
     let page = LsoPage { uuid, continuation_token, entries, flags: 0 };
     let mut bytes = Vec::with_capacity(64 * page.entries.len() + 256);
     if wants_msgpack(request) {

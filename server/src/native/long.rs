@@ -59,7 +59,7 @@ fn reply(json: Vec<u8>) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{ClusterState, Command};
+    use crate::cluster::{ClusterState, Command, Replica};
     use crate::reply::Payload;
     use futures_util::FutureExt;
     use placement::smap::NetInfo;
@@ -76,15 +76,15 @@ mod tests {
     fn it_is_the_json_of_the_whole() {
         let net = NetInfo::http("127.0.0.1", 51080);
         let smap = Smap::single_node("Uuid123456", "now", "pAAAAAAA", "tBBBBBBB", &net);
-        let mut state = ClusterState::new(smap, "now".to_owned());
+        let mut replica = Replica::new(ClusterState::new(smap, "now".to_owned()));
         for buckets in 0..4 {
-            let view = View::new(&state, &Arc::new(NodeLayout::default()));
+            let view = View::new(&replica, &Arc::new(NodeLayout::default()));
             let written = bmd(&view).now_or_never().unwrap().unwrap();
             assert_eq!(json_of(written), serde_json::to_value(&view.bmd).unwrap());
             let names = list(view.buckets().map(|bucket| &bucket.bucket.name)).now_or_never().unwrap();
             assert_eq!(json_of(names.unwrap()).as_array().unwrap().len(), buckets);
             let (name, change) = (format!("b{buckets}"), BpropsToSet::default());
-            state.apply(Command::CreateBucket { name, change, now_ns: 1 }).unwrap();
+            replica.cluster.apply(Command::CreateBucket { name, change, now_ns: 1 }).unwrap();
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Request, named};
 use crate::cluster::BucketView;
 use crate::error::{Error, Result};
+use crate::jobs::About;
 use crate::object;
 use crate::reply::Reply;
 use crate::store::Summary;
@@ -56,9 +57,9 @@ pub(super) async fn head(
 }
 
 fn start(request: &Request<'_, '_>, name: &str) -> Result<String> {
-    let jobs = &request.shard.node.jobs;
-    let id = jobs.start("summary-bck", Bck::ais(name), Bck::default())?;
-    jobs.finish(&id, String::new());
+    let id = crate::ids::new_uuid();
+    let about = About { kind: "summary-bck", bucket: Bck::ais(name), ..About::default() };
+    request.shard.node.jobs.at_once(id.clone(), about)?;
     Ok(id)
 }
 

@@ -261,7 +261,7 @@ impl Lines for Names {
 const NAMES_PAGE: usize = 1000;
 
 /// Names of a bucket beneath a prefix, a page at a time.
-pub(super) async fn names_page(
+pub(crate) async fn names_page(
     shard: &Rc<Shard>,
     bucket: &Arc<BucketView>,
     prefix: &str,

@@ -34,6 +34,10 @@ impl ObjectRef {
 /// Finds a bucket by name.
 pub(crate) fn bucket(view: &View, name: &str) -> Result<Arc<BucketView>> {
     if let Some(bucket) = view.bucket(name) {
+        if view.is_waiting(bucket) {
+            let text = format!("bucket \"ais://{name}\" waits for the end of an older one of its name");
+            return Err(Error::busy(text));
+        }
         return Ok(Arc::clone(bucket));
     }
     validate_bucket_name(name).map_err(Error::bad)?;

@@ -6,23 +6,21 @@
 
 mod append;
 mod bucket;
+mod carry_out;
 mod change;
-mod check;
 mod copy;
 mod get;
 mod list;
 mod locate;
-mod many;
-mod patience;
 mod rights;
 
 pub(crate) use append::{AppendHandle, append, flush};
-pub(crate) use bucket::{change_cluster, create_bucket, create_like, destroy_bucket, usage};
+pub(crate) use bucket::{
+    change_cluster, close_bucket, create_bucket, create_like, destroy_bucket, open_bucket, usage,
+};
 pub(crate) use change::{Put, SetCustom, delete};
-pub(crate) use check::{STORE_CHECK, start_check};
 pub(crate) use copy::{copy_object, rename_object};
 pub(crate) use get::{Get, Got, head};
-pub(crate) use list::{Line, Lines, List};
-pub(crate) use locate::{ObjectRef, bucket, locate, locate_digest};
-pub(crate) use many::{copy_bucket, delete_many, rename_bucket};
+pub(crate) use list::{Line, Lines, List, names_page};
+pub(crate) use locate::{ObjectRef, bucket, locate, locate_digest, locate_in};
 pub(crate) use rights::{Caller, Operation, allow};

@@ -26,6 +26,11 @@ pub(crate) enum Operation {
 }
 
 impl Operation {
+    /// True for what leaves something else behind.
+    fn is_change(self) -> bool {
+        !matches!(self, Self::Get | Self::Head | Self::List)
+    }
+
     /// The right that it needs, and its name in a refusal.
     fn needs(self) -> (u64, &'static str) {
         match self {
@@ -46,6 +51,9 @@ impl Operation {
 /// # Errors
 /// `AccessDenied`.
 pub(crate) fn allow(who: Caller, operation: Operation, bucket: &BucketView) -> Result<()> {
+    if bucket.is_closed() && operation.is_change() {
+        return Err(Error::access_denied(&bucket.bucket.name, "changes while it is renamed"));
+    }
     let (right, name) = operation.needs();
     if who == Caller::Node || bucket.props.access & right == right {
         return Ok(());

@@ -9,8 +9,8 @@ use super::handler::Handler;
 use super::limits::StreamLimits;
 use super::runtime::{Ending, spawn_core, spawn_local, tick};
 use super::seat::Seats;
+use super::turns::{AT_ONCE_CORE, Turns};
 use super::watch::Watch;
-use crate::jobs;
 use crate::metrics::Counters;
 use crate::node::Node;
 use crate::store::{AppendSessions, BucketRef, Mountpath, RecoveryReport, StoreConfig, StoreSetup};
@@ -96,6 +96,9 @@ async fn live<H: Handler>(driver: Driver, setup: CoreSetup, pulse: Pulse) -> io:
     for upkeep in shard.store.upkeep_loops() {
         spawn_local(upkeep);
     }
+    for bucket in shard.node.view().buckets().filter(|bucket| bucket.is_closed()) {
+        shard.settle(&bucket.bucket);
+    }
     let node = Arc::clone(&shard.node);
     let buckets = move || node.view().buckets().map(|b| Arc::clone(&b.bucket)).collect();
     spawn_local(Rc::clone(&shard.store).rebuild_loop(buckets));
@@ -162,7 +165,7 @@ async fn assemble(driver: Driver, setup: CoreSetup) -> io::Result<Assembled> {
         counters: Counters::default(),
         appends: AppendSessions::default(),
         limits: setup.limits,
-        job_turns: jobs::Turns::new(jobs::AT_ONCE_CORE),
+        job_turns: Turns::new(AT_ONCE_CORE),
         mail: setup.mail,
         seats: setup.seats,
         watch: Rc::new(Watch::default()),

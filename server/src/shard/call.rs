@@ -6,6 +6,7 @@
 use super::context::Shard;
 use super::parcel::Parcel;
 use super::seat::BEYOND_SEATS;
+use crate::cluster::{Action, Entry};
 use crate::error::{Error, Result};
 use futures_channel::oneshot;
 use std::any::Any;
@@ -149,18 +150,16 @@ impl Shard {
 pub(crate) type OpenCalls = slab::Slab<oneshot::Sender<Value>>;
 
 impl Shard {
-    /// Has the control thread apply a command and waits for the outcome; it comes back as mail, like any answer.
+    /// Has the control thread apply a command or a note and waits for the outcome; it comes back as mail, like any answer.
+    /// The asker has to carry out the actions that come back.
     ///
     /// # Errors
     /// The error of applying it; `Busy` when the control thread is behind.
-    pub(crate) async fn ask_control(
-        &self,
-        command: crate::cluster::Command,
-    ) -> Result<crate::cluster::Outcome> {
+    pub(crate) async fn ask_control(&self, entry: Entry) -> Result<Vec<Action>> {
         let (answer, answered) = oneshot::channel();
         let owed = self.owe(answer)?;
-        let done = Box::new(move |outcome: Result<crate::cluster::Outcome>| owed.give(Box::new(outcome)));
-        self.node.control.apply(command, done)?;
+        let done = Box::new(move |outcome: Result<Vec<Action>>| owed.give(Box::new(outcome)));
+        self.node.control.apply(entry, done)?;
         let value = answered.await.map_err(|_| Error::internal("the control thread has stopped"))?;
         *value.downcast().map_err(|_| Error::internal("an answer of the wrong type"))?
     }

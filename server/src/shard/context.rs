@@ -5,11 +5,11 @@ use super::door_counts::DoorCounts;
 use super::limits::StreamLimits;
 use super::runtime::spawn_local;
 use super::seat::Seats;
+use super::turns::Turns;
 use super::watch::Watch;
-use crate::jobs::Turns;
 use crate::metrics::Counters;
 use crate::node::Node;
-use crate::store::{AppendSessions, Store};
+use crate::store::{AppendSessions, BucketRef, Store};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -54,6 +54,16 @@ impl Shard {
     /// Connections open on this core.
     pub(crate) fn connections(&self) -> usize {
         self.watch.len()
+    }
+
+    /// Has the store take changes in a bucket, or none, as the view says at this moment: so it does not matter which of
+    /// several changes of the view this is asked for, as long as it is asked for after each.
+    pub(crate) fn settle(&self, bucket: &BucketRef) {
+        if self.node.view().is_closed(bucket) {
+            self.store.freeze_bucket(bucket.id);
+        } else {
+            self.store.thaw_bucket(bucket.id);
+        }
     }
 
     /// True once the node takes no new requests.

@@ -18,6 +18,7 @@ mod runtime;
 mod seat;
 mod send;
 mod stream;
+mod turns;
 mod watch;
 mod watchdog;
 
@@ -28,5 +29,6 @@ pub(crate) use context::Shard;
 pub(crate) use handler::Handler;
 pub(crate) use limits::StreamLimits;
 pub(crate) use seat::Seats;
+pub(crate) use turns::Turn;
 pub(crate) use watch::Cut;
 pub(crate) use watchdog::{WatchdogCounts, watch_cores};

@@ -1,7 +1,7 @@
 //! The data that a tool works on: what the data directory says, and the mountpaths themselves.
 
 use super::args;
-use crate::cluster::{ClusterState, STATE_FILE, View, read_state};
+use crate::cluster::{Replica, STATE_FILE, View, read_state};
 use crate::disks::{self, Found, Known};
 use crate::store::{BucketRef, Mountpath, StoreConfig, StoreSetup};
 use placement::NodeLayout;
@@ -47,16 +47,17 @@ impl Site {
             ))
         })?;
         let known = disks::read(&data_dir, STATE_FILE)?.unwrap_or_default();
-        Ok(Self::new(data_dir, &found.state, known, args))
+        Ok(Self::new(data_dir, &found.replica, known, args))
     }
 
-    fn new(data_dir: PathBuf, state: &ClusterState, known: Vec<Known>, args: &args::Site) -> Self {
+    fn new(data_dir: PathBuf, replica: &Replica, known: Vec<Known>, args: &args::Site) -> Self {
+        let state = &replica.cluster;
         let target = state.smap.tmap.values().next();
         let layout = target.and_then(|target| target.layout.clone()).unwrap_or_default();
         let last = || known.iter().map(|known| known.path.clone()).collect();
         let paths = if args.mountpaths.is_empty() { last() } else { args.mountpaths.clone() };
         let url = state.smap.pmap.values().next().map(|proxy| proxy.public_net.direct_url.clone());
-        let view = View::new(state, &Arc::new(layout));
+        let view = View::new(replica, &Arc::new(layout));
         Self {
             data_dir,
             buckets: view.buckets().map(|view| Arc::clone(&view.bucket)).collect(),

@@ -98,7 +98,7 @@ pub struct Snap {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct QueryMsg {
-    /// Only running ones (true), only finished ones (false), all (null).
+    /// Only running ones; false and null both ask for all.
     pub show_active: Option<bool>,
     /// Only of this bucket (any when its name is empty).
     #[serde(deserialize_with = "null_is_default")]

@@ -15,6 +15,7 @@ pub mod config;
 pub mod custom;
 pub mod error;
 pub mod ids;
+pub mod job_kinds;
 pub mod jobs;
 pub mod listrange;
 pub mod lso;

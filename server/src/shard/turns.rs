@@ -2,6 +2,9 @@
 
 use async_channel::{Receiver, Sender, bounded};
 
+/// Jobs that work at a time on a core.
+pub(super) const AT_ONCE_CORE: usize = 4;
+
 /// The turns of one core.
 pub(crate) struct Turns {
     give: Sender<()>,
