@@ -6,16 +6,16 @@ use crate::error::Result;
 use std::time::{Duration, Instant};
 
 /// The cache that each engine may have.
-pub(super) const CACHE_BYTES: u64 = 64 << 20;
+pub(crate) const CACHE_BYTES: u64 = 64 << 20;
 
 /// Is told of each batch when it has been applied: its number, and for how long the caller stood still for it.
-pub(super) type Applied<'a> = dyn FnMut(u64, Duration) -> Result<()> + 'a;
+pub(crate) type Applied<'a> = dyn FnMut(u64, Duration) -> Result<()> + 'a;
 
 /// Is given each entry of a scan: lane, key, value.
-pub(super) type Visit<'a> = dyn FnMut(usize, &[u8], &[u8]) -> Result<()> + 'a;
+pub(crate) type Visit<'a> = dyn FnMut(usize, &[u8], &[u8]) -> Result<()> + 'a;
 
 /// An engine with an index open, driven from one thread. Every wrong answer is an error.
-pub(super) trait IndexEngine {
+pub(crate) trait IndexEngine {
     /// Applies all batches of the set in order, each as a whole; those that [`KeySet::is_checkpoint`] names are durable,
     /// with all before them, when they are told as applied.
     fn ingest(&mut self, set: &KeySet, applied: &mut Applied<'_>) -> Result<()>;

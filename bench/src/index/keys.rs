@@ -39,7 +39,7 @@ pub(super) enum Owner {
 }
 
 /// Objects 0 to `keys`, and the order in which they come.
-pub(super) struct KeySet {
+pub(crate) struct KeySet {
     order: Vec<u32>,
 }
 

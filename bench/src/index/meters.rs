@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// The durations of a number of things.
 #[derive(Default)]
-pub(super) struct Latencies {
+pub(crate) struct Latencies {
     sorted: Vec<u64>,
 }
 

@@ -26,7 +26,7 @@ mod with_redb;
 pub(crate) use children::{ChildArgs, run as run_part};
 pub(crate) use command::{IndexArgs, run};
 
-pub(super) use engine::{Applied, CACHE_BYTES, IndexEngine, Visit};
+pub(crate) use engine::{Applied, CACHE_BYTES, IndexEngine, Visit};
 pub(crate) use kind::Kind;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The check of the whole store beside everything else, as a job.
 
 use super::check_state::CheckState;
+use super::job::STORE_CHECK;
 use super::job::{About, Job};
 use super::run::{begin_as, go_on, run};
 use crate::error::{Error, Kind, Result};
@@ -9,8 +10,6 @@ use crate::store::{CheckCounts, CheckPlan, Finding, Observer, Share, leftovers, 
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// The kind of the job; AIStore has none like it.
-pub(crate) const STORE_CHECK: &str = "store-check";
 /// For each part of work it rests three: a quarter of a core at most.
 const SHARE: Share = Share { pause_percent: 300 };
 

@@ -1,7 +1,6 @@
 //! The jobs that a request is about.
 
-use super::STORE_CHECK;
-use super::job::Job;
+use super::job::{Job, STORE_CHECK};
 use wire::api::bck::Bck;
 use wire::api::job_kinds::job_kind;
 use wire::api::jobs::{ArgsMsg, QueryMsg};

@@ -10,6 +10,9 @@ use wire::api::bck::Bck;
 use wire::api::jobs::{JobStats, JobStatus, Snap};
 use wire::api::timefmt::snap_time;
 
+/// The kind of the job; AIStore has none like it.
+pub(crate) const STORE_CHECK: &str = "store-check";
+
 /// A job that is to be, and the buckets it works on.
 #[derive(Debug, Default)]
 pub(crate) struct About {

@@ -19,10 +19,10 @@ mod job;
 mod list;
 mod run;
 
-pub(crate) use check::{STORE_CHECK, start_check};
+pub(crate) use check::start_check;
 pub(crate) use check_state::CheckReport;
 pub(crate) use copy::{copy_bucket, rename_bucket};
 pub(crate) use delete::delete_many;
 pub(crate) use filter::{Filter, is_kind};
-pub(crate) use job::About;
+pub(crate) use job::{About, STORE_CHECK};
 pub(crate) use list::Jobs;

@@ -17,33 +17,22 @@ mod metrics;
 mod named;
 mod node_info;
 mod objects;
+mod request;
 mod route;
 mod status;
 mod summary;
 
 pub(crate) use errors::{error_reply, head_error_reply};
 
-use crate::error::{Error, Kind, Result};
-use crate::message_budget::Message;
+use crate::error::{Error, Result};
 use crate::object;
 use crate::reply::Reply;
 use crate::shard::{Body, Shard};
+pub(crate) use request::{MESSAGE_BYTES_MAX, NAMES_BYTES_MAX, Request, check_provider};
 use route::{Route, route};
 use std::rc::Rc;
 use wire::api::query::Query;
 use wire::http1::{Method, RequestHead};
-
-/// The largest JSON message that is read.
-const MESSAGE_BYTES_MAX: usize = 1 << 20;
-/// The largest one that may name many objects.
-const NAMES_BYTES_MAX: usize = 16 << 20;
-
-/// A request on its way through this façade.
-pub(super) struct Request<'r, 'h> {
-    pub(super) shard: &'r Rc<Shard>,
-    pub(super) head: &'r RequestHead<'h>,
-    pub(super) query: Query<'r>,
-}
 
 /// What a request's path names, and for an object where that lies.
 pub(crate) struct Routed<'h> {
@@ -122,32 +111,5 @@ async fn serve(
         Route::Empty { .. } if head.method == Method::Get => Reply::json(&[0u8; 0]),
         Route::Empty { what } => Err(Error::not_implemented(what)),
         Route::Missing { what } => Err(Error::not_implemented(what)),
-    }
-}
-
-/// Only AIStore's own buckets exist here so far.
-fn check_provider(query: &Query<'_>) -> Result<()> {
-    match query.text("provider") {
-        "" | "ais" => Ok(()),
-        other => Err(Error::not_implemented(format!("the provider {other:?}"))),
-    }?;
-    match query.text("namespace") {
-        "" | "@#" => Ok(()),
-        other => Err(Error::not_implemented(format!("the namespace {other:?}"))),
-    }
-}
-
-impl Request<'_, '_> {
-    /// The request's body as a JSON message of a usual size.
-    async fn message(&self, body: &mut Body<'_>) -> Result<Message> {
-        body.collect(&self.shard.node.messages, MESSAGE_BYTES_MAX).await
-    }
-
-    /// 405 with what would have been allowed.
-    fn wrong_method(&self) -> Error {
-        Error::client(
-            Kind::MethodNotAllowed,
-            format!("invalid method '{}' for {}", self.head.method_text, self.head.path()),
-        )
     }
 }

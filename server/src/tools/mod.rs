@@ -7,6 +7,7 @@
 
 mod args;
 mod check;
+mod ending;
 mod export;
 mod online;
 mod progress;
@@ -17,16 +18,10 @@ mod site;
 
 pub(crate) use args::{Cli, Tool};
 
+pub(crate) use ending::Ending;
+
 use args::StoreTool;
 use std::process::ExitCode;
-
-/// The outcome of a tool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Clean,
-    /// It ran, and something is wrong.
-    Findings,
-}
 
 /// Runs a tool. The exit code is 0 when all is well, 1 when something was found, 2 when the tool could not run.
 pub(crate) fn run(tool: Tool) -> ExitCode {

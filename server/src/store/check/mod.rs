@@ -3,10 +3,11 @@
 //! It changes nothing and may run beside everything else. What it sees is therefore never one moment: whatever looks
 //! wrong is looked at again, after all changes that were under way have taken effect, before it is called a finding.
 //!
-//! * [`lane`] goes through one lane: its index, then its [`log`].
+//! * A [`context`] is what all parts share; [`lane`] goes through one lane: its index, then its [`log`].
 //! * [`files`] are verified whole, and looked for on the disk; [`mod@leftovers`] is what nobody names.
 //! * [`look`] is how they look, [`finding`] what is said of it.
 
+mod context;
 mod files;
 mod finding;
 mod lane;
@@ -14,71 +15,24 @@ mod leftovers;
 mod log;
 mod look;
 
+pub(crate) use context::{Check, CheckPlan, SidecarId, digest_of};
 pub(crate) use finding::{CheckCounts, Class, Finding, Observer};
 pub(crate) use leftovers::{leftovers, sidecars_there};
 
 use super::engine::Store;
-use super::entry::{BucketRef, Entry, Key};
 use super::inspect::LostIndex;
 use super::lane::Lane;
-use super::value::{self, Whence};
 use crate::error::{Error, Kind, Result};
-use crate::store::lane::Share;
 use futures_util::stream::{StreamExt, iter};
-use placement::NodeLayout;
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wire::lom::Generation;
-use xxhash_rust::xxh64::xxh64;
 
 /// How long a lane whose index is being made anew is waited for, and between two looks at it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Work between two rests, in bytes.
-const STRETCH_BYTES: u64 = 1 << 20;
-
-/// How to check.
-#[derive(Clone, Debug)]
-pub(crate) struct CheckPlan {
-    /// Those that exist, by number.
-    pub(crate) buckets: HashMap<u64, Arc<BucketRef>>,
-    pub(crate) lost: Vec<LostIndex>,
-    /// Where names belong.
-    pub(crate) layout: Arc<NodeLayout>,
-    /// The part of the core that it may take; without it, all.
-    pub(crate) share: Option<Share>,
-    pub(crate) lanes_at_once: usize,
-}
-
-impl CheckPlan {
-    /// The mountpath that a name belongs to, if it is not this one.
-    fn elsewhere(&self, digest: u64, id: &str) -> Option<&str> {
-        let all = self.layout.mountpaths.iter();
-        let right = placement::pick(all.map(|mountpath| (mountpath.digest, mountpath.id.as_str())), digest)?;
-        (right != id).then_some(right)
-    }
-}
-
-/// A sidecar by the mountpath and the generation that names it.
-pub(crate) type SidecarId = (usize, Generation);
-
-/// A check that is going on.
-pub(super) struct Check<'c> {
-    store: &'c Rc<Store>,
-    plan: &'c CheckPlan,
-    observer: &'c dyn Observer,
-    /// Lanes, by mountpath and number, whose index cannot be believed.
-    unusable: HashSet<(usize, u16)>,
-    counts: Cell<CheckCounts>,
-    /// Those that objects name.
-    sidecars: RefCell<Vec<SidecarId>>,
-    stretch: Cell<(Instant, u64)>,
-}
-
 impl Store {
     /// Checks the lanes of this core. Returns what was looked at, and the sidecars that objects name.
     ///
@@ -170,72 +124,4 @@ impl Check<'_> {
             outcome => outcome,
         }
     }
-
-    fn is_usable(&self, lane: &Lane) -> bool {
-        !self.unusable.contains(&(lane.mountpath_index, lane.number))
-    }
-
-    /// Notes damage in a lane; `tell` says where.
-    fn found(&self, lane: &Lane, tell: impl FnOnce(&mut Finding)) {
-        let mut finding = Finding::damaged(&lane.mountpath.path, "");
-        finding.lane = Some(lane.number);
-        tell(&mut finding);
-        self.observer.found(finding);
-    }
-
-    fn count(&self, change: impl FnOnce(&mut CheckCounts)) {
-        let mut counts = self.counts.get();
-        change(&mut counts);
-        self.counts.set(counts);
-    }
-
-    /// Notes bytes read, and rests when the core's other work is due.
-    async fn advance(&self, bytes: u64) -> Result<()> {
-        self.count(|counts| counts.bytes += bytes);
-        self.observer.advance(bytes);
-        if self.observer.is_cancelled() {
-            return Err(Error { kind: Kind::ShuttingDown, ..Error::internal("the check was ended") });
-        }
-        let (begun, before) = self.stretch.get();
-        let stretch = before + bytes;
-        self.stretch.set((begun, stretch));
-        if let Some(share) = self.plan.share.filter(|_| stretch >= STRETCH_BYTES) {
-            self.stretch.set((begun, 0));
-            let begun = share.rest(&self.store.driver, begun).await;
-            self.stretch.set((begun, 0));
-        }
-        Ok(())
-    }
-
-    /// Returns when every change that is under way has reached its files.
-    async fn barrier(&self, lane: &Rc<Lane>) -> Result<()> {
-        match self.store.committers.get(lane.mountpath_index) {
-            Some(committer) => committer.barrier(lane).await,
-            // Nobody changes anything.
-            None => Ok(()),
-        }
-    }
-
-    fn key(&self, lane: &Lane, bucket_id: u64, name: &str) -> Option<Key> {
-        let bucket = Arc::clone(self.plan.buckets.get(&bucket_id)?);
-        Some(Key { bucket, name: name.to_owned(), mountpath: lane.mountpath_index, lane: lane.number })
-    }
-
-    /// What an object is called.
-    fn object(&self, bucket_id: u64, name: &str) -> String {
-        match self.plan.buckets.get(&bucket_id) {
-            Some(bucket) => format!("{}/{name}", bucket.bck()),
-            None => format!("bucket {bucket_id}, {name}"),
-        }
-    }
-}
-
-/// Stands for a key and all that its entry says but the time of its last read, which no record knows.
-fn digest_of(key: &[u8], entry: &Entry) -> u64 {
-    // The node is said in any case.
-    const WHENCE: Whence = Whence { mountpath: 0, node: 0 };
-    let entry = Entry { atime_ns: Cell::new(0), ..entry.clone() };
-    let mut bytes = Vec::with_capacity(128);
-    value::encode(&entry, WHENCE, &mut bytes);
-    xxh64(&bytes, xxh64(key, 0))
 }
