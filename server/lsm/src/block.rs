@@ -32,7 +32,7 @@ pub(super) struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// Whether the entry belongs into the next block. Never true of the first one.
+    /// True if the entry belongs into the next block. Never true of the first one.
     pub(super) fn is_full_for(&self, key: &[u8], value: Option<&[u8]>) -> bool {
         let value_bytes = value.map_or(0, <[u8]>::len);
         // As if it were a restart: a bound, not the exact size.
@@ -95,7 +95,7 @@ impl BlockBuilder {
     }
 }
 
-/// What a block knows of a key.
+/// A block's knowledge of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Lookup<'a> {
     Found(&'a [u8]),
@@ -123,7 +123,7 @@ impl Block {
     /// Checks and takes over the bytes of a block, padding included.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault, in words.
     pub(super) fn decode(bytes: &[u8], run: u64, number: u32) -> Result<Self, &'static str> {
         let mut input = Input::new(bytes);
         if input.u32() != bytes.get(CRC_BYTES..).map(crc32c) {

@@ -19,7 +19,7 @@ impl LaneIndex {
     /// Only then may the log before that be forgotten. Without a frozen memtable just the checkpoint is recorded.
     ///
     /// # Errors
-    /// What the disk says. The memtable stays frozen, and the flush may be tried again: it writes everything anew.
+    /// The disk's error. The memtable stays frozen, and the flush may be tried again: it writes everything anew.
     pub async fn flush(&self, checkpoint: &[u8]) -> Result<()> {
         let _pass = self.flushing.enter().await?;
         let frozen = self.frozen.borrow().clone();
@@ -81,7 +81,7 @@ impl LaneIndex {
 
 /// Frees a memtable little by little: all at once would hold up the core for milliseconds.
 pub(super) async fn dissolve(table: Rc<Memtable>) {
-    // What a cursor still reads is freed with the cursor.
+    // A table that a cursor still reads is freed with the cursor.
     let Some(mut table) = Rc::into_inner(table) else { return };
     while table.drop_some(ENTRIES_PER_TURN) {
         uring::yield_now().await;

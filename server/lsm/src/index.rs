@@ -32,7 +32,7 @@ pub struct LaneIndex {
     pub(super) manifest: Gate,
 }
 
-/// What is known of a key without waiting.
+/// The knowledge of a key that takes no waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peek {
     /// Its value.
@@ -43,7 +43,7 @@ pub enum Peek {
     OnDisk,
 }
 
-/// What an index holds.
+/// Counts of what an index holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexStats {
     /// Sorted files that a look-up may have to ask.
@@ -174,7 +174,7 @@ impl LaneIndex {
         true
     }
 
-    /// What it holds now.
+    /// Counts of what it holds now.
     pub fn stats(&self) -> IndexStats {
         let runs = self.runs.borrow();
         let mut stats = IndexStats { runs: runs.len(), ..IndexStats::default() };

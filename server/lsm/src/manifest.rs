@@ -25,7 +25,7 @@ pub(super) struct RunRecord {
     pub(super) entries: u64,
 }
 
-/// What is known of an index after a crash.
+/// All that is known of an index after a crash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Manifest {
     /// Larger than that of any run.
@@ -70,7 +70,7 @@ impl Manifest {
     }
 
     /// # Errors
-    /// What is wrong with it.
+    /// The fault, in words.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut input = Input::new(bytes);
         if input.take(MAGIC.len()) != Some(&MAGIC) {

@@ -1,4 +1,4 @@
-//! What has changed since the last flush, in memory.
+//! The changes since the last flush, in memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

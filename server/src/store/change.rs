@@ -41,7 +41,7 @@ pub(super) struct Held<'s> {
 pub(super) struct WorkFile {
     pub(super) work_path: String,
     pub(super) sidecar: Option<Generation>,
-    /// What it still lacks to be an object's file.
+    /// All that it still lacks to be an object's file.
     pub(super) finish: Option<Finish>,
 }
 
@@ -308,7 +308,7 @@ impl Held<'_> {
     fn publish(&mut self, entry: Entry, old: Option<Entry>) -> (Rc<Entry>, Undo) {
         let entry = Rc::new(entry);
         self.lane.publish(self.key.bucket.id, &self.index_key, &entry, old.as_ref());
-        // What is written may never be read: the next look-up brings it in.
+        // An entry that is written may never be read: the next look-up brings it in.
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
         if let Some(old) = old.as_ref().filter(|old| old.generation != entry.generation) {
             self.store.forget_caches(old);

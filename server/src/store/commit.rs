@@ -164,7 +164,7 @@ impl Committer {
         join_all(writes).await;
     }
 
-    /// What the changes do besides their records, by one helper and in their order; returns those that did not fail.
+    /// Has one helper do what the changes do besides their records, in their order; returns those that did not fail.
     async fn take_effect(&self, mut group: Vec<Change>) -> Vec<Change> {
         let (mut deeds, mut begun) = (Vec::new(), Vec::with_capacity(group.len()));
         for change in &mut group {
@@ -387,7 +387,7 @@ impl Committer {
 }
 
 impl Change {
-    /// Whether it has been promised, or has replaced a file that cannot come back.
+    /// True if it has been promised, or has replaced a file that cannot come back.
     fn stands(&self, unwanted: &HashSet<String>) -> bool {
         let was_file =
             self.undo.as_ref().and_then(|undo| undo.old.as_ref()).is_some_and(|old| old.place.is_file());

@@ -45,7 +45,7 @@ impl HybridClock {
         self.last.set(self.last.get().max(self.mine(seen.clock)));
     }
 
-    /// How far it is ahead of wall time.
+    /// Nanoseconds that it is ahead of wall time.
     pub(crate) fn ahead_ns(&self) -> u64 {
         self.last.get().saturating_sub(u64::try_from(crate::clock::unix_ns()).unwrap_or(0))
     }

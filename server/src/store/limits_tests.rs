@@ -233,7 +233,7 @@ fn a_hundred_thousand_buckets_in_one_lane() {
         let key = key(&world.buckets[GONE], "o");
         assert_eq!(store.find(&key).await.unwrap().unwrap().size_bytes, 1);
     });
-    // What was not swept before the end is doomed in the checkpoint.
+    // A bucket that was not swept before the end is doomed in the checkpoint.
     world.buckets.drain(..GONE);
     world.verify();
     world.live(async |store, report| {

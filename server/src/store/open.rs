@@ -111,7 +111,7 @@ struct Loaded {
     crcs: Box<[u32]>,
 }
 
-/// What a helper does to open an object.
+/// The helper's part in opening an object.
 fn load(mountpath: &Mountpath, key: &Key, generation: Generation) -> Result<Loaded> {
     let in_place = load_at(mountpath, key, &key.path(), generation);
     if in_place.is_ok() || !mountpath.is_suspect() {

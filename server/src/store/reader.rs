@@ -154,7 +154,7 @@ impl Reader {
         rest.min(piece_bytes - at % piece_bytes) as usize
     }
 
-    /// Whether all of the piece at `at` is wanted.
+    /// True if all of the piece at `at` is wanted.
     fn is_whole(&self, at: u64) -> bool {
         let end = self.object.size_bytes.min(at + CHUNK_BYTES as u64);
         at.is_multiple_of(CHUNK_BYTES as u64) && at + self.piece_len(at) as u64 == end

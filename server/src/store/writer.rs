@@ -37,7 +37,7 @@ use wire::lom::{BlockCrcs, Generation, ObjectKind, ObjectMeta};
 
 mod trickle;
 
-/// What is known of an object before its bytes.
+/// The facts of an object that are known before its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct NewObject {
     /// Length if it is known: small objects then take a small buffer.
@@ -207,7 +207,7 @@ impl Writer {
         Ok(fill)
     }
 
-    /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
+    /// True if it is known to fit into a segment: then its one buffer is kept until the end.
     fn stays_small(&self) -> bool {
         self.file.is_none() && self.new.size_hint.is_some_and(|size| size < self.new.segment_bytes_max)
     }

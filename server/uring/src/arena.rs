@@ -73,7 +73,7 @@ impl Arena {
         self.segment_bytes
     }
 
-    /// Whether it lies in explicit huge pages.
+    /// True if it lies in explicit huge pages.
     pub(crate) fn is_reserved(&self, segment: usize) -> bool {
         segment < self.reserved_segments
     }

@@ -1,4 +1,4 @@
-//! Which leaves of the pool are free: a buddy allocator over numbers, without any memory of its own.
+//! Knows which leaves of the pool are free: a buddy allocator over numbers, without any memory of its own.
 //!
 //! A block of order `o` is `1 << o` leaves, aligned to its size. Free blocks of one order hang on a doubly linked
 //! list kept in side tables, so that a buddy is unlinked in constant time when two halves merge.

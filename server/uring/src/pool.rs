@@ -29,7 +29,7 @@ const AHEAD_SHARE: usize = 4;
 /// A buffer shared for reading: what caches keep and sockets send.
 pub type Chunk = Rc<Buf>;
 
-/// How large a pool may become.
+/// The size that a pool may grow to.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolConfig {
     /// Upper bound in bytes; rounded up to whole segments of 2 MiB, of more where it is over 32 GiB.
@@ -42,14 +42,14 @@ impl PoolConfig {
     }
 }
 
-/// What a pool holds right now.
+/// Counts of what a pool holds right now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PoolStats {
     /// Bytes that are resident.
     pub resident_bytes: usize,
-    /// Those of them that the ring knows as fixed buffers.
+    /// The part of them that the ring knows as fixed buffers.
     pub registered_bytes: usize,
-    /// Those of them in huge pages that the system has reserved.
+    /// The part of them in huge pages that the system has reserved.
     pub huge_bytes: usize,
     /// Bytes handed out.
     pub used_bytes: usize,
@@ -91,7 +91,7 @@ struct Shared {
     /// As many as there are up to the last one that is present.
     segments: RefCell<Vec<Segment>>,
     present: Cell<usize>,
-    /// Those that the ring knows, and those in huge pages that the system has reserved.
+    /// Segments that the ring knows, and segments in huge pages that the system has reserved.
     registered: Cell<usize>,
     huge: Cell<usize>,
     buddy: RefCell<Buddy>,
@@ -170,7 +170,7 @@ impl Pool {
                 break leaf;
             }
             if !self.grow_here() {
-                // What there is may be in pieces that are too small.
+                // The free memory may be in pieces that are too small.
                 self.ask_for(self.shared.present.get() + 1);
                 return None;
             }
@@ -207,13 +207,13 @@ impl Pool {
         .await
     }
 
-    /// Whether a buffer is out of this pool.
+    /// True if a buffer is out of this pool.
     #[must_use]
     pub fn owns(&self, buf: &Buf) -> bool {
         Rc::ptr_eq(&self.shared, &buf.pool.shared)
     }
 
-    /// Whether more memory may come although there is none now.
+    /// True if more memory may come although there is none now.
     #[must_use]
     pub fn can_grow(&self) -> bool {
         self.shared.present.get() < self.shared.segments_max.get()

@@ -71,7 +71,7 @@ enum Slot {
     StreamDraining(Box<dyn Any>),
 }
 
-/// What became of a poll. Replaced wakers come back to be dropped outside of every borrow: a waker may own a task, and
+/// The outcome of a poll. Replaced wakers come back to be dropped outside of every borrow: a waker may own a task, and
 /// a task operations of this ring.
 pub(crate) enum Polled {
     Pending(#[expect(dead_code, reason = "only dropped")] Option<Waker>),
@@ -82,7 +82,7 @@ pub(crate) enum Polled {
     },
 }
 
-/// What became of a poll of a stream.
+/// The outcome of a poll of a stream.
 pub(crate) enum PolledStream {
     Pending(#[expect(dead_code, reason = "only dropped")] Option<Waker>),
     Item(io::Result<OwnedFd>),
@@ -107,7 +107,7 @@ impl Aftermath {
     }
 }
 
-/// What is left of an operation whose future is gone; to be dropped outside of every borrow.
+/// The rest of an operation whose future is gone; to be dropped outside of every borrow.
 pub(crate) struct Abandoned {
     /// The kernel still works on it and must be told to stop.
     pub(crate) cancel: bool,

@@ -35,16 +35,16 @@ use std::time::{Duration, Instant};
 use wire::lom::Generation;
 use xxhash_rust::xxh64::xxh64;
 
-/// How long a lane whose index is being made anew is waited for, and between two looks at it.
+/// A lane whose index is being made anew is waited for so long, and between two looks at it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Work between two rests, in bytes.
 const STRETCH_BYTES: u64 = 1 << 20;
 
-/// How to check.
+/// The way to check.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckPlan {
-    /// Those that exist, by number.
+    /// The ones that exist, by number.
     pub(crate) buckets: HashMap<u64, Arc<BucketRef>>,
     pub(crate) lost: Vec<LostIndex>,
     /// Where names belong.
@@ -74,7 +74,7 @@ pub(super) struct Check<'c> {
     /// Lanes, by mountpath and number, whose index cannot be believed.
     unusable: HashSet<(usize, u16)>,
     counts: Cell<CheckCounts>,
-    /// Those that objects name.
+    /// The ones that objects name.
     sidecars: RefCell<Vec<SidecarId>>,
     stretch: Cell<(Instant, u64)>,
 }
@@ -83,7 +83,7 @@ impl Store {
     /// Checks the lanes of this core. Returns what was looked at, and the sidecars that objects name.
     ///
     /// # Errors
-    /// What the disk says, when it says nothing that could be a finding; `ShuttingDown` when told to give up.
+    /// The disk's error, where that can be no finding; `ShuttingDown` when told to give up.
     pub(crate) async fn check(
         self: &Rc<Self>,
         plan: &CheckPlan,
@@ -122,7 +122,7 @@ impl Store {
 }
 
 impl Check<'_> {
-    /// Whether a lane's index can be believed; says why not.
+    /// Finds out if a lane's index can be believed; says why not.
     async fn index_is_usable(&self, lane: &Lane) -> Result<bool> {
         let lost = |lost: &&LostIndex| (lost.mountpath, lost.lane) == (lane.mountpath_index, lane.number);
         let lost = self.plan.lost.iter().find(lost).map(|lost| lost.why.clone());
@@ -221,7 +221,7 @@ impl Check<'_> {
         Some(Key { bucket, name: name.to_owned(), mountpath: lane.mountpath_index, lane: lane.number })
     }
 
-    /// What an object is called.
+    /// The name of an object in a finding.
     fn object(&self, bucket_id: u64, name: &str) -> String {
         match self.plan.buckets.get(&bucket_id) {
             Some(bucket) => format!("{}/{name}", bucket.bck()),

@@ -1,4 +1,4 @@
-//! What a lane knows by counting: objects and bytes of each bucket, and how much of each segment is still in use.
+//! The facts that a lane knows by counting: objects and bytes of each bucket, and how much of each segment is still in use.
 //!
 //! It is saved with every checkpoint of the index and carried on by replay, so that neither a start nor a summary has
 //! to look at every object. It grows with the buckets and the segments, never with the objects.
@@ -173,7 +173,7 @@ impl Ledger {
         !self.doomed.is_empty()
     }
 
-    /// Whether segments count bytes of this bucket, so that the index must keep its entries.
+    /// True if segments count bytes of this bucket, so that the index must keep its entries.
     pub(crate) fn counts(&self, bucket_id: u64) -> bool {
         self.doomed.contains_key(&bucket_id) || self.totals(bucket_id).is_some()
     }
@@ -188,7 +188,7 @@ impl Ledger {
         self.segments.iter().map(|(&number, account)| (number, account))
     }
 
-    /// Those with this number and later ones.
+    /// The segments with this number and later ones.
     pub(crate) fn segments_from(&self, first: u64) -> impl Iterator<Item = (u64, &SegmentAccount)> {
         self.segments.range(first..).map(|(&number, account)| (number, account))
     }
@@ -304,7 +304,7 @@ mod tests {
             let mut bytes = Vec::new();
             ledger.encode(&mut bytes).for_each(drop);
             prop_assert_eq!(Ledger::decode(&mut bytes.as_slice()).unwrap(), ledger.clone());
-            // Those of the doomed bucket are taken off by the sweep.
+            // The bytes of the doomed bucket are taken off by the sweep.
             for (bucket, segment, size) in &objects {
                 ledger.remove(*bucket, &entry(*segment, *size));
             }

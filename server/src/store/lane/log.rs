@@ -32,7 +32,7 @@ const _: () = assert!(segment::MAX_DELETION + PADDING_BYTES_MAX <= BATCH_BYTES_M
 /// Deletions that share one record at most.
 const DELETIONS_MAX: usize = 32;
 
-/// How long a wait for room lasts before it looks by itself.
+/// A wait for room looks by itself after so long.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A place in a lane's log.
@@ -76,7 +76,7 @@ struct State {
     broken: Option<Error>,
 }
 
-/// What a wait for room begins with.
+/// The beginning of a wait for room.
 enum Next {
     Wait(oneshot::Receiver<()>),
     WaitForMemory(oneshot::Receiver<()>),
@@ -91,10 +91,10 @@ pub(crate) struct Log {
     buffers: Rc<BatchBuffers>,
     /// Bytes of a segment after which the next one is begun.
     segment_bytes: u64,
-    /// What is allocated ahead at most.
+    /// Bytes that are allocated ahead at most.
     step_bytes_max: u64,
     state: RefCell<State>,
-    /// Those who wait for room in the batch, or for records to be written.
+    /// The tasks that wait for room in the batch, or for records to be written.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
 }
 
@@ -232,7 +232,7 @@ impl Log {
         deletions.push(deletion);
         let mut record = Vec::new();
         segment::delete_records(&mut record, &deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
-        // What is refused leaves the records before as they are.
+        // A record that is refused leaves those before as they are.
         batch.put_at(start, &record)?;
         batch.deletions = (start, deletions);
         Ok(())
@@ -366,7 +366,7 @@ impl Log {
         Ok(())
     }
 
-    /// Whether the open segment takes no batch of this size any more.
+    /// True if the open segment takes no batch of this size any more.
     fn ends(&self, state: &State, needed: u64) -> bool {
         let is_full = |open: &OpenSegment| {
             open.end > 0 && (state.ending || open.end + needed + END_BYTES > self.segment_bytes)

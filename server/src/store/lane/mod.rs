@@ -64,7 +64,7 @@ use wire::lom::Generation;
 /// Room that one more deletion takes at most.
 pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
 
-/// Whether a lane's index can be asked.
+/// Says if a lane's index can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// It is being filled, or only looked at: damage is an error for whoever does that.
@@ -74,10 +74,10 @@ enum Standing {
     Lost,
 }
 
-/// Those who wait to read a file that does not have its name yet, told whether it got it.
+/// The tasks that wait to read a file that does not have its name yet, told whether it got it.
 type Readers = Vec<oneshot::Sender<bool>>;
 
-/// What a checkpoint will say.
+/// The contents of a checkpoint to come.
 #[derive(Clone)]
 struct Unfinished {
     position: Position,
@@ -97,7 +97,7 @@ pub(crate) struct Lane {
     dir: Rc<OwnedFd>,
     /// Another one once it has been made anew.
     index: RefCell<Rc<LaneIndex>>,
-    /// Whether the index can be asked.
+    /// Says if the index can be asked.
     standing: Cell<Standing>,
     pub(crate) log: Log,
     pub(crate) ledger: RefCell<Ledger>,
@@ -125,7 +125,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// What the index says of a key.
+    /// Asks the index for a key.
     ///
     /// # Errors
     /// `Rebuilding` when it cannot say: what has found the damage, this look-up perhaps, has seen to that.
@@ -220,7 +220,7 @@ impl Lane {
         self.taken_back.get()
     }
 
-    /// Whether a name still stands for what was found when [`Self::taken_back`] said `taken_back`. Nobody else has changed
+    /// True if a name still stands for what was found when [`Self::taken_back`] said `taken_back`. Nobody else has changed
     /// it, but a change before may have been taken back.
     pub(crate) fn still_is(&self, key: &[u8], found: Option<&Entry>, taken_back: u64) -> bool {
         if self.taken_back.get() == taken_back {

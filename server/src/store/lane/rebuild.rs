@@ -32,7 +32,7 @@ pub(crate) struct Rebuild<'r> {
     pub(crate) committer: &'r Committer,
     pub(crate) cache: &'r Rc<IndexCache>,
     pub(crate) memtable_bytes_max: usize,
-    /// Whether a bucket still exists.
+    /// True if a bucket still exists.
     pub(crate) is_alive: &'r dyn Fn(u64) -> bool,
     pub(crate) pace: &'r Pace<'r>,
 }
@@ -116,7 +116,7 @@ impl Lane {
     /// there is.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) async fn anew(&self, cache: &Rc<IndexCache>) -> Result<OpenedLane> {
         let path = self.path();
         let list = move |_: &Arc<Mountpath>| {

@@ -31,7 +31,7 @@ use wire::segment::{Deletion, Record};
 /// The buckets that exist, by their number.
 pub(crate) type Buckets = HashMap<u64, Arc<BucketRef>>;
 
-/// What replay found.
+/// The findings of a replay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReplayReport {
     pub(crate) records: u64,

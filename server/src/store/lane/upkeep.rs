@@ -1,4 +1,4 @@
-//! What a lane does in the background: writes its index out, merges it, and reclaims segments.
+//! A lane's work in the background: it writes its index out, merges it, and reclaims segments.
 //!
 //! A segment is reclaimed by appending what is still in use of it to the log, and removing it when that is durable. A
 //! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
@@ -52,14 +52,14 @@ pub(crate) struct UpkeepLimits {
     pub(crate) replay_bytes: u64,
 }
 
-/// What the upkeep of a lane works with.
+/// All that the upkeep of a lane works with.
 pub(crate) struct Upkeep<'u> {
     pub(crate) committer: &'u Committer,
     pub(crate) locks: &'u NameLocks,
     pub(crate) limits: UpkeepLimits,
-    /// Whether a bucket still exists.
+    /// True if a bucket still exists.
     pub(crate) is_alive: &'u dyn Fn(u64) -> bool,
-    /// Whether the node is being stopped.
+    /// True if the node is being stopped.
     pub(crate) is_closing: &'u dyn Fn() -> bool,
     pub(crate) share: Share,
 }
@@ -142,7 +142,7 @@ impl Lane {
         }
     }
 
-    /// What is in use of a segment is written once more before the segment goes. Given up half-way that would make things
+    /// Says if there is room to write once more what is in use of a segment. Given up half-way that would make things
     /// worse, and other cores may be about the same.
     async fn has_room_to_reclaim(&self, victim: u64) -> Result<bool> {
         let live = self.ledger.borrow_mut().segment(victim).live_bytes();
@@ -190,7 +190,7 @@ impl Lane {
         Ok(())
     }
 
-    /// Whether there is much that only a checkpoint lets be reclaimed. What lies in the open segment is not reclaimed by
+    /// True if there is much that only a checkpoint lets be reclaimed. What lies in the open segment is not reclaimed by
     /// that either, so the segment is ended first.
     async fn garbage_is_due(&self) -> Result<bool> {
         let from = self.checkpoint.get().segment;
@@ -273,7 +273,7 @@ impl Lane {
         finish(&mut copies).await?;
         // Whoever closes a removed file last frees its blocks.
         drop(reader);
-        // What is out of use here is so because of later records: they must be durable, or be taken back, before it goes.
+        // Records are out of use here because of later ones: those must be durable, or be taken back, before it goes.
         upkeep.committer.join(self, After::Nothing, None, Durability::Group).await?;
         if self.taken_back() != taken_back {
             // Something may be in use here again: it is looked through once more.

@@ -16,7 +16,7 @@ use std::rc::Rc;
 
 const REPORT_USAGE: u16 = 1 << 3;
 
-/// What one connection has learned about zero-copy on its path.
+/// One connection's knowledge of zero-copy on its path.
 #[derive(Clone, Default)]
 pub struct ZcVerdict(Rc<Cell<bool>>);
 
