@@ -75,6 +75,10 @@ impl LaneIndex {
                 Step::Item => {
                     let tombstone_ends = with_oldest && merge.value().is_none();
                     if !tombstone_ends && keep(merge.key()) {
+                        // Each block has been checked by itself, and what lies in the next one only by its checksum.
+                        if !writer.is_next(merge.key()) {
+                            return Err(Error::corrupt("runs that are merged have entries out of order"));
+                        }
                         writer.push(merge.key(), merge.value())?;
                     }
                     steps += 1;

@@ -56,6 +56,8 @@ impl LaneIndex {
                 uring::yield_now().await;
             }
         }
+        let (written, held) = (writer.entries(), table.entries());
+        assert!(written == held, "a memtable of {held} entries has changed while it was written: {written}");
         writer.finish().await
     }
 
@@ -72,6 +74,11 @@ impl LaneIndex {
             runs: runs.iter().map(|run| run.record()).collect(),
             checkpoint,
         };
+        let next = manifest.next_seq;
+        let known = manifest.runs.iter().all(|run| run.seq < next);
+        assert!(known, "the manifest names a run that was not begun, the next has the number {next}");
+        let (was, is) = (self.checkpoint.get().map(|c| c.seq), checkpoint.map(|c| c.seq));
+        assert!(was <= is, "the manifest goes back from checkpoint {was:?} to {is:?}");
         self.home.replace_manifest(manifest.encode(), files).await?;
         self.runs.replace(runs);
         self.checkpoint.set(checkpoint);

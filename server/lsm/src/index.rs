@@ -89,9 +89,11 @@ impl LaneIndex {
     /// `latest` of its key, what a later one that was replaced as well has left on top of it. A memtable that was set
     /// aside must not have begun to be flushed.
     pub fn put_back(&self, freezes: u64, latest: bool, key: &[u8], value: Option<&[u8]>) {
+        let now = self.freezes.get();
+        assert!(freezes <= now, "a change of memtable {freezes} is taken back, and the present one is {now}");
         let active = self.active.borrow();
         let frozen = self.frozen.borrow();
-        let set_aside = frozen.as_ref().filter(|_| freezes < self.freezes.get());
+        let set_aside = frozen.as_ref().filter(|_| freezes < now);
         if let Some(frozen) = set_aside {
             frozen.put(key, value);
         }

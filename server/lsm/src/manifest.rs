@@ -16,6 +16,9 @@ const CRC_END: usize = MAGIC.len() + 4;
 const HEAD_BYTES: u64 = CRC_END as u64 + 4 + 8 + 8 + 8 + 4;
 const RUN_BYTES: u64 = 3 * 8;
 
+/// Numbers of files stay below this, which no index comes near.
+const SEQ_MAX: u64 = 1 << 62;
+
 /// A run as the manifest knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RunRecord {
@@ -61,6 +64,13 @@ impl Manifest {
             bytes.extend([run.seq, run.bytes, run.entries].into_iter().flat_map(u64::to_le_bytes));
         }
         bytes.resize(bytes.len().next_multiple_of(PAGE_BYTES), 0);
+        let expected = file_bytes(&bytes);
+        assert!(
+            expected == Some(bytes.len() as u64),
+            "a manifest has {} bytes, of {} runs a start expects {expected:?}",
+            bytes.len(),
+            self.runs.len()
+        );
         if let Some((head, rest)) = bytes.split_at_mut_checked(CRC_END)
             && let Some(crc) = head.last_chunk_mut()
         {
@@ -80,6 +90,9 @@ impl Manifest {
             return Err("it does not match its checksum");
         }
         let manifest = Self::read(&mut input).ok_or("it is cut short")?;
+        if !(1..SEQ_MAX).contains(&manifest.next_seq) {
+            return Err("it numbers files as no index does");
+        }
         let mut seqs = HashSet::new();
         let named = manifest.runs.iter().map(|run| run.seq);
         let named = named.chain(manifest.checkpoint.map(|checkpoint| checkpoint.seq));

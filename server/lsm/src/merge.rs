@@ -106,7 +106,8 @@ impl Merge {
     }
 
     fn push(&mut self, source: usize) {
-        let mut at = self.heap.len();
+        let (mut at, all) = (self.heap.len(), self.sources.len());
+        assert!(at < all, "source {source} of a merge is in the heap twice: all {all} are there");
         self.heap.push(source);
         while at > 0 && self.is_before(at, (at - 1) / 2) {
             self.heap.swap(at, (at - 1) / 2);

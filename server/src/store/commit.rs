@@ -121,7 +121,9 @@ impl Committer {
                 continue;
             }
             let (wake, woken) = oneshot::channel();
-            self.wake.replace(Some(wake));
+            let other = self.wake.replace(Some(wake));
+            let is_alone = other.is_none_or(|other| other.is_canceled());
+            assert!(is_alone, "two tasks commit for one group, {} changes wait", self.waiting.borrow().len());
             if woken.await.is_err() {
                 return;
             }
@@ -204,7 +206,10 @@ impl Committer {
         let work = move |mountpath: &Arc<Mountpath>| {
             Ok(deeds.into_iter().map(|deed| deed.run(mountpath)).collect::<Vec<_>>())
         };
-        self.disk.change(work).await.unwrap_or_else(|e| (0..count).map(|_| Err(e.clone())).collect())
+        let outcomes = self.disk.change(work).await;
+        let outcomes = outcomes.unwrap_or_else(|e| (0..count).map(|_| Err(e.clone())).collect());
+        assert!(outcomes.len() == count, "{count} deeds have {} outcomes", outcomes.len());
+        outcomes
     }
 
     /// Takes one change back that has failed alone. A later one of the same name may have been published on top of it.

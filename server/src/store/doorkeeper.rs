@@ -79,6 +79,8 @@ impl Doorkeeper {
     }
 
     fn empty_to(&mut self, end: usize) {
+        let (from, words) = (self.emptied, self.next.len());
+        assert!(from <= end && end <= words, "words {from} to {end} of {words} are to be emptied");
         if let Some(words) = self.next.get_mut(self.emptied..end) {
             words.fill(0);
         }

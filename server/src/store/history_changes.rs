@@ -259,8 +259,8 @@ impl Change {
             writer.feed(&mut Bytes(read(store, key, &old).await?, 0)).await?;
         }
         for part in parts {
-            writer.rest().await?;
             writer.feed(&mut Bytes(part.clone(), 0)).await?;
+            writer.rest().await?;
         }
         writer.commit().await.map(|_| true)
     }

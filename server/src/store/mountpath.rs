@@ -290,7 +290,8 @@ impl Mountpath {
 
     /// The index of a lane has been made anew.
     pub(crate) fn note_found(&self, lane: u16) {
-        self.lanes_lost().remove(&lane);
+        let why = self.lanes_lost().remove(&lane);
+        assert!(why.is_some(), "the index of lane {lane} has been made anew, and was not lost");
     }
 
     /// Lanes whose index is being made anew, each with the reason.

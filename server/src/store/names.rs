@@ -2,8 +2,8 @@
 //!
 //! `train/cat.jpg` becomes `train%/cat.jpg`: every directory carries a trailing `%`, so that the objects `a` and `a/b`
 //! coexist as the file `a` and the directory `a%`. A literal `%` is written `%25`, so a bare `%` only ever ends a name.
-//! A part that a file system cannot hold is escaped (`.`, `..`, an empty one), and a part over 240 bytes is continued in
-//! directories that end in `%+`. The mapping is one to one; [`decode`] is its inverse.
+//! A part that a file system cannot hold is escaped (`.`, `..`, an empty one), and a part over 240 bytes is continued
+//! in directories that end in `%+`. The mapping is one to one; [`decode`] is its inverse.
 //!
 //! A path has a largest length too. A name whose path would come near it (one of hundreds of slashes or `%`) has the
 //! SHA-256 of the name for its path; the name itself is in the file's metadata.

@@ -57,7 +57,9 @@ pub(crate) struct Opening {
 
 impl Opening {
     pub(super) fn begin(&self) -> OneOpening<'_> {
-        self.under_way.set(self.under_way.get() + 1);
+        let (under_way, gone) = (self.under_way.get(), self.gone.borrow().len());
+        assert!(under_way > 0 || gone == 0, "no file is being opened, and {gone} have gone meanwhile");
+        self.under_way.set(under_way + 1);
         OneOpening(self)
     }
 

@@ -33,6 +33,7 @@ pub(crate) fn encode(mountpath: &Mountpath, meta: &mut ObjectMeta, slot: u8) -> 
     if value.len() <= mountpath.abilities.attribute_bytes {
         return Ok((value, moved_out));
     }
+    assert!(slot < 2, "metadata go to file {slot} of two beside {}", meta.generation);
     let apart = Apart { generation: meta.generation, slot, crc: crc32c(&value) };
     let path = mountpath.path.join(apart_path(apart.generation, slot));
     let fail = |e: io::Error| mountpath.failed("write metadata", &e);

@@ -127,8 +127,10 @@ impl StoreSetup {
             let mut by_number = vec![None; usize::from(self.lanes(at))];
             for lane in brought_up {
                 lane.serve();
-                if let Some(slot) = by_number.get_mut(usize::from(lane.number)) {
-                    *slot = Some(lane);
+                let number = lane.number;
+                if let Some(slot) = by_number.get_mut(usize::from(number)) {
+                    let before = slot.replace(lane);
+                    assert!(before.is_none(), "lane {number} of mountpath {at} was opened twice");
                 }
             }
             lanes.push(by_number);
@@ -303,6 +305,11 @@ impl StoreSetup {
         let mut entries = Cache::new(entries_max);
         // Tables that double as they fill would stop the core while they are copied; see the read cache.
         entries.reserve(entries_max.saturating_mul(2));
+        let (all, disks_all, lanes_all) = (self.mountpaths.len(), disks.len(), lanes.len());
+        assert!(
+            disks_all == all && lanes_all == all,
+            "of {all} mountpaths {disks_all} have ways to the disk, and {lanes_all} lanes"
+        );
         let clock = self.clock(lanes.iter().flatten().flatten());
         Store {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),

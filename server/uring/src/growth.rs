@@ -97,11 +97,14 @@ impl Growth {
 
     /// Makes a segment resident that was claimed before.
     fn bring(&self, segment: usize) {
+        let limit = self.arrived.len();
+        assert!(segment < limit, "segment {segment} is claimed of a pool of {limit}");
         // SAFETY: each segment is claimed once, those that were there before were never up for it, and the pool does not
         // use one before it has arrived.
         unsafe { self.arena.touch(self.first + segment) };
         if let Some(arrived) = self.arrived.get(segment) {
-            arrived.store(true, Ordering::Release);
+            let before = arrived.swap(true, Ordering::AcqRel);
+            assert!(!before, "segment {segment} of a pool arrives twice");
         }
         // A full counter has been rung already.
         let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());

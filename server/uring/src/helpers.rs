@@ -165,7 +165,9 @@ impl Shared {
 
 impl Queue {
     fn busy(&self) -> usize {
-        self.threads - self.idle
+        let (threads, idle) = (self.threads, self.idle);
+        assert!(idle <= threads, "{idle} of {threads} helpers are idle");
+        threads - idle
     }
 }
 

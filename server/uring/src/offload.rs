@@ -149,10 +149,17 @@ impl Inner {
 
     /// The outcome of a call is there.
     fn deliver(&self, number: usize) {
-        self.sent.set(self.sent.get() - 1);
+        let sent = self.sent.get();
+        assert!(sent > 0, "call {number} is done, and none was handed over");
+        self.sent.set(sent - 1);
         let mut calls = self.calls.borrow_mut();
         let Some(call) = calls.get_mut(number) else { return };
-        if let Call::Abandoned = std::mem::replace(call, Call::Done) {
+        let before = std::mem::replace(call, Call::Done);
+        assert!(
+            matches!(before, Call::Sent | Call::Abandoned),
+            "call {number} is done twice, or was not begun"
+        );
+        if let Call::Abandoned = before {
             calls.remove(number);
         }
         drop(calls);

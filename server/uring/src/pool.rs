@@ -223,11 +223,13 @@ impl Pool {
     #[must_use]
     pub fn stats(&self) -> PoolStats {
         let resident_bytes = self.shared.present.get() * self.segment_bytes();
+        let free_bytes = self.shared.buddy.borrow().free_leaves() * LEAF_BYTES;
+        assert!(free_bytes <= resident_bytes, "{free_bytes} bytes are free of {resident_bytes} in a pool");
         PoolStats {
             resident_bytes,
             registered_bytes: self.shared.registered.get() * self.segment_bytes(),
             huge_bytes: self.shared.huge.get() * self.segment_bytes(),
-            used_bytes: resident_bytes - self.shared.buddy.borrow().free_leaves() * LEAF_BYTES,
+            used_bytes: resident_bytes - free_bytes,
             limit_bytes: self.shared.segments_max.get() * self.segment_bytes(),
             waiting: self.shared.waiters.borrow().len(),
         }
@@ -318,6 +320,8 @@ impl Pool {
 
     /// Registers a resident segment and puts it to use.
     fn add(&self, segment: usize) {
+        let limit = self.shared.segments_max.get();
+        assert!(segment < limit, "segment {segment} comes to a pool of {limit}");
         let index = self.shared.first + segment;
         let registered = (self.shared.registrar)(index as u16, self.shared.arena.iovec(index)).is_ok();
         let mut segments = self.shared.segments.borrow_mut();
@@ -394,7 +398,7 @@ impl Drop for Place<'_> {
 fn order_of(size_bytes: usize) -> usize {
     let leaves = size_bytes.div_ceil(LEAF_BYTES).max(1);
     let order = leaves.next_power_of_two().trailing_zeros() as usize;
-    debug_assert!(order < ORDERS);
+    assert!(order < ORDERS, "a buffer of {size_bytes} bytes is a block of order {order}");
     order
 }
 

@@ -124,6 +124,7 @@ impl LaneSetup {
             Some((position, ledger)) => (Some(position), ledger),
             None => (None, Ledger::default()),
         };
+        assert!(segments.is_sorted(), "the segments of lane {} are out of order", self.number);
         let gone = ledger.keep_segments(&segments);
         let next_segment =
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);

@@ -117,6 +117,8 @@ impl SegmentReader {
 
     fn take(&mut self, offset: u64, parsed: Parsed) -> Found {
         let Parsed { record, len } = parsed;
+        let (end, there) = (self.at + len, self.window.len());
+        assert!(end <= there, "a record at {offset} ends at {end} of {there} bytes that were read");
         let intact = match &record {
             Record::Object { meta, head_len } => {
                 let data = self.at + head_len;

@@ -86,6 +86,7 @@ impl Rebuild<'_> {
         // Nothing is appended since the lane was lost; what was before must be in the files, under their names.
         self.committer.join(lane, After::Nothing, None, Durability::Group).await?;
         lane.log.come_to_rest().await?;
+        assert!(lane.is_lost(), "the index of lane {} is to be made anew and serves", lane.number);
         fault::point("rebuild-begun");
         lane.index().retire().await;
         let opened = lane.anew(self.cache).await?;
@@ -162,7 +163,9 @@ impl Lane {
 
     /// Takes over the index that was made beside, and what was counted with it.
     fn take_over(&self, made: &Self) {
-        assert!(self.is_lost(), "an index was replaced while it was in use");
+        assert!(self.is_lost(), "the index of lane {} was replaced while it was in use", self.number);
+        let (own, made_for) = (self.number, made.number);
+        assert!(own == made_for, "lane {own} is to take over the index of lane {made_for}");
         self.index.replace(made.index());
         self.ledger.replace(made.ledger.take());
         self.checkpoint.set(made.checkpoint.get());

@@ -5,6 +5,7 @@
 
 use crate::driver::Driver;
 use crate::op::{Held, Op, Operation};
+use crate::ops::socket::is_part;
 use crate::pool::Chunk;
 use io_uring::{opcode, squeue::Entry, types};
 use std::any::Any;
@@ -53,7 +54,7 @@ impl Driver {
         range: Range<usize>,
         verdict: &ZcVerdict,
     ) -> Op<SendZc> {
-        assert!(range.end <= chunk.len() && range.start <= range.end);
+        assert!(is_part(&range, chunk.len()), "bytes {range:?} are sent of a chunk of {}", chunk.len());
         Op::submit(self, SendZc { socket: Rc::clone(socket), chunk, range, verdict: verdict.clone() })
     }
 }
