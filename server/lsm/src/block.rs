@@ -32,7 +32,7 @@ pub(super) struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// Whether the entry belongs into the next block. Never true of the first one.
+    /// True if the entry belongs into the next block. Never true of the first one.
     pub(super) fn is_full_for(&self, key: &[u8], value: Option<&[u8]>) -> bool {
         let value_bytes = value.map_or(0, <[u8]>::len);
         // As if it were a restart: a bound, not the exact size.
@@ -41,9 +41,14 @@ impl BlockBuilder {
         self.count > 0 && with > BLOCK_BYTES
     }
 
+    /// True if the key may come next: it is behind all before, those of the blocks before too.
+    pub(super) fn is_next(&self, key: &[u8]) -> bool {
+        *self.last_key < *key || (self.is_empty() && self.last_key.is_empty())
+    }
+
     /// Appends an entry; keys come in strictly ascending order.
     pub(super) fn push(&mut self, key: &[u8], value: Option<&[u8]>) {
-        debug_assert!(self.count == 0 || *self.last_key < *key);
+        assert!(self.is_next(key), "key {key:02x?} of a block comes behind {:02x?}", self.last_key);
         let shared = if self.count.is_multiple_of(RESTART_EVERY) {
             self.restarts.push(self.entries.len() as u32);
             0
@@ -73,6 +78,11 @@ impl BlockBuilder {
     /// Appends the finished block, whole pages, to `to`, and starts the next one.
     pub(super) fn finish(&mut self, run: u64, number: u32, to: &mut Vec<u8>) {
         let start = to.len();
+        assert!(!self.is_empty(), "block {number} of run {run} is ended and has no entry");
+        assert!(
+            start.is_multiple_of(PAGE_BYTES),
+            "block {number} of run {run} begins inside a page, at {start}"
+        );
         let padded = self.bytes().next_multiple_of(PAGE_BYTES);
         to.extend_from_slice(&[0; CRC_BYTES]);
         to.extend_from_slice(&run.to_le_bytes());
@@ -95,7 +105,7 @@ impl BlockBuilder {
     }
 }
 
-/// What a block knows of a key.
+/// A block's knowledge of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Lookup<'a> {
     Found(&'a [u8]),
@@ -123,7 +133,7 @@ impl Block {
     /// Checks and takes over the bytes of a block, padding included.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault, in words.
     pub(super) fn decode(bytes: &[u8], run: u64, number: u32) -> Result<Self, &'static str> {
         let mut input = Input::new(bytes);
         if input.u32() != bytes.get(CRC_BYTES..).map(crc32c) {

@@ -1,4 +1,4 @@
-//! What the lanes of one core share: blocks in memory, and buffers to read them with.
+//! The memory that the lanes of one core share: blocks, and buffers to read them with.
 
 use super::BLOCK_BYTES_MAX;
 use super::block::Block;
@@ -42,7 +42,7 @@ pub struct IndexCache {
     misses: Cell<u64>,
 }
 
-/// What the cache of a core holds and has done.
+/// Counts of what the cache of a core holds and has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CacheStats {
     /// Bytes of blocks in memory.
@@ -73,7 +73,7 @@ impl IndexCache {
         }))
     }
 
-    /// What it holds and has done by now.
+    /// Counts of what it holds and has done by now.
     pub fn stats(&self) -> CacheStats {
         let bytes = self.blocks.borrow().weight();
         CacheStats { bytes, hits: self.hits.get(), misses: self.misses.get() }

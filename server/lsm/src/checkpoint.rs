@@ -28,6 +28,7 @@ impl CheckpointRecord {
 
 /// Writes and flushes a checkpoint, piece by piece. The file stays only if it is kept.
 pub(super) async fn write(home: &Home, seq: u64, bytes: &[u8]) -> Result<(CheckpointRecord, NewFile)> {
+    assert!(seq > 0, "a checkpoint of {} bytes gets the number that stands for none", bytes.len());
     let mut file = NewFile::create(home, &checkpoint_name(seq)).await?;
     let mut crc = SectionCrc::default();
     for piece in bytes.chunks(SECTION_PIECE_BYTES) {

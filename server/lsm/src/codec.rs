@@ -66,7 +66,7 @@ impl<'a> Input<'a> {
             let (&byte, rest) = self.0.split_first()?;
             self.0 = rest;
             let group = u32::from(byte & 0x7f);
-            // What does not fit is no number of ours.
+            // A value that does not fit is no number of ours.
             value |= group.checked_shl(7 * at as u32).filter(|v| v >> (7 * at) == group)?;
             if byte < 0x80 {
                 return Some(value);
@@ -76,7 +76,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How many bytes two slices begin with in common.
+/// The number of bytes that two slices begin with in common.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let (words_a, _) = a.as_chunks::<8>();
     let (words_b, _) = b.as_chunks::<8>();

@@ -17,7 +17,7 @@ const SIMILAR_RUNS_MIN: usize = 4;
 /// With more runs than this some are merged, similar or not.
 const RUNS_MAX: usize = 12;
 
-/// What became of a merge.
+/// The outcome of a merge.
 enum Merged {
     Stopped,
     /// Nothing is left of the runs.
@@ -49,7 +49,7 @@ impl LaneIndex {
         let now = replaced(&now, old, run).ok_or_else(|| Error::internal("runs vanished in a merge"))?;
         self.replace(pass, now, self.checkpoint.get(), file.into_iter().collect()).await?;
         for run in old {
-            // What cannot be removed now is swept when the index is opened.
+            // A file that cannot be removed now is swept when the index is opened.
             let _ = self.home.remove_by_ring(&run.name()).await;
             run.forget_cached().await;
         }
@@ -75,6 +75,10 @@ impl LaneIndex {
                 Step::Item => {
                     let tombstone_ends = with_oldest && merge.value().is_none();
                     if !tombstone_ends && keep(merge.key()) {
+                        // Each block has been checked by itself, and what lies in the next one only by its checksum.
+                        if !writer.is_next(merge.key()) {
+                            return Err(Error::corrupt("runs that are merged have entries out of order"));
+                        }
                         writer.push(merge.key(), merge.value())?;
                     }
                     steps += 1;
@@ -104,7 +108,7 @@ fn replaced(now: &[Rc<Run>], old: &[Rc<Run>], new: Option<Rc<Run>>) -> Option<Rc
     same.then(|| newer.iter().cloned().chain(new).chain(older.iter().cloned()).collect())
 }
 
-/// Which neighbours to merge: as many as possible of which the largest is no larger than the others together, so that
+/// Picks neighbours to merge: as many as possible of which the largest is no larger than the others together, so that
 /// each merge at least doubles it and an entry is rewritten a logarithmic number of times. With too many runs, those
 /// that cost least.
 fn pick(sizes: &[u64]) -> Option<Range<usize>> {

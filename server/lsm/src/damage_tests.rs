@@ -157,6 +157,33 @@ fn blocks_that_changed_places_are_noticed() {
 }
 
 #[test]
+fn blocks_out_of_order_end_a_merge() {
+    let mut lane = Lane::new(1 << 20);
+    let write = async |number| {
+        let index = lane.open().await?.index;
+        (0..400).for_each(|i| index.put(&key(i), Some(&value(i, number))));
+        freeze_and_flush(&index, b"checkpoint").await
+    };
+    (0..4).for_each(|number| lane.run(write(number)).unwrap());
+    let file = lane.path().join(&lane.run_files()[0]);
+    let good = fs::read(&file).unwrap();
+    // Each block is what its checksum says, in the place that it names.
+    let block = |at: usize, number: u32| {
+        let mut block = good[at..at + 8192].to_vec();
+        block[12..16].copy_from_slice(&number.to_le_bytes());
+        let crc = wire::cksum::crc32c(&block[4..]);
+        block[..4].copy_from_slice(&crc.to_le_bytes());
+        block
+    };
+    assert_eq!([block(0, 0), block(8192, 1)].concat(), good[..16384]);
+    fs::write(&file, [&block(8192, 0)[..], &block(0, 1), &good[16384..]].concat()).unwrap();
+    lane.cool();
+    let merged = lane.run(async { merge_all(&lane.open().await?.index).await });
+    assert!(matches!(merged, Err(Error::Corrupt(_))), "{merged:?}");
+    assert_eq!(lane.run_files().len(), 4);
+}
+
+#[test]
 fn what_a_crash_leaves_is_swept() {
     let (lane, model, file) = lane_with_runs();
     // A run that was written before the manifest was; runs that were merged and not yet removed; a manifest aside.

@@ -1,4 +1,4 @@
-//! What can go wrong with an index.
+//! The errors of an index.
 
 use rustix::io::Errno;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::io;
 /// An error of an index, told apart by what the caller can do about it.
 #[derive(Debug)]
 pub enum Error {
-    /// What lies on the disk is not what was written, or cannot be read; in words.
+    /// The bytes on the disk are not those that were written, or cannot be read; in words.
     /// [`LaneIndex::reset`](crate::LaneIndex::reset), and put in everything anew.
     Corrupt(String),
     /// The file system has refused something.
     Io {
-        /// What was to be done.
+        /// The step that was to be done.
         doing: String,
         /// Why it was not. `StorageFull` is an error like any other here: the call may be tried again.
         error: io::Error,

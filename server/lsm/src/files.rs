@@ -31,7 +31,7 @@ pub(super) fn checkpoint_name(seq: u64) -> String {
     format!("{CHECKPOINT_PREFIX}{seq:016x}")
 }
 
-/// Whether this is the name of a run or of a checkpoint.
+/// True if this is the name of a run or of a checkpoint.
 fn is_numbered(name: &str) -> bool {
     [RUN_PREFIX, CHECKPOINT_PREFIX].into_iter().any(|prefix| {
         let seq = name.strip_prefix(prefix).and_then(|digits| u64::from_str_radix(digits, 16).ok());
@@ -190,7 +190,7 @@ impl NewFile {
         self.written + self.pending.len() as u64
     }
 
-    /// Whether as much is pending as one write takes.
+    /// True if as much is pending as one write takes.
     pub(super) fn is_full(&self) -> bool {
         self.pending.len() >= BULK_BUF_BYTES
     }
@@ -228,7 +228,7 @@ impl NewFile {
 impl Drop for NewFile {
     fn drop(&mut self) {
         if !self.kept {
-            // What cannot be removed now is swept when the index is opened.
+            // A file that cannot be removed now is swept when the index is opened.
             // The manifest's is removed before the next one is made: two removals could overtake each other.
             if let Ok(name) = c_name(&self.name)
                 && self.name != MANIFEST_ASIDE

@@ -19,7 +19,7 @@ impl LaneIndex {
     /// Only then may the log before that be forgotten. Without a frozen memtable just the checkpoint is recorded.
     ///
     /// # Errors
-    /// What the disk says. The memtable stays frozen, and the flush may be tried again: it writes everything anew.
+    /// The disk's error. The memtable stays frozen, and the flush may be tried again: it writes everything anew.
     pub async fn flush(&self, checkpoint: &[u8]) -> Result<()> {
         let _pass = self.flushing.enter().await?;
         let frozen = self.frozen.borrow().clone();
@@ -56,6 +56,8 @@ impl LaneIndex {
                 uring::yield_now().await;
             }
         }
+        let (written, held) = (writer.entries(), table.entries());
+        assert!(written == held, "a memtable of {held} entries has changed while it was written: {written}");
         writer.finish().await
     }
 
@@ -72,6 +74,11 @@ impl LaneIndex {
             runs: runs.iter().map(|run| run.record()).collect(),
             checkpoint,
         };
+        let next = manifest.next_seq;
+        let known = manifest.runs.iter().all(|run| run.seq < next);
+        assert!(known, "the manifest names a run that was not begun, the next has the number {next}");
+        let (was, is) = (self.checkpoint.get().map(|c| c.seq), checkpoint.map(|c| c.seq));
+        assert!(was <= is, "the manifest goes back from checkpoint {was:?} to {is:?}");
         self.home.replace_manifest(manifest.encode(), files).await?;
         self.runs.replace(runs);
         self.checkpoint.set(checkpoint);
@@ -81,7 +88,7 @@ impl LaneIndex {
 
 /// Frees a memtable little by little: all at once would hold up the core for milliseconds.
 pub(super) async fn dissolve(table: Rc<Memtable>) {
-    // What a cursor still reads is freed with the cursor.
+    // A table that a cursor still reads is freed with the cursor.
     let Some(mut table) = Rc::into_inner(table) else { return };
     while table.drop_some(ENTRIES_PER_TURN) {
         uring::yield_now().await;

@@ -41,7 +41,7 @@ impl Section {
     }
 }
 
-/// What a run says of itself.
+/// The facts that a run says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Footer {
     pub(super) seq: u64,
@@ -71,7 +71,7 @@ impl Footer {
     /// Reads the last page of a file of `file_bytes`. The sections must fill the file behind the blocks.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The fault, in words.
     pub(super) fn decode(page: &[u8], file_bytes: u64) -> Result<Self, &'static str> {
         let (fields, crc) = page.split_last_chunk::<CRC_BYTES>().ok_or("it has no footer")?;
         if page.len() != PAGE_BYTES || crc32c(fields) != u32::from_le_bytes(*crc) {

@@ -53,7 +53,7 @@ struct World {
     durable: Model,
     /// Number of the last flush that was begun or done; the checkpoint.
     flushes: u32,
-    /// What given-up flushes may or may not have made durable.
+    /// Changes that given-up flushes may or may not have made durable.
     perhaps: Vec<(u32, Model)>,
     done: u32,
     writes: u32,

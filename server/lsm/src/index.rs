@@ -32,7 +32,7 @@ pub struct LaneIndex {
     pub(super) manifest: Gate,
 }
 
-/// What is known of a key without waiting.
+/// The knowledge of a key that takes no waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Peek {
     /// Its value.
@@ -43,7 +43,7 @@ pub enum Peek {
     OnDisk,
 }
 
-/// What an index holds.
+/// Counts of what an index holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexStats {
     /// Sorted files that a look-up may have to ask.
@@ -89,9 +89,11 @@ impl LaneIndex {
     /// `latest` of its key, what a later one that was replaced as well has left on top of it. A memtable that was set
     /// aside must not have begun to be flushed.
     pub fn put_back(&self, freezes: u64, latest: bool, key: &[u8], value: Option<&[u8]>) {
+        let now = self.freezes.get();
+        assert!(freezes <= now, "a change of memtable {freezes} is taken back, and the present one is {now}");
         let active = self.active.borrow();
         let frozen = self.frozen.borrow();
-        let set_aside = frozen.as_ref().filter(|_| freezes < self.freezes.get());
+        let set_aside = frozen.as_ref().filter(|_| freezes < now);
         if let Some(frozen) = set_aside {
             frozen.put(key, value);
         }
@@ -174,7 +176,7 @@ impl LaneIndex {
         true
     }
 
-    /// What it holds now.
+    /// Counts of what it holds now.
     pub fn stats(&self) -> IndexStats {
         let runs = self.runs.borrow();
         let mut stats = IndexStats { runs: runs.len(), ..IndexStats::default() };

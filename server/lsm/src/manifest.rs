@@ -16,6 +16,9 @@ const CRC_END: usize = MAGIC.len() + 4;
 const HEAD_BYTES: u64 = CRC_END as u64 + 4 + 8 + 8 + 8 + 4;
 const RUN_BYTES: u64 = 3 * 8;
 
+/// Numbers of files stay below this, which no index comes near.
+const SEQ_MAX: u64 = 1 << 62;
+
 /// A run as the manifest knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct RunRecord {
@@ -25,7 +28,7 @@ pub(super) struct RunRecord {
     pub(super) entries: u64,
 }
 
-/// What is known of an index after a crash.
+/// All that is known of an index after a crash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Manifest {
     /// Larger than that of any run.
@@ -61,6 +64,13 @@ impl Manifest {
             bytes.extend([run.seq, run.bytes, run.entries].into_iter().flat_map(u64::to_le_bytes));
         }
         bytes.resize(bytes.len().next_multiple_of(PAGE_BYTES), 0);
+        let expected = file_bytes(&bytes);
+        assert!(
+            expected == Some(bytes.len() as u64),
+            "a manifest has {} bytes, of {} runs a start expects {expected:?}",
+            bytes.len(),
+            self.runs.len()
+        );
         if let Some((head, rest)) = bytes.split_at_mut_checked(CRC_END)
             && let Some(crc) = head.last_chunk_mut()
         {
@@ -70,7 +80,7 @@ impl Manifest {
     }
 
     /// # Errors
-    /// What is wrong with it.
+    /// The fault, in words.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
         let mut input = Input::new(bytes);
         if input.take(MAGIC.len()) != Some(&MAGIC) {
@@ -80,6 +90,9 @@ impl Manifest {
             return Err("it does not match its checksum");
         }
         let manifest = Self::read(&mut input).ok_or("it is cut short")?;
+        if !(1..SEQ_MAX).contains(&manifest.next_seq) {
+            return Err("it numbers files as no index does");
+        }
         let mut seqs = HashSet::new();
         let named = manifest.runs.iter().map(|run| run.seq);
         let named = named.chain(manifest.checkpoint.map(|checkpoint| checkpoint.seq));

@@ -1,4 +1,4 @@
-//! What has changed since the last flush, in memory.
+//! The changes since the last flush, in memory.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -39,8 +39,11 @@ impl Memtable {
             None => (0, false),
             Some(old) => (old.as_ref().map_or(0, |old| old.len()), old.is_none()),
         };
-        self.tombstones.set(self.tombstones.get() - u64::from(revived));
-        self.bytes.set(self.bytes.get() + added + value_bytes - freed);
+        let (tombstones, bytes) = (self.tombstones.get(), self.bytes.get());
+        assert!(tombstones >= u64::from(revived), "a memtable without tombstones has replaced one");
+        assert!(bytes >= freed, "a memtable of {bytes} bytes gives back {freed}");
+        self.tombstones.set(tombstones - u64::from(revived));
+        self.bytes.set(bytes + added + value_bytes - freed);
     }
 
     /// `None` when nothing is known of the key, `Some(None)` when it was deleted.

@@ -4,7 +4,7 @@ use super::source::{Advance, Source};
 use crate::error::Result;
 use futures_util::future::try_join_all;
 
-/// What a step of a scan has led to.
+/// The place that a step of a scan has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// To an entry.
@@ -106,7 +106,8 @@ impl Merge {
     }
 
     fn push(&mut self, source: usize) {
-        let mut at = self.heap.len();
+        let (mut at, all) = (self.heap.len(), self.sources.len());
+        assert!(at < all, "source {source} of a merge is in the heap twice: all {all} are there");
         self.heap.push(source);
         while at > 0 && self.is_before(at, (at - 1) / 2) {
             self.heap.swap(at, (at - 1) / 2);
@@ -127,7 +128,7 @@ impl Merge {
         }
     }
 
-    /// Whether the entry at one place of the heap comes before that at another; false if there is none.
+    /// True if the entry at one place of the heap comes before that at another; false if there is none.
     fn is_before(&self, one: usize, other: usize) -> bool {
         let (Some(&one), Some(&other)) = (self.heap.get(one), self.heap.get(other)) else { return false };
         let (Some(a), Some(b)) = (self.sources.get(one), self.sources.get(other)) else { return false };

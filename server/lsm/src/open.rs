@@ -42,7 +42,7 @@ impl LaneIndex {
         };
         let opened = open_named(home, manifest).await?;
         let named = opened.index.file_names();
-        // What a crash has left of a flush or of a merge.
+        // A crash in a flush or in a merge has left it.
         for name in present.iter().filter(|name| !named.contains(name)) {
             opened.index.home.remove(name)?;
         }
@@ -52,7 +52,7 @@ impl LaneIndex {
     /// Removes what there is of an index and makes an empty one.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub async fn reset(home: Home) -> Result<Opened> {
         home.sweep_aside()?;
         // First, and durably: a crash in between leaves files without a manifest, which is no index.

@@ -6,7 +6,7 @@
 //! buffer sees it through.
 
 use crate::error::{Error, Result};
-use async_channel::{Receiver, Sender};
+use async_channel::{Receiver, Sender, TrySendError};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -74,6 +74,8 @@ impl Lent {
         offset: u64,
         len: usize,
     ) -> Result<&[u8]> {
+        let whole = offset.is_multiple_of(LEAF_BYTES as u64) && len.is_multiple_of(LEAF_BYTES);
+        assert!(whole, "{len} bytes at {offset} of an index are read, which are no whole pages");
         fault::step("index-read").map_err(|e| Error::disk("read the index", e))?;
         let buf = self.idle()?;
         let len = len.min(buf.len());
@@ -93,7 +95,9 @@ impl Lent {
         offset: u64,
         bytes: &[u8],
     ) -> Result<usize> {
-        debug_assert!(bytes.len().is_multiple_of(LEAF_BYTES));
+        let (len, page) = (bytes.len(), LEAF_BYTES);
+        let whole = offset.is_multiple_of(page as u64) && len.is_multiple_of(page);
+        assert!(whole, "{len} bytes at {offset} of an index are written, which are no whole pages");
         fault::step("index-write").map_err(|e| Error::disk("write the index", e))?;
         let mut buf = self.idle()?;
         let len = bytes.len().min(buf.len());
@@ -139,8 +143,9 @@ impl Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            // There is room for every buffer; without a reserve it goes back to the pool.
-            let _ = self.home.try_send(slot);
+            // Without a reserve it goes back to the pool.
+            let kept = self.home.try_send(slot);
+            assert!(!matches!(kept, Err(TrySendError::Full(_))), "a buffer of the index came back twice");
         }
     }
 }

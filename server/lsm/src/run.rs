@@ -33,7 +33,7 @@ pub(super) struct Run {
     sparse: Sparse,
 }
 
-/// What a run says of a key without waiting.
+/// A run's answer for a key without waiting.
 pub(super) enum Known {
     Found(Rc<[u8]>),
     Deleted,

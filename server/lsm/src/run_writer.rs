@@ -58,6 +58,11 @@ impl RunWriter {
         Ok(())
     }
 
+    /// True if an entry of this key may come next.
+    pub(super) fn is_next(&self, key: &[u8]) -> bool {
+        self.block.is_next(key)
+    }
+
     /// Entries so far.
     pub(super) fn entries(&self) -> u64 {
         self.entries
@@ -75,11 +80,14 @@ impl RunWriter {
 
     /// Writes the rest and flushes. The run can be read; its file stays only if it is kept.
     pub(super) async fn finish(mut self) -> Result<(Rc<Run>, NewFile)> {
+        assert!(self.entries > 0, "run {} is finished and has no entry", self.seq);
         if !self.block.is_empty() {
             self.end_block()?;
         }
         self.file.write_out().await?;
         let sparse: Sparse = self.sparse.finish();
+        let (mapped, written) = (sparse.blocks_bytes(), self.file.bytes());
+        assert!(mapped == written, "the map of run {} ends at {mapped}, its blocks at {written}", self.seq);
         let footer = Footer {
             seq: self.seq,
             entries: self.entries,

@@ -1,4 +1,4 @@
-//! What a scan reads from: a memtable or a run, entry by entry, in order.
+//! The sources of a scan: a memtable or a run, entry by entry, in order.
 
 use super::block::{Block, BlockCursor};
 use super::memtable::MemtableCursor;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 /// Blocks that a scan reads ahead, at most; it begins with one and doubles.
 const AHEAD_BLOCKS_MAX: u32 = 8;
 
-/// What a step has led to.
+/// The place that a step has led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Advance {
     /// To an entry.
@@ -65,7 +65,7 @@ impl Source {
     }
 }
 
-/// Whether blocks go through the cache.
+/// Says if blocks go through the cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// They do: somebody may ask for them again.

@@ -29,6 +29,8 @@ impl SparseBuilder {
     /// # Errors
     /// A run with 4 GiB of separators.
     pub(super) fn begin_block(&mut self, last: &[u8], first: &[u8]) -> Result<(), &'static str> {
+        let (begun, ended) = (self.key_ends.len(), self.page_ends.len());
+        assert!(begun == ended, "block {begun} of a map is begun, and {ended} have ended");
         if !self.key_ends.is_empty() {
             let len = first.len().min(common_prefix(last, first) + 1);
             self.keys.extend_from_slice(first.get(..len).unwrap_or(first));
@@ -42,6 +44,9 @@ impl SparseBuilder {
     /// # Errors
     /// A run of 16 TiB.
     pub(super) fn end_block(&mut self, end: u64) -> Result<(), &'static str> {
+        let (begun, ended) = (self.key_ends.len(), self.page_ends.len());
+        assert!(begun == ended + 1, "block {ended} of a map ends, and {begun} have begun");
+        assert!(end.is_multiple_of(PAGE_BYTES as u64), "block {ended} of a map ends inside a page, at {end}");
         self.page_ends.push(u32::try_from(end / PAGE_BYTES as u64).map_err(|_| "too many pages")?);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the tests of this module share: a directory on a real disk, a ring.
+//! Things that the tests of this module share: a directory on a real disk, a ring.
 
 use super::*;
 use crate::error::Result;
@@ -14,7 +14,7 @@ use uring::{Driver, DriverConfig, Helpers, Offload, PoolConfig};
 const POOL_BYTES: usize = 16 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// What an index should hold.
+/// The entries that an index should hold.
 pub(super) type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// A lane's directory and the core that works on it.

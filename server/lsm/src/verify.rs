@@ -15,7 +15,7 @@ impl LaneIndex {
     /// every look-up.
     ///
     /// # Errors
-    /// What the disk says; damage is a finding, not an error.
+    /// The disk's error; damage is a finding.
     pub async fn verify(&self) -> Result<Vec<String>> {
         let mut findings = Vec::new();
         let pass = self.manifest.enter().await?;

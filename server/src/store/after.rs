@@ -1,4 +1,4 @@
-//! What a change does to plain files once its record is written.
+//! A change's work on plain files once its record is written.
 //!
 //! All of a round is done by one helper, in order, at one hand-over ([`Deed`]); what belongs to the core waits for the
 //! outcome ([`Pending`]).
@@ -48,7 +48,7 @@ pub(crate) struct Naming {
     pub(crate) sidecar: Option<Generation>,
 }
 
-/// What makes a file that holds all its bytes an object's.
+/// Makes a file that holds all its bytes an object's.
 pub(crate) struct Finish {
     pub(crate) file: OwnedFd,
     /// The metadata as an attribute.
@@ -63,21 +63,21 @@ pub(crate) struct Unlink {
     pub(crate) sidecar: Option<Generation>,
 }
 
-/// What a helper does for a change.
+/// A helper's work for a change.
 pub(crate) enum Deed {
     Name(Naming),
     Remove(Unlink),
     SetMeta { file: OwnedFd, value: Vec<u8> },
 }
 
-/// What waits for a deed.
+/// The part that waits for a deed.
 #[derive(Default)]
 pub(crate) struct Pending {
     took: Took,
     unsettled: Option<Unsettled>,
 }
 
-/// What a change has done to files.
+/// The traces that a change has left among files.
 #[derive(Default)]
 pub(crate) struct Took {
     /// The path that a work file got.

@@ -1,4 +1,4 @@
-//! What runs beside requests as long as a core's store is open, and its end.
+//! The work that runs beside requests as long as a core's store is open, and its end.
 //!
 //! Each mountpath has an upkeep task of its own, so that one whose disk is slow or broken keeps no other from it. A lane
 //! whose upkeep fails is left alone for a while, longer each time.
@@ -14,7 +14,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How long the upkeep waits when nothing is due.
+/// The upkeep waits so long when nothing is due.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(100);
 /// Rest of the background work for each part of it, in percent, when one mountpath has work.
 const PAUSE_PERCENT: u32 = 100;

@@ -1,8 +1,8 @@
 //! Verified bytes of objects in memory: small objects whole, with the header fields of their answers, and pieces of
 //! large ones. They lie in a pool of their own, registered like the other, so they are sent as they are.
 //!
-//! What is asked for again comes in ([`Doorkeeper`]), if not for want of memory: then a promise without bytes takes its
-//! place, and others make room for it. While the pool still grows nobody has to: what finds no memory then is read past
+//! A piece that is asked for again comes in ([`Doorkeeper`]), if not for want of memory: then a promise without bytes
+//! takes its place, and others make room for it. While the pool still grows nobody has to: what finds no memory then is read past
 //! the cache, and comes in another time.
 
 use super::CHUNK_BYTES;
@@ -53,7 +53,7 @@ impl quick_cache::Weighter<PieceKey, Kept> for KeptWeight {
     }
 }
 
-/// What one core keeps. It resists scans: one pass over many objects does not push out the hot ones.
+/// The cache of one core. It resists scans: one pass over many objects does not push out the hot ones.
 pub(crate) struct ReadCache {
     pool: Pool,
     cache: RefCell<Cache<PieceKey, Kept, KeptWeight>>,
@@ -102,6 +102,8 @@ impl ReadCache {
         if !self.pool.owns(&piece.chunk) {
             return;
         }
+        let (end, all) = (piece.range.end, piece.chunk.len());
+        assert!(end <= all, "piece {number} of {generation} ends at {end} of {all} bytes");
         let kept = Kept { size_bytes: piece.chunk.len(), piece: Some(Rc::new(piece.share())), fields: None };
         self.cache.borrow_mut().insert((generation, number), kept);
     }
@@ -124,7 +126,7 @@ impl ReadCache {
         }
     }
 
-    /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
+    /// Keeps what `write` makes of a small object beside it in memory; `None` for one that is not there.
     pub(crate) fn kept_fields(
         &self,
         generation: Generation,

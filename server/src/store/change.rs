@@ -41,7 +41,7 @@ pub(super) struct Held<'s> {
 pub(super) struct WorkFile {
     pub(super) work_path: String,
     pub(super) sidecar: Option<Generation>,
-    /// What it still lacks to be an object's file.
+    /// All that it still lacks to be an object's file.
     pub(super) finish: Option<Finish>,
 }
 
@@ -70,7 +70,7 @@ impl Store {
             return Ok(false);
         }
         held.require(expect)?;
-        let generation = self.clock.next();
+        let generation = held.next_generation();
         let done = held.delete(generation, durability).await?;
         done.await.map(|()| true)
     }
@@ -155,6 +155,12 @@ impl Held<'_> {
         self.old.as_ref().map_or(1, |old| old.version + 1)
     }
 
+    /// The generation of a change, which is above that of what is there, whoever wrote that.
+    pub(super) fn next_generation(&self) -> Generation {
+        self.old.iter().for_each(|old| self.store.clock.observe(old.generation));
+        self.store.clock.next()
+    }
+
     /// Writes a small object into the lane's segment.
     pub(super) async fn put_small(
         mut self,
@@ -206,6 +212,8 @@ impl Held<'_> {
         self.lane.log.reserve(DELETION_BYTES_MAX).await?;
         self.check_current()?;
         let Some(old) = self.old.take() else { return Err(Error::internal("nothing to delete")) };
+        let before = old.generation;
+        assert!(before < generation, "a deletion of generation {generation} comes after {before}");
         let deletion = Deletion {
             bucket_id: self.key.bucket.id,
             generation,
@@ -241,6 +249,9 @@ impl Held<'_> {
         let disk = self.store.disk(old.mountpath)?;
         let prepared = disk.change(move |mountpath| meta::prepare_meta(mountpath, &path, custom)).await?;
         let PreparedMeta { file, meta, value, moved_out } = prepared;
+        if meta.generation != old.generation {
+            return Err(Error::corrupt("the file is not the one that was written"));
+        }
         let file = DirectFile::from(file);
         let has_sidecar = old.sidecar().is_some() || moved_out;
         let entry = Entry::from_meta(&meta, old.mountpath, Place::File { has_sidecar })?;
@@ -307,8 +318,10 @@ impl Held<'_> {
 
     fn publish(&mut self, entry: Entry, old: Option<Entry>) -> (Rc<Entry>, Undo) {
         let entry = Rc::new(entry);
+        let (before, now) = (old.as_ref().map(|old| old.generation), entry.generation);
+        assert!(before <= Some(now), "an object of generation {now} comes after {before:?}");
         self.lane.publish(self.key.bucket.id, &self.index_key, &entry, old.as_ref());
-        // What is written may never be read: the next look-up brings it in.
+        // An entry that is written may never be read: the next look-up brings it in.
         self.store.entries.borrow_mut().remove(self.index_key.as_slice());
         if let Some(old) = old.as_ref().filter(|old| old.generation != entry.generation) {
             self.store.forget_caches(old);

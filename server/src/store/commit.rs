@@ -121,7 +121,9 @@ impl Committer {
                 continue;
             }
             let (wake, woken) = oneshot::channel();
-            self.wake.replace(Some(wake));
+            let other = self.wake.replace(Some(wake));
+            let is_alone = other.is_none_or(|other| other.is_canceled());
+            assert!(is_alone, "two tasks commit for one group, {} changes wait", self.waiting.borrow().len());
             if woken.await.is_err() {
                 return;
             }
@@ -164,7 +166,7 @@ impl Committer {
         join_all(writes).await;
     }
 
-    /// What the changes do besides their records, by one helper and in their order; returns those that did not fail.
+    /// Has one helper do what the changes do besides their records, in their order; returns those that did not fail.
     async fn take_effect(&self, mut group: Vec<Change>) -> Vec<Change> {
         let (mut deeds, mut begun) = (Vec::new(), Vec::with_capacity(group.len()));
         for change in &mut group {
@@ -204,7 +206,10 @@ impl Committer {
         let work = move |mountpath: &Arc<Mountpath>| {
             Ok(deeds.into_iter().map(|deed| deed.run(mountpath)).collect::<Vec<_>>())
         };
-        self.disk.change(work).await.unwrap_or_else(|e| (0..count).map(|_| Err(e.clone())).collect())
+        let outcomes = self.disk.change(work).await;
+        let outcomes = outcomes.unwrap_or_else(|e| (0..count).map(|_| Err(e.clone())).collect());
+        assert!(outcomes.len() == count, "{count} deeds have {} outcomes", outcomes.len());
+        outcomes
     }
 
     /// Takes one change back that has failed alone. A later one of the same name may have been published on top of it.
@@ -387,7 +392,7 @@ impl Committer {
 }
 
 impl Change {
-    /// Whether it has been promised, or has replaced a file that cannot come back.
+    /// True if it has been promised, or has replaced a file that cannot come back.
     fn stands(&self, unwanted: &HashSet<String>) -> bool {
         let was_file =
             self.undo.as_ref().and_then(|undo| undo.old.as_ref()).is_some_and(|old| old.place.is_file());

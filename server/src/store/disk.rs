@@ -1,6 +1,6 @@
 //! A mountpath as one core uses it: what may wait for the disk is done by the mountpath's helper threads.
 //!
-//! Those who look and those who change are two groups: where only changes have to wait, reads go on.
+//! Threads that look and threads that change are two groups: where only changes have to wait, reads go on.
 
 use super::mountpath::Mountpath;
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uring::{DirectFile, Driver, Offload, OpenMode, Opened, sys};
 
-/// How long a question about a disk is kept waiting for it.
+/// A question about a disk is kept waiting for it so long at most.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// One core's way to a mountpath. Clones are the same.

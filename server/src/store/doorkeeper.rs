@@ -1,4 +1,4 @@
-//! What was asked for lately, in a few bits each: caches let in what is asked for again.
+//! Remembers what was asked for lately, in a few bits each: caches let in what is asked for again.
 //!
 //! One pass over more than a cache can hold then costs it nothing: it pushes nothing out, takes no memory, and reads go
 //! into buffers that are still warm.
@@ -12,14 +12,14 @@ const BITS_PER_THING: usize = 16;
 /// Remembers what a cache was asked for since things as large as the whole cache were asked for.
 pub(crate) struct Doorkeeper {
     recent: Vec<u64>,
-    /// Those of the time before.
+    /// The ones of the time before.
     older: Vec<u64>,
     /// The next recent ones. They are emptied little by little, because emptying megabytes at once, or touching them for
     /// the first time, would stop the core for milliseconds.
     next: Vec<u64>,
     /// Words of the next ones that are empty.
     emptied: usize,
-    /// How large the recent ones are together.
+    /// The size of the recent ones together.
     asked: u64,
     window: u64,
 }
@@ -32,7 +32,7 @@ impl Doorkeeper {
         Self { recent, older, next, emptied: words, asked: 0, window }
     }
 
-    /// Whether this was asked for lately; from now on it was.
+    /// True if this was asked for lately; from now on it was.
     pub(crate) fn has_seen(&mut self, hash: u64, size: u64) -> bool {
         let hash = mix(hash);
         let places = [hash as usize, (hash >> 32) as usize];
@@ -79,6 +79,8 @@ impl Doorkeeper {
     }
 
     fn empty_to(&mut self, end: usize) {
+        let (from, words) = (self.emptied, self.next.len());
+        assert!(from <= end && end <= words, "words {from} to {end} of {words} are to be emptied");
         if let Some(words) = self.next.get_mut(self.emptied..end) {
             words.fill(0);
         }

@@ -40,7 +40,7 @@ pub(crate) struct StoreConfig {
     pub(crate) slow_bytes: usize,
 }
 
-/// What a core's store holds and has done.
+/// Counts of what a core's store holds and has done.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StoreStats {
     pub(crate) objects: u64,
@@ -72,18 +72,18 @@ pub(crate) struct StoreStats {
     pub(crate) rebuilt: u64,
 }
 
-/// Whether a read looks into the cache of what was read, and fills it.
+/// Says if a read looks into the cache of what was read, and fills it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Caching {
     Use,
-    /// What is there anyway is taken.
+    /// A piece that is there anyway is taken.
     Bypass,
 }
 
-/// Which buckets there are, told from those that are gone.
+/// The buckets there are, told from those that are gone.
 #[derive(Debug, Default)]
 pub(crate) struct BucketIds {
-    /// Those that existed at the start.
+    /// The ones that existed at the start.
     pub(crate) at_start: HashSet<u64>,
     /// Buckets made since then have this number or a larger one.
     pub(crate) first_new: u64,
@@ -142,7 +142,7 @@ impl Store {
         Ok(Some(entry))
     }
 
-    /// Whether the index of a name's lane can be asked.
+    /// Finds out if the index of a name's lane can be asked.
     ///
     /// # Errors
     /// `Rebuilding` when it cannot.
@@ -150,7 +150,7 @@ impl Store {
         self.lane(key)?.lookup(&key.index_key()).await.map(drop)
     }
 
-    /// Whether an entry is still what its name stands for: one that was found a while ago may have been overwritten,
+    /// True if an entry is still what its name stands for: one that was found a while ago may have been overwritten,
     /// or moved to another segment.
     pub(crate) async fn is_current(&self, key: &Key, entry: &Entry) -> Result<bool> {
         let now = self.lane(key)?.lookup(&key.index_key()).await?;
@@ -178,7 +178,7 @@ impl Store {
         let object = match self.open_object(key, entry).await {
             Ok(object) => object,
             Err(e) => {
-                // What has been overwritten since it was looked up is not damaged.
+                // An object that has been overwritten since it was looked up is not damaged.
                 if self.is_current(key, entry).await? {
                     self.count_corrupt(&e);
                 }
@@ -245,7 +245,7 @@ impl Store {
         [self.driver.pool(), self.cache.pool()]
     }
 
-    /// What `write` makes of a small object that is in memory, kept beside it; `None` for one that is not.
+    /// Keeps what `write` makes of a small object beside it in memory; `None` for one that is not there.
     pub(crate) fn kept_fields(
         &self,
         entry: &Entry,
@@ -349,7 +349,7 @@ impl Store {
         self.committers.get(mountpath).ok_or_else(|| Error::internal("a mountpath without a commit group"))
     }
 
-    /// Whether a bucket still exists.
+    /// True if a bucket still exists.
     pub(super) fn is_alive(&self, bucket_id: u64) -> bool {
         let known = bucket_id >= self.buckets.first_new || self.buckets.at_start.contains(&bucket_id);
         known && !self.destroyed.borrow().contains(&bucket_id)

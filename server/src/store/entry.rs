@@ -45,7 +45,7 @@ impl BucketRef {
     }
 }
 
-/// Which object, and on which mountpath it belongs.
+/// Names an object, and the mountpath on which it belongs.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) bucket: Arc<BucketRef>,
@@ -120,7 +120,7 @@ impl Entry {
     /// The entry of an object that is a plain file, from the metadata on it.
     ///
     /// # Errors
-    /// Those of [`Entry::from_meta`].
+    /// As [`Entry::from_meta`].
     pub(crate) fn of_file(meta: &ObjectMeta, mountpath: usize) -> Result<Self> {
         let has_sidecar = matches!(meta.block_crcs, BlockCrcs::Sidecar { .. });
         Self::from_meta(meta, mountpath, Place::File { has_sidecar })

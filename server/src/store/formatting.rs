@@ -30,7 +30,8 @@ pub(super) fn bucket_dirs(mountpath: &Path) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// What is in a directory, none if it is not there. Names that are no text are shown as far as they are: no bucket has one.
+/// The names in a directory, none if it is not there. Names that are no text are shown as far as they are: no bucket has
+/// one.
 fn names_in(dir: &Path) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,

@@ -39,7 +39,7 @@ pub(super) type Model = BTreeMap<(u64, String), Thing>;
 
 enum What {
     Put(Vec<u8>),
-    /// What is added to the object there is, in parts between which the writer rests.
+    /// The bytes that are added to the object there is, in parts between which the writer rests.
     Append(Vec<Vec<u8>>),
     Delete,
     /// Custom metadata in the place of those there are.
@@ -121,7 +121,7 @@ impl Expectation {
         }
     }
 
-    /// Whether it holds for a name.
+    /// True if it holds for a name.
     fn holds(self, there: bool) -> bool {
         match self {
             Self::Anything => true,
@@ -259,8 +259,8 @@ impl Change {
             writer.feed(&mut Bytes(read(store, key, &old).await?, 0)).await?;
         }
         for part in parts {
-            writer.rest().await?;
             writer.feed(&mut Bytes(part.clone(), 0)).await?;
+            writer.rest().await?;
         }
         writer.commit().await.map(|_| true)
     }

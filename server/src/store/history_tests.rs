@@ -61,7 +61,7 @@ impl ByteSource for Bytes {
     }
 }
 
-/// What happened in one life.
+/// The events of one life.
 #[derive(Clone, Copy, Debug, Default)]
 struct Life {
     steps: u64,
@@ -174,7 +174,7 @@ impl World {
             select(work, tasks).await;
         };
         uring::block_on_within(&driving, DEADLINE, using).unwrap();
-        // What is still being done holds the mountpath.
+        // Work that is still being done holds the mountpath.
         assert!(helpers.iter().all(|helpers| helpers.drain(DEADLINE)));
         drop(driving);
         self.verify();

@@ -35,7 +35,7 @@ impl HybridClock {
         let wall = self.mine(u64::try_from(unix_ns).unwrap_or(0));
         let last = self.last.get();
         let clock = if wall > last { wall } else { last.saturating_add(STEP) };
-        assert!(clock > last, "the clock has come to its end");
+        assert!(clock > last, "the clock has come to its end, at {last}");
         self.last.set(clock);
         Generation { clock, node: self.node }
     }
@@ -45,7 +45,7 @@ impl HybridClock {
         self.last.set(self.last.get().max(self.mine(seen.clock)));
     }
 
-    /// How far it is ahead of wall time.
+    /// Nanoseconds that it is ahead of wall time.
     pub(crate) fn ahead_ns(&self) -> u64 {
         self.last.get().saturating_sub(u64::try_from(crate::clock::unix_ns()).unwrap_or(0))
     }

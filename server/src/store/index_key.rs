@@ -15,7 +15,7 @@ const BUCKET_BYTES: usize = size_of::<u64>();
 const OLDER_BYTES: usize = 2 * size_of::<u64>();
 const PART_BYTES: usize = 2 * size_of::<u64>() + size_of::<u32>();
 
-/// What an index key stands for.
+/// The meaning of an index key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexKey<'k> {
     pub(crate) bucket_id: u64,
@@ -28,7 +28,7 @@ pub(crate) fn index_key(bucket_id: u64, name: &str) -> Vec<u8> {
     IndexKey { bucket_id, name, slot: Slot::Current }.encode()
 }
 
-/// What all keys of a bucket's names with this prefix begin with.
+/// The beginning of all keys of a bucket's names with this prefix.
 pub(crate) fn index_prefix(bucket_id: u64, prefix: &str) -> Vec<u8> {
     let mut key = Vec::with_capacity(BUCKET_BYTES + prefix.len() + 1);
     key.extend_from_slice(&bucket_id.to_be_bytes());
@@ -138,7 +138,7 @@ mod tests {
             if a != b {
                 prop_assert_eq!(key(&a, x).cmp(&key(&b, y)), a.cmp(&b));
             }
-            // What a name stands for comes first of all its entries.
+            // The current entry of a name comes first of all its entries.
             prop_assert!(key(&a, Slot::Current) <= key(&a, x));
         }
 

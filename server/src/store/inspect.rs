@@ -26,7 +26,7 @@ impl StoreSetup {
     /// changes, and the store must not be written to.
     ///
     /// # Errors
-    /// What the disk says. A lane whose index is damaged is no error: it is in the list, and empty.
+    /// The disk's error. A lane whose index is damaged is no error: it is in the list, and empty.
     pub(crate) async fn open_as_is(self) -> Result<(Rc<Store>, Vec<LostIndex>)> {
         let cache = IndexCache::new(&self.driver, self.config.index_bytes / 2)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);
@@ -61,7 +61,7 @@ impl StoreSetup {
     /// Removes all indexes; returns how many. Opening the store then makes them anew.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) async fn remove_indexes(&self) -> Result<usize> {
         let cache = IndexCache::new(&self.driver, 0)?;
         let buffers = Rc::new(BatchBuffers::new(self.driver.pool().clone())?);

@@ -108,6 +108,18 @@ fn key(bucket: &Arc<BucketRef>, name: &str) -> Key {
     Key { bucket: Arc::clone(bucket), name: name.to_owned(), mountpath: 0, lane: 0 }
 }
 
+fn new_object(size_hint: Option<u64>, cksum_type: CksumType, custom: Vec<(String, String)>) -> NewObject {
+    NewObject {
+        size_hint,
+        cksum_type,
+        expected: None,
+        custom,
+        expect: Expect::Anything,
+        durability: Durability::None,
+        segment_bytes_max: 128 << 10,
+    }
+}
+
 async fn put(
     store: &Rc<Store>,
     key: &Key,
@@ -115,15 +127,7 @@ async fn put(
     cksum_type: CksumType,
     custom: Vec<(String, String)>,
 ) {
-    let new = NewObject {
-        size_hint: Some(bytes.len() as u64),
-        cksum_type,
-        expected: None,
-        custom,
-        expect: Expect::Anything,
-        durability: Durability::None,
-        segment_bytes_max: 128 << 10,
-    };
+    let new = new_object(Some(bytes.len() as u64), cksum_type, custom);
     let mut writer = store.writer(key, new).await.unwrap();
     writer.feed(&mut Bytes(bytes, 0)).await.unwrap();
     writer.commit().await.unwrap();
@@ -233,7 +237,7 @@ fn a_hundred_thousand_buckets_in_one_lane() {
         let key = key(&world.buckets[GONE], "o");
         assert_eq!(store.find(&key).await.unwrap().unwrap().size_bytes, 1);
     });
-    // What was not swept before the end is doomed in the checkpoint.
+    // A bucket that was not swept before the end is doomed in the checkpoint.
     world.buckets.drain(..GONE);
     world.verify();
     world.live(async |store, report| {
@@ -243,6 +247,27 @@ fn a_hundred_thousand_buckets_in_one_lane() {
         while store.stats().segment_live_bytes > expected + (1 << 20) {
             assert!(std::time::Instant::now() < deadline, "{:?}, expected {expected}", store.stats());
             store.driver.sleep(Duration::from_millis(20)).await;
+        }
+    });
+    world.verify();
+}
+
+/// An append begins with what is there, and a buffer still holds the end of that when the peer turns out to be slow.
+#[test]
+fn bytes_that_come_slowly_go_behind_those_before() {
+    let world = World::new(1);
+    world.live(async |store, _| {
+        let key = key(&world.buckets[0], "log");
+        for (first, second) in [(10_000, 5_001), (200_000, 20_001), (700_000, 90_001)] {
+            let (first, second) = (vec![1; first], vec![2; second]);
+            let mut writer = store.writer(&key, new_object(None, CksumType::None, Vec::new())).await.unwrap();
+            for part in [&first, &second] {
+                writer.feed(&mut Bytes(part.clone(), 0)).await.unwrap();
+            }
+            writer.rest().await.unwrap();
+            let entry = writer.commit().await.unwrap();
+            let whole = [first, second].concat();
+            assert!(read(store, &key, &entry).await.unwrap() == whole, "{} bytes", whole.len());
         }
     });
     world.verify();

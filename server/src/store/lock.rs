@@ -47,7 +47,8 @@ impl Drop for NameGuard {
     fn drop(&mut self) {
         let next = self.locks.held.borrow_mut().get_mut(&self.name).and_then(VecDeque::pop_front);
         let Some(next) = next else {
-            self.locks.held.borrow_mut().remove(&self.name);
+            let was_held = self.locks.held.borrow_mut().remove(&self.name).is_some();
+            assert!(was_held, "a name of {} bytes is given free that nobody holds", self.name.len());
             return;
         };
         // The guard itself is handed over: if the next in line has given up, or does before it looks, it is dropped

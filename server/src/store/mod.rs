@@ -1,4 +1,4 @@
-//! What one core keeps of the node's objects: its lanes, and the way to and from the disk.
+//! One core's part of the node's objects: its lanes, and the way to and from the disk.
 //!
 //! The interface is narrow on purpose: [`Store::find`], [`Store::read`], [`Store::read_small`], [`Store::writer`],
 //! [`Store::remove`], [`Store::set_custom`], [`Store::scan_lines`], [`Store::summarize`], [`Store::forget_bucket`].

@@ -200,7 +200,7 @@ impl Mountpath {
         &self.lookers
     }
 
-    /// Those that make the calls that change something.
+    /// The threads that make the calls that change something.
     pub(crate) fn changers(&self) -> &Helpers {
         &self.changers
     }
@@ -233,7 +233,7 @@ impl Mountpath {
         self.suspect.get().is_some()
     }
 
-    /// What it is suspected for, if it is.
+    /// The failure that it is suspected for, if it is.
     pub(crate) fn suspicion(&self) -> Option<&str> {
         self.suspect.get().map(String::as_str)
     }
@@ -243,7 +243,7 @@ impl Mountpath {
         self.errors.load(Ordering::Relaxed)
     }
 
-    /// What a change is told that comes after a failure.
+    /// The answer to a change that comes after a failure.
     pub(crate) fn refusal(&self) -> Error {
         let why = self.suspicion().unwrap_or("a failure");
         let text = format!("mountpath {} takes no changes after a failure: {why}", self.path.display());
@@ -290,7 +290,8 @@ impl Mountpath {
 
     /// The index of a lane has been made anew.
     pub(crate) fn note_found(&self, lane: u16) {
-        self.lanes_lost().remove(&lane);
+        let why = self.lanes_lost().remove(&lane);
+        assert!(why.is_some(), "the index of lane {lane} has been made anew, and was not lost");
     }
 
     /// Lanes whose index is being made anew, each with the reason.
@@ -360,7 +361,7 @@ fn make_ready(path: &Path) -> io::Result<fs::File> {
     }
 }
 
-/// Whether an error says that the disk or its file system does not work, rather than that something is used up.
+/// True if an error says that the disk or its file system does not work, rather than that something is used up.
 fn is_of_the_disk(error: &io::Error) -> bool {
     use rustix::io::Errno;
     let of_the_disk = [

@@ -2,8 +2,8 @@
 //!
 //! `train/cat.jpg` becomes `train%/cat.jpg`: every directory carries a trailing `%`, so that the objects `a` and `a/b`
 //! coexist as the file `a` and the directory `a%`. A literal `%` is written `%25`, so a bare `%` only ever ends a name.
-//! What a file system cannot hold is escaped (`.`, `..`, an empty part), and a part over 240 bytes is continued in
-//! directories that end in `%+`. The mapping is one to one; [`decode`] is its inverse.
+//! A part that a file system cannot hold is escaped (`.`, `..`, an empty one), and a part over 240 bytes is continued
+//! in directories that end in `%+`. The mapping is one to one; [`decode`] is its inverse.
 //!
 //! A path has a largest length too. A name whose path would come near it (one of hundreds of slashes or `%`) has the
 //! SHA-256 of the name for its path; the name itself is in the file's metadata.
@@ -28,7 +28,7 @@ pub(crate) fn encode(name: &str) -> String {
     format!("{DIGEST}{}", digest.finish())
 }
 
-/// Whether a path does not say which object it is of: the file's metadata does, and [`encode`] proves it.
+/// True if a path does not say which object it is of: the file's metadata does, and [`encode`] proves it.
 pub(crate) fn is_digest(path: &str) -> bool {
     path.starts_with(DIGEST)
 }

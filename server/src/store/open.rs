@@ -57,7 +57,9 @@ pub(crate) struct Opening {
 
 impl Opening {
     pub(super) fn begin(&self) -> OneOpening<'_> {
-        self.under_way.set(self.under_way.get() + 1);
+        let (under_way, gone) = (self.under_way.get(), self.gone.borrow().len());
+        assert!(under_way > 0 || gone == 0, "no file is being opened, and {gone} have gone meanwhile");
+        self.under_way.set(under_way + 1);
         OneOpening(self)
     }
 
@@ -111,7 +113,7 @@ struct Loaded {
     crcs: Box<[u32]>,
 }
 
-/// What a helper does to open an object.
+/// The helper's part in opening an object.
 fn load(mountpath: &Mountpath, key: &Key, generation: Generation) -> Result<Loaded> {
     let in_place = load_at(mountpath, key, &key.path(), generation);
     if in_place.is_ok() || !mountpath.is_suspect() {

@@ -36,14 +36,14 @@ impl Extent {
         u64::from(self.head_bytes) + size_bytes + segment::object_padding(size_bytes) as u64
     }
 
-    /// Whether these are the object's bytes.
+    /// True if these are the object's bytes.
     pub(crate) fn matches(&self, bytes: &[u8]) -> bool {
         bytes.chunks(BLOCK_BYTES).zip(self.crcs).all(|(block, crc)| crc32c(block) == crc)
     }
 }
 
 impl Place {
-    /// Whether the object is a plain file.
+    /// True if the object is a plain file.
     pub(crate) fn is_file(&self) -> bool {
         matches!(self, Self::File { .. })
     }

@@ -43,7 +43,7 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Reads `wanted`, which must lie inside the object.
+    /// Reads `wanted`, which lies inside the object unless that has changed its size.
     pub(crate) fn new(driver: Driver, object: Rc<OpenObject>, wanted: Range<u64>) -> Self {
         let first = wanted.start - wanted.start % BLOCK_BYTES as u64;
         Self {
@@ -81,12 +81,19 @@ impl Reader {
         if self.deliver_at >= self.wanted.end {
             return Ok(None);
         }
+        self.require_inside()?;
+        if self.pending.is_empty() {
+            // A read that has failed or was given up is asked for once more.
+            self.submit_at = self.deliver_at;
+        }
         if self.pending.is_empty() && !self.submit_cached() {
             // Nothing of ours is held at this point, so waiting cannot deadlock.
             let buf = self.driver.pool().alloc(self.next_len()).await;
             self.submit(buf);
         }
         self.read_ahead();
+        let (next, asked) = (self.deliver_at, self.submit_at);
+        assert!(next < asked, "the piece at {next} is handed out, and reads are asked for up to {asked}");
         let read = match self.pending.pop_front() {
             Some(Pending::There(piece)) => return Ok(Some(self.deliver_cached(piece))),
             Some(Pending::Read(read)) => read,
@@ -106,10 +113,13 @@ impl Reader {
     /// Reads the next piece into the beginning of the caller's buffer; 0 behind the last. A caller that holds memory already
     /// does not wait for more.
     pub(crate) async fn next_into(&mut self, buf: Buf) -> (Result<usize>, Buf) {
-        assert!(self.pending.is_empty(), "a read is under way");
         let at = self.deliver_at;
+        assert!(self.pending.is_empty(), "the piece at {at} is read twice: {} are ahead", self.pending.len());
         if at >= self.wanted.end {
             return (Ok(0), buf);
+        }
+        if let Err(e) = self.require_inside() {
+            return (Err(e), buf);
         }
         let len = self.piece_len(at);
         if buf.len() < len.next_multiple_of(LEAF_BYTES) {
@@ -123,6 +133,15 @@ impl Reader {
             self.submit_at = self.deliver_at;
         }
         (verified.map(|()| len), buf)
+    }
+
+    /// Refuses to read beyond the end, which the file's metadata say to be before that which the index knows.
+    fn require_inside(&self) -> Result<()> {
+        let (size_bytes, end) = (self.object.size_bytes, self.wanted.end);
+        if end <= size_bytes {
+            return Ok(());
+        }
+        Err(Error::corrupt(format!("the file has {size_bytes} bytes, and {end} are wanted")))
     }
 
     /// Makes an outcome of a read of the next piece.
@@ -149,12 +168,14 @@ impl Reader {
     /// Bytes of the object that the piece at `at` covers. Pieces end at multiples of the chunk's size, so that those of
     /// all requests are the same ones.
     fn piece_len(&self, at: u64) -> usize {
-        let rest = self.object.size_bytes.min(self.wanted.end.next_multiple_of(BLOCK_BYTES as u64)) - at;
+        let end = self.object.size_bytes.min(self.wanted.end.next_multiple_of(BLOCK_BYTES as u64));
+        assert!(at < end, "a piece begins at {at}, and what is wanted ends at {end}");
+        let rest = end - at;
         let piece_bytes = if self.slowly { BLOCK_BYTES } else { CHUNK_BYTES } as u64;
         rest.min(piece_bytes - at % piece_bytes) as usize
     }
 
-    /// Whether all of the piece at `at` is wanted.
+    /// True if all of the piece at `at` is wanted.
     fn is_whole(&self, at: u64) -> bool {
         let end = self.object.size_bytes.min(at + CHUNK_BYTES as u64);
         at.is_multiple_of(CHUNK_BYTES as u64) && at + self.piece_len(at) as u64 == end

@@ -19,7 +19,7 @@ const KEPT_SHARE_MAX: u64 = 8;
 const KEPT_INODES: RangeInclusive<u64> = 32..=16 << 10;
 /// A lane makes these at once at most: a segment for deletions, another one for what is reclaimed, two runs and a manifest.
 const KEPT_INODES_LANE: u64 = 5;
-/// What a core takes of the room that it has seen before it looks again, in parts of it for each core.
+/// A core takes one of so many parts, for each core, of the room that it has seen before it looks again.
 const LOOKS: u64 = 4;
 /// And at most so many bytes: a few segments, each of which is a file.
 const LOOK_BYTES_MAX: u64 = 256 << 20;

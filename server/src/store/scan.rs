@@ -8,7 +8,7 @@ use super::value::{self, Whence};
 use crate::error::{Error, Kind, Result};
 use std::rc::Rc;
 
-/// What a listing asks for.
+/// The question of a listing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ScanQuery {
     pub(crate) bucket_id: u64,
@@ -191,7 +191,7 @@ impl LaneMerge {
         Some((name, EncodedEntry { bytes: cursor.value(), whence: cursor.lane().whence() }))
     }
 
-    /// What to answer when the entry makes no sense.
+    /// The answer when the entry makes no sense.
     fn heard(&self, error: Error) -> Error {
         match self.order.last().and_then(|&at| self.lanes.get(at)) {
             Some(cursor) => cursor.heard(error),

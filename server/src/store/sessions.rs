@@ -51,8 +51,12 @@ impl AppendSessions {
 
     /// Keeps a writer under a number until it is taken or has waited for too long.
     pub(crate) fn keep(&self, number: u64, key: &Key, writer: Writer) {
+        let last = self.last.get();
+        assert!((1..=last).contains(&number), "append {number} is kept, and the last one was {last}");
         let (name, bucket_id) = (key.name.clone(), key.bucket.id);
-        self.sessions.borrow_mut().insert(number, Session { name, bucket_id, writer, used: Instant::now() });
+        let session = Session { name, bucket_id, writer, used: Instant::now() };
+        let before = self.sessions.borrow_mut().insert(number, session);
+        assert!(before.is_none(), "append {number} is kept twice");
     }
 
     /// Takes the writer of a session, which must be one of this object.

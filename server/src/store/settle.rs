@@ -1,4 +1,4 @@
-//! What a start decides about files that have been put aside: which of two of one name is the object.
+//! A start decides about files that have been put aside: which of two of one name is the object.
 
 use super::entry::{BucketRef, Entry, Key};
 use super::index_key::index_key;

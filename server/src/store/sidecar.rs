@@ -17,7 +17,7 @@ use uring::sys;
 use wire::cksum::crc32c;
 use wire::lom::{Apart, BlockCrcs, Generation, MAX_ENCODED, ObjectMeta};
 
-/// Whether block checksums do not fit beside the other metadata.
+/// True if block checksums do not fit beside the other metadata.
 pub(crate) fn is_needed(mountpath: &Mountpath, meta: &ObjectMeta) -> bool {
     match &meta.block_crcs {
         BlockCrcs::Inline(crcs) => !meta.fits_inline(crcs.len(), mountpath.abilities.attribute_bytes),
@@ -33,6 +33,7 @@ pub(crate) fn encode(mountpath: &Mountpath, meta: &mut ObjectMeta, slot: u8) -> 
     if value.len() <= mountpath.abilities.attribute_bytes {
         return Ok((value, moved_out));
     }
+    assert!(slot < 2, "metadata go to file {slot} of two beside {}", meta.generation);
     let apart = Apart { generation: meta.generation, slot, crc: crc32c(&value) };
     let path = mountpath.path.join(apart_path(apart.generation, slot));
     let fail = |e: io::Error| mountpath.failed("write metadata", &e);
@@ -46,7 +47,7 @@ pub(crate) fn encode(mountpath: &Mountpath, meta: &mut ObjectMeta, slot: u8) -> 
 /// The value of the attribute that holds metadata.
 pub(crate) fn encode_meta(meta: &ObjectMeta) -> Result<Vec<u8>> {
     let mut value = Vec::new();
-    // What cannot be encoded is too large: names and custom metadata have been checked to be well-formed.
+    // Only what is too large cannot be encoded: names and custom metadata have been checked to be well-formed.
     meta.encode(&mut value).map_err(|e| Error::bad(format!("metadata: {e}")))?;
     Ok(value)
 }

@@ -53,8 +53,9 @@ impl Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        let left = self.of.lent_bytes.get().checked_sub(self.size_bytes);
-        assert!(left.is_some(), "slow peers gave back more memory than they had borrowed");
+        let (lent, back) = (self.of.lent_bytes.get(), self.size_bytes);
+        let left = lent.checked_sub(back);
+        assert!(left.is_some(), "a slow peer gives back {back} bytes, and {lent} are lent");
         self.of.lent_bytes.set(left.unwrap_or_default());
     }
 }

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uring::Driver;
 
-/// What a core opens its share with.
+/// All that a core opens its share with.
 pub(crate) struct StoreSetup {
     pub(crate) driver: Driver,
     pub(crate) core: usize,
@@ -41,7 +41,7 @@ pub(crate) struct StoreSetup {
     pub(crate) first_new_bucket: u64,
 }
 
-/// What a start found.
+/// The findings of a start.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RecoveryReport {
     pub(crate) objects: u64,
@@ -79,7 +79,7 @@ impl RecoveryReport {
     }
 }
 
-/// What lanes are brought up to date with.
+/// All that lanes are brought up to date with.
 struct BringUp<'b> {
     buckets: &'b Buckets,
     cache: &'b Rc<IndexCache>,
@@ -90,7 +90,7 @@ struct BringUp<'b> {
 const MEMTABLE_SHARE: usize = 8;
 /// Bounds of one lane's share of it.
 const MEMTABLE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=4 << 20;
-/// What a start may have to read again, for each lane; segments behind the checkpoint cannot be reclaimed either.
+/// Bytes that a start may have to read again, for each lane; segments behind the checkpoint cannot be reclaimed either.
 const REPLAY_BYTES_MAX: u64 = 128 << 20;
 const REPLAY_SEGMENTS: u64 = 2;
 /// A clock that is further ahead of wall time than this is told of.
@@ -127,8 +127,10 @@ impl StoreSetup {
             let mut by_number = vec![None; usize::from(self.lanes(at))];
             for lane in brought_up {
                 lane.serve();
-                if let Some(slot) = by_number.get_mut(usize::from(lane.number)) {
-                    *slot = Some(lane);
+                let number = lane.number;
+                if let Some(slot) = by_number.get_mut(usize::from(number)) {
+                    let before = slot.replace(lane);
+                    assert!(before.is_none(), "lane {number} of mountpath {at} was opened twice");
                 }
             }
             lanes.push(by_number);
@@ -167,7 +169,7 @@ impl StoreSetup {
         Ok(opened)
     }
 
-    /// What the lanes of a mountpath that are this core's are opened with.
+    /// The setups of the lanes of a mountpath that are this core's.
     pub(super) fn lane_setups(
         &self,
         disk: &Disk,
@@ -229,7 +231,7 @@ impl StoreSetup {
             let objects = opened.lane.ledger.borrow().all().objects;
             report.rebuilt += u64::from(objects > 0 || found.records > 0);
         }
-        // What has been made anew, or has just been formatted, is complete from now on.
+        // An index that has been made anew, or has just been formatted, is complete from now on.
         try_join_all(lost.iter().map(|made| made.lane.first_checkpoint())).await?;
         lanes.extend(lost.into_iter().map(|made| made.lane));
         for lane in &lanes {
@@ -303,6 +305,11 @@ impl StoreSetup {
         let mut entries = Cache::new(entries_max);
         // Tables that double as they fill would stop the core while they are copied; see the read cache.
         entries.reserve(entries_max.saturating_mul(2));
+        let (all, disks_all, lanes_all) = (self.mountpaths.len(), disks.len(), lanes.len());
+        assert!(
+            disks_all == all && lanes_all == all,
+            "of {all} mountpaths {disks_all} have ways to the disk, and {lanes_all} lanes"
+        );
         let clock = self.clock(lanes.iter().flatten().flatten());
         Store {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),

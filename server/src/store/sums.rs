@@ -19,7 +19,8 @@ impl BlockSums {
 
     /// Adds bytes of one block, see [`BlockSums::room`].
     pub(super) fn add(&mut self, part: &[u8]) {
-        assert!(part.len() <= self.room(), "bytes of two blocks were taken for those of one");
+        let (len, room) = (part.len(), self.room());
+        assert!(0 < len && len <= room, "{len} bytes are added to a block that lacks {room}");
         match self.crcs.last_mut().filter(|_| self.open_bytes > 0) {
             Some(open) => *open = crc32c_joined(*open, crc32c(part), part.len()),
             None => self.crcs.push(crc32c(part)),

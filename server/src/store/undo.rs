@@ -1,4 +1,4 @@
-//! How memory gets back to what it said before a change that has failed.
+//! Memory gets back to what it said before a change that has failed.
 //!
 //! A change is visible before it is durable. One that fails afterwards has not happened: its name stands again for what
 //! it stood for before, in the index, in the counts and in the caches. The commit group knows all changes that are
@@ -9,21 +9,21 @@ use super::entry::Entry;
 use crate::store::cache::EntryCache;
 use std::rc::Rc;
 
-/// What must be known of a change to take it back.
+/// All that must be known of a change to take it back.
 pub(crate) struct Undo {
     pub(crate) bucket_id: u64,
     pub(crate) key: Vec<u8>,
-    /// What the change has made of the name; `None` when it removed it.
+    /// The entry that the change has made of the name; `None` when it removed it.
     pub(crate) new: Option<Rc<Entry>>,
-    /// What the name stood for before.
+    /// The entry that the name stood for before.
     pub(crate) old: Option<Rc<Entry>>,
     /// Tells which memtable of the index took the change.
     pub(crate) freezes: u64,
-    /// What a request may have kept of the new object.
+    /// The caches in which a request may have kept the new object.
     pub(crate) kept: Option<Kept>,
 }
 
-/// What a core keeps in memory of objects that it was asked for.
+/// The caches of a core for objects that it was asked for.
 pub(crate) struct Kept {
     pub(crate) entries: Rc<EntryCache>,
     pub(crate) pieces: Rc<ReadCache>,

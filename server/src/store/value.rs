@@ -242,7 +242,7 @@ mod tests {
             prop_assert_eq!(size_bytes(&bytes).unwrap(), entry.size_bytes);
             let back = read_entry(&mut bytes.as_slice(), WHENCE).unwrap();
             prop_assert_eq!(format!("{back:?}"), format!("{entry:?}"));
-            // What is no whole object is known, and not served.
+            // Any other than a whole object is known, and not served.
             let decoded = decode(&bytes, WHENCE);
             prop_assert_eq!(decoded.is_ok(), kind == ObjectKind::Whole);
             prop_assert!(decoded.is_ok_and(|_| true) || decode(&bytes, WHENCE).unwrap_err().status() == 501);

@@ -19,7 +19,7 @@ use super::room::Files;
 use super::slow::Loan;
 use super::source::{Arrival, ByteSource, Fill};
 use super::sums::BlockSums;
-use super::{CHUNK_BYTES, sidecar};
+use super::{BLOCK_BYTES, CHUNK_BYTES, sidecar};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use crate::store::layout::WORK_DIR;
@@ -37,7 +37,7 @@ use wire::lom::{BlockCrcs, Generation, ObjectKind, ObjectMeta};
 
 mod trickle;
 
-/// What is known of an object before its bytes.
+/// The facts of an object that are known before its bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct NewObject {
     /// Length if it is known: small objects then take a small buffer.
@@ -207,7 +207,7 @@ impl Writer {
         Ok(fill)
     }
 
-    /// Whether it is known to fit into a segment: then its one buffer is kept until the end.
+    /// True if it is known to fit into a segment: then its one buffer is kept until the end.
     fn stays_small(&self) -> bool {
         self.file.is_none() && self.new.size_hint.is_some_and(|size| size < self.new.segment_bytes_max)
     }
@@ -255,7 +255,9 @@ impl Writer {
         if self.new.size_hint.is_none() {
             self.store.take_room(self.key.mountpath, padded as u64, Files::NONE).await?;
         }
-        let write = self.store.driver.write_at(file.fd(), buf, padded, self.written);
+        let at = self.written;
+        assert!(at.is_multiple_of(LEAF_BYTES as u64), "{padded} bytes are written inside a page, at {at}");
+        let write = self.store.driver.write_at(file.fd(), buf, padded, at);
         self.pending = Some((Box::pin(write), padded));
         self.written += len as u64;
         Ok(())
@@ -301,7 +303,9 @@ impl Writer {
         let (buf, tail) = (self.buf.take(), std::mem::take(&mut self.tail));
         let filled = buf.as_deref().and_then(|bytes| bytes.get(..self.filled)).unwrap_or_default();
         let data = if tail.is_empty() { filled } else { &tail };
-        assert!(tail.is_empty() || filled.is_empty(), "a small object lies in two places");
+        let (waiting, written) = (filled.len(), self.written);
+        assert!(tail.is_empty() || waiting == 0, "{waiting} bytes of a small object lie in a second place");
+        assert!(written == 0, "{written} bytes of a small object have gone into a file");
         self.digest(data);
         let cksum_value = self.verify()?;
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
@@ -309,9 +313,9 @@ impl Writer {
         let held = store.hold(&key).await?;
         held.require(&self.new.expect)?;
         // Of the changes of a name the later one in the log has the greater generation: replay relies on it.
-        self.generation = store.clock.next();
+        self.generation = held.next_generation();
         let entry = self.entry(held.next_version(), data.len() as u64, cksum_value);
-        let crcs = std::mem::take(&mut self.sums).finish();
+        let crcs = self.block_crcs(entry.size_bytes);
         let (entry, done) = held.put_small(entry, crcs, data, self.new.durability).await?;
         // The memory is needed elsewhere while the flush takes its time.
         drop((buf, tail));
@@ -336,10 +340,10 @@ impl Writer {
         let (store, key) = (Rc::clone(&self.store), self.key.clone());
         let held = store.hold(&key).await?;
         held.require(&self.new.expect)?;
-        self.generation = store.clock.next();
+        self.generation = held.next_generation();
         let mut entry = self.entry(held.next_version(), self.written, cksum_value);
-        let crcs = BlockCrcs::Inline(std::mem::take(&mut self.sums).finish());
-        let meta = entry.to_meta(&self.key, crcs);
+        let crcs = self.block_crcs(entry.size_bytes);
+        let meta = entry.to_meta(&self.key, BlockCrcs::Inline(crcs));
         let has_sidecar = self.finish_file(&file, meta).await?;
         entry.place = Place::File { has_sidecar };
         fault::point("file-ready");
@@ -362,6 +366,14 @@ impl Writer {
             mountpath: self.key.mountpath,
             place: Place::File { has_sidecar: false },
         }
+    }
+
+    /// A checksum for each block of an object of this size.
+    fn block_crcs(&mut self, size_bytes: u64) -> Vec<u32> {
+        let crcs = std::mem::take(&mut self.sums).finish();
+        let (there, wanted) = (crcs.len() as u64, size_bytes.div_ceil(BLOCK_BYTES as u64));
+        assert!(there == wanted, "{size_bytes} bytes have {there} block checksums, not {wanted}");
+        crcs
     }
 
     /// The whole-object checksum, after comparing it with what the client says.

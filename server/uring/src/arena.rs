@@ -73,7 +73,7 @@ impl Arena {
         self.segment_bytes
     }
 
-    /// Whether it lies in explicit huge pages.
+    /// True if it lies in explicit huge pages.
     pub(crate) fn is_reserved(&self, segment: usize) -> bool {
         segment < self.reserved_segments
     }
@@ -118,6 +118,7 @@ impl Mapping {
         // NORESERVE: the budget is what the operator allowed, and most of it may never be touched.
         let mapping = anonymous(mapping_bytes, libc::MAP_NORESERVE)?;
         let skip = mapping.as_ptr().align_offset(HUGE_BYTES);
+        assert!(skip < HUGE_BYTES, "{skip} bytes of a mapping lie before its first huge page");
         // SAFETY: the mapping is one huge page longer than the size, so skipping to the alignment stays inside it.
         let start = unsafe { mapping.add(skip) };
         // SAFETY: start..start+size lies inside the mapping made above; advice changes no contents, a refusal is harmless.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-/// How long the ring is waited for at a time: only a wake-up that comes from elsewhere is noticed so late.
+/// The ring is waited for so long at a time: only a wake-up that comes from elsewhere is noticed so late.
 const LINGER: Duration = Duration::from_millis(20);
 
 /// Runs a future to its end, polled only when it was woken.
@@ -53,7 +53,7 @@ pub fn block_on_within<F: Future>(driver: &Driver, limit: Duration, future: F) -
     }
 }
 
-/// Whether the future is to be polled.
+/// True if the future is to be polled.
 struct Woken(AtomicBool);
 
 impl Wake for Woken {
@@ -123,7 +123,7 @@ mod tests {
         let error = block_on_within(&driver, limit, pending::<()>()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(error.to_string().starts_with("hangs: "), "{error}");
-        // What it had in flight is cancelled, and the driver is as good as before.
+        // All that it had in flight is cancelled, and the driver is as good as before.
         assert!(block_on_within(&driver, limit, driver.sleep(Duration::from_secs(3600))).is_err());
         block_on(&driver, driver.sleep(Duration::from_millis(5))).unwrap();
         assert_eq!(driver.stats().in_flight, 0);

@@ -1,4 +1,4 @@
-//! Which leaves of the pool are free: a buddy allocator over numbers, without any memory of its own.
+//! Knows which leaves of the pool are free: a buddy allocator over numbers, without any memory of its own.
 //!
 //! A block of order `o` is `1 << o` leaves, aligned to its size. Free blocks of one order hang on a doubly linked
 //! list kept in side tables, so that a buddy is unlinked in constant time when two halves merge.
@@ -67,6 +67,8 @@ impl Buddy {
     /// Returns a block and merges it with its free neighbours.
     pub(crate) fn give(&mut self, leaf: u32, order: usize) {
         self.free_leaves += 1 << order;
+        let (free, all) = (self.free_leaves, self.tag.len());
+        assert!(free <= all, "{free} of {all} leaves are free once leaf {leaf} of order {order} is");
         let (mut leaf, mut order) = (leaf, order);
         while order < ORDERS - 1 {
             let buddy = leaf ^ (1 << order);
@@ -81,7 +83,7 @@ impl Buddy {
     }
 
     fn link(&mut self, leaf: u32, order: usize) {
-        assert_eq!(self.tag[leaf as usize], BUSY, "a block is freed once");
+        assert_eq!(self.tag[leaf as usize], BUSY, "leaf {leaf} of order {order} is freed twice");
         let head = self.heads[order];
         self.next[leaf as usize] = head;
         self.prev[leaf as usize] = NONE;
@@ -93,6 +95,8 @@ impl Buddy {
     }
 
     fn unlink(&mut self, leaf: u32, order: usize) {
+        let tag = self.tag[leaf as usize];
+        assert!(usize::from(tag) == order, "leaf {leaf} is tagged {tag} and on the list of order {order}");
         let (next, prev) = (self.next[leaf as usize], self.prev[leaf as usize]);
         match prev {
             NONE => self.heads[order] = next,

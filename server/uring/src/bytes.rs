@@ -1,4 +1,4 @@
-//! Which values may be handed to the kernel as bytes to send or write.
+//! Values that may be handed to the kernel as bytes to send or write.
 
 use crate::pool::Buf;
 use std::rc::Rc;

@@ -93,7 +93,7 @@ impl Driver {
         &self.pool
     }
 
-    /// What the running kernel offers.
+    /// The features of the running kernel.
     pub fn features(&self) -> Features {
         self.inner.features
     }
@@ -176,7 +176,7 @@ impl Driver {
     }
 
     pub(crate) fn push_unwatched(&self, entry: Entry) {
-        // What cannot be cancelled is awaited; a broken ring shows at the next turn.
+        // An operation that cannot be cancelled is awaited; a broken ring shows at the next turn.
         let _ = self.push(&entry.user_data(NOBODY));
     }
 
@@ -225,7 +225,7 @@ impl Driver {
 
     /// As [`Driver::abandon`], but what is under way is not cancelled.
     pub(crate) fn let_go(&self, key: usize, memory: Box<dyn Any>) {
-        // What is left of it is dropped behind the borrow: that may run code that comes back to this driver.
+        // The rest of it is dropped behind the borrow: that may run code that comes back to this driver.
         let _abandoned = self.inner.slots.borrow_mut().abandon(key, memory);
     }
 
@@ -243,8 +243,8 @@ impl Driver {
     }
 }
 
-/// How many entries the kernel took; not an error are: nothing came in time, a signal came, the completion queue must be
-/// emptied first.
+/// The number of entries that the kernel took; not an error are: nothing came in time, a signal came, the completion
+/// queue must be emptied first.
 fn taken(entered: io::Result<usize>) -> io::Result<usize> {
     const PASSING: [i32; 4] = [libc::ETIME, libc::EINTR, libc::EBUSY, libc::EAGAIN];
     match entered {

@@ -59,7 +59,7 @@ impl Opened {
     /// Size now.
     ///
     /// # Errors
-    /// What `statx` says.
+    /// The error of `statx`.
     pub fn size_bytes(&self) -> io::Result<u64> {
         size_bytes(self.fd.as_fd())
     }
@@ -81,7 +81,7 @@ impl DirectFile {
     /// Opens `path` beneath `dir`; symbolic links and `..` never lead out of it. This may wait for the disk.
     ///
     /// # Errors
-    /// What `openat2` says; `InvalidInput` when the file system does no direct I/O.
+    /// The error of `openat2`; `InvalidInput` when the file system does no direct I/O.
     pub fn open(dir: BorrowedFd<'_>, path: &str, mode: OpenMode) -> io::Result<Self> {
         Opened::open(dir, path, mode).map(Self::from)
     }
@@ -99,7 +99,7 @@ impl DirectFile {
     /// Size now.
     ///
     /// # Errors
-    /// What `statx` says.
+    /// The error of `statx`.
     pub fn size_bytes(&self) -> io::Result<u64> {
         size_bytes(self.fd.as_fd())
     }

@@ -1,4 +1,4 @@
-//! How pools grow on a core that serves: memory is made resident by helper threads, the core only registers it.
+//! Pools grow on a core that serves: memory is made resident by helper threads, the core only registers it.
 //!
 //! Memory that was never touched costs a core up to milliseconds for 2 MiB: the kernel looks for a huge page and zeroes
 //! it, and a virtual machine's host does the same below. To register what is resident takes 40 us for 2 MiB. So a pool
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::Thread;
 
-/// What a pool and the helpers know of each other. Segments are numbered from the pool's first one.
+/// All that a pool and the helpers know of each other. Segments are numbered from the pool's first one.
 pub(crate) struct Growth {
     arena: Arc<Arena>,
     /// Number in the arena of the pool's first segment.
@@ -23,7 +23,7 @@ pub(crate) struct Growth {
     wanted: AtomicUsize,
     /// Segments that some thread has made resident, or has begun to.
     claimed: AtomicUsize,
-    /// Those that are resident.
+    /// The segments that are resident.
     arrived: Box<[AtomicBool]>,
     /// Somebody waits for memory.
     is_urgent: AtomicBool,
@@ -71,7 +71,7 @@ impl Growth {
         self.claimed.load(Ordering::Acquire)
     }
 
-    /// Whether a segment is resident.
+    /// True if a segment is resident.
     pub(crate) fn has_arrived(&self, segment: usize) -> bool {
         self.arrived.get(segment).is_some_and(|arrived| arrived.load(Ordering::Acquire))
     }
@@ -97,11 +97,14 @@ impl Growth {
 
     /// Makes a segment resident that was claimed before.
     fn bring(&self, segment: usize) {
+        let limit = self.arrived.len();
+        assert!(segment < limit, "segment {segment} is claimed of a pool of {limit}");
         // SAFETY: each segment is claimed once, those that were there before were never up for it, and the pool does not
         // use one before it has arrived.
         unsafe { self.arena.touch(self.first + segment) };
         if let Some(arrived) = self.arrived.get(segment) {
-            arrived.store(true, Ordering::Release);
+            let before = arrived.swap(true, Ordering::AcqRel);
+            assert!(!before, "segment {segment} of a pool arrives twice");
         }
         // A full counter has been rung already.
         let _ = rustix::io::write(&*self.bell, &1u64.to_ne_bytes());

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What is handed to a helper.
+/// Work that is handed to a helper.
 pub(crate) type Work = Box<dyn FnOnce() + Send>;
 
 /// A group of helper threads. Clones are the same group; its threads end when the last clone has gone and everything
@@ -19,7 +19,7 @@ pub struct Helpers {
     group: Arc<Group>,
 }
 
-/// What the helpers of a group are at.
+/// Counts of what the helpers of a group are at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct HelperStats {
     /// Threads that exist; they are made as they are needed.
@@ -30,7 +30,7 @@ pub struct HelperStats {
     pub queued: usize,
 }
 
-/// What the clones share. The threads hold only what is inside, so that its end can be their end.
+/// The part that the clones share. The threads hold only what is inside, so that its end can be their end.
 #[derive(Debug)]
 struct Group {
     shared: Arc<Shared>,
@@ -165,7 +165,9 @@ impl Shared {
 
 impl Queue {
     fn busy(&self) -> usize {
-        self.threads - self.idle
+        let (threads, idle) = (self.threads, self.idle);
+        assert!(idle <= threads, "{idle} of {threads} helpers are idle");
+        threads - idle
     }
 }
 

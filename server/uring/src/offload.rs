@@ -30,7 +30,7 @@ struct Inner {
     sender: MailSender<usize>,
     mailbox: RefCell<Mailbox<usize>>,
     calls: RefCell<Slab<Call>>,
-    /// Those that are not handed over yet, in order.
+    /// The calls that are not handed over yet, in order.
     queued: RefCell<VecDeque<usize>>,
     sent: Cell<usize>,
     bell: Arc<Bell>,
@@ -83,7 +83,7 @@ impl Offload {
     /// it still has to wait for others; its outcome is then dropped too, as a rule by the helper.
     ///
     /// # Errors
-    /// What the work says; also when it panics.
+    /// The work's error; also when it panics.
     pub fn run<T, W>(&self, work: W) -> impl Future<Output = io::Result<T>> + use<T, W>
     where
         T: Send + 'static,
@@ -149,10 +149,17 @@ impl Inner {
 
     /// The outcome of a call is there.
     fn deliver(&self, number: usize) {
-        self.sent.set(self.sent.get() - 1);
+        let sent = self.sent.get();
+        assert!(sent > 0, "call {number} is done, and none was handed over");
+        self.sent.set(sent - 1);
         let mut calls = self.calls.borrow_mut();
         let Some(call) = calls.get_mut(number) else { return };
-        if let Call::Abandoned = std::mem::replace(call, Call::Done) {
+        let before = std::mem::replace(call, Call::Done);
+        assert!(
+            matches!(before, Call::Sent | Call::Abandoned),
+            "call {number} is done twice, or was not begun"
+        );
+        if let Call::Abandoned = before {
             calls.remove(number);
         }
         drop(calls);
@@ -227,6 +234,6 @@ impl Wake for Bell {
 }
 
 fn lock<T>(place: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind the locks here is changed in single steps.
+    // Everything behind the locks here is changed in single steps.
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }

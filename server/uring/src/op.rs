@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 /// Every address in the entry must stay valid and unmoved for as long as the value lives, wherever the value itself is
 /// moved: pointers may lead to the heap, to pool memory or to static memory, never into `self`.
 pub unsafe trait Operation: 'static {
-    /// What the caller awaits.
+    /// The value that the caller awaits.
     type Output;
 
     /// The submission entry; called once.

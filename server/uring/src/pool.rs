@@ -29,7 +29,7 @@ const AHEAD_SHARE: usize = 4;
 /// A buffer shared for reading: what caches keep and sockets send.
 pub type Chunk = Rc<Buf>;
 
-/// How large a pool may become.
+/// The size that a pool may grow to.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolConfig {
     /// Upper bound in bytes; rounded up to whole segments of 2 MiB, of more where it is over 32 GiB.
@@ -42,14 +42,14 @@ impl PoolConfig {
     }
 }
 
-/// What a pool holds right now.
+/// Counts of what a pool holds right now.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PoolStats {
     /// Bytes that are resident.
     pub resident_bytes: usize,
-    /// Those of them that the ring knows as fixed buffers.
+    /// The part of them that the ring knows as fixed buffers.
     pub registered_bytes: usize,
-    /// Those of them in huge pages that the system has reserved.
+    /// The part of them in huge pages that the system has reserved.
     pub huge_bytes: usize,
     /// Bytes handed out.
     pub used_bytes: usize,
@@ -91,7 +91,7 @@ struct Shared {
     /// As many as there are up to the last one that is present.
     segments: RefCell<Vec<Segment>>,
     present: Cell<usize>,
-    /// Those that the ring knows, and those in huge pages that the system has reserved.
+    /// Segments that the ring knows, and segments in huge pages that the system has reserved.
     registered: Cell<usize>,
     huge: Cell<usize>,
     buddy: RefCell<Buddy>,
@@ -170,7 +170,7 @@ impl Pool {
                 break leaf;
             }
             if !self.grow_here() {
-                // What there is may be in pieces that are too small.
+                // The free memory may be in pieces that are too small.
                 self.ask_for(self.shared.present.get() + 1);
                 return None;
             }
@@ -207,13 +207,13 @@ impl Pool {
         .await
     }
 
-    /// Whether a buffer is out of this pool.
+    /// True if a buffer is out of this pool.
     #[must_use]
     pub fn owns(&self, buf: &Buf) -> bool {
         Rc::ptr_eq(&self.shared, &buf.pool.shared)
     }
 
-    /// Whether more memory may come although there is none now.
+    /// True if more memory may come although there is none now.
     #[must_use]
     pub fn can_grow(&self) -> bool {
         self.shared.present.get() < self.shared.segments_max.get()
@@ -223,11 +223,13 @@ impl Pool {
     #[must_use]
     pub fn stats(&self) -> PoolStats {
         let resident_bytes = self.shared.present.get() * self.segment_bytes();
+        let free_bytes = self.shared.buddy.borrow().free_leaves() * LEAF_BYTES;
+        assert!(free_bytes <= resident_bytes, "{free_bytes} bytes are free of {resident_bytes} in a pool");
         PoolStats {
             resident_bytes,
             registered_bytes: self.shared.registered.get() * self.segment_bytes(),
             huge_bytes: self.shared.huge.get() * self.segment_bytes(),
-            used_bytes: resident_bytes - self.shared.buddy.borrow().free_leaves() * LEAF_BYTES,
+            used_bytes: resident_bytes - free_bytes,
             limit_bytes: self.shared.segments_max.get() * self.segment_bytes(),
             waiting: self.shared.waiters.borrow().len(),
         }
@@ -318,6 +320,8 @@ impl Pool {
 
     /// Registers a resident segment and puts it to use.
     fn add(&self, segment: usize) {
+        let limit = self.shared.segments_max.get();
+        assert!(segment < limit, "segment {segment} comes to a pool of {limit}");
         let index = self.shared.first + segment;
         let registered = (self.shared.registrar)(index as u16, self.shared.arena.iovec(index)).is_ok();
         let mut segments = self.shared.segments.borrow_mut();
@@ -394,7 +398,7 @@ impl Drop for Place<'_> {
 fn order_of(size_bytes: usize) -> usize {
     let leaves = size_bytes.div_ceil(LEAF_BYTES).max(1);
     let order = leaves.next_power_of_two().trailing_zeros() as usize;
-    debug_assert!(order < ORDERS);
+    assert!(order < ORDERS, "a buffer of {size_bytes} bytes is a block of order {order}");
     order
 }
 

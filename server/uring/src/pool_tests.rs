@@ -41,7 +41,7 @@ fn a_split_shares_the_budget_and_the_table_and_nothing_else() {
     assert_eq!((fixed(&all), fixed(&rest)), ([2, 3].into(), [0, 1].into()));
     assert_eq!(first.fixed_index(), Some(0));
     assert!(pool.owns(&first) && !kept.owns(&first));
-    // What is in use stays, and one segment in any case.
+    // A segment in use stays, and one segment in any case.
     assert_eq!(pool.split_off(usize::MAX).stats().limit_bytes, 0);
     assert!(pool.split_off(usize::MAX).try_alloc(1).is_none());
 }

@@ -1,4 +1,4 @@
-//! What the running kernel offers, found out once at the start.
+//! The features of the running kernel, found out once at the start.
 
 use io_uring::{IoUring, Probe, opcode};
 use std::fmt;

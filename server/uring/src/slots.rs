@@ -71,7 +71,7 @@ enum Slot {
     StreamDraining(Box<dyn Any>),
 }
 
-/// What became of a poll. Replaced wakers come back to be dropped outside of every borrow: a waker may own a task, and
+/// The outcome of a poll. Replaced wakers come back to be dropped outside of every borrow: a waker may own a task, and
 /// a task operations of this ring.
 pub(crate) enum Polled {
     Pending(#[expect(dead_code, reason = "only dropped")] Option<Waker>),
@@ -82,7 +82,7 @@ pub(crate) enum Polled {
     },
 }
 
-/// What became of a poll of a stream.
+/// The outcome of a poll of a stream.
 pub(crate) enum PolledStream {
     Pending(#[expect(dead_code, reason = "only dropped")] Option<Waker>),
     Item(io::Result<OwnedFd>),
@@ -107,7 +107,7 @@ impl Aftermath {
     }
 }
 
-/// What is left of an operation whose future is gone; to be dropped outside of every borrow.
+/// The rest of an operation whose future is gone; to be dropped outside of every borrow.
 pub(crate) struct Abandoned {
     /// The kernel still works on it and must be told to stop.
     pub(crate) cancel: bool,
@@ -149,15 +149,16 @@ impl Slots {
             return self.slots.len() - 1;
         }
         let key = self.free_head;
-        if let Slot::Free { next } = self.slots[key] {
-            self.free_head = next;
-        }
+        let next = if let Slot::Free { next } = self.slots[key] { Some(next) } else { None };
+        assert!(next.is_some(), "slot {key} is on the list of free ones and in use");
+        self.free_head = next.unwrap_or(NONE);
         self.slots[key] = slot;
         key
     }
 
     fn release(&mut self, key: usize) -> Slot {
         let old = std::mem::replace(&mut self.slots[key], Slot::Free { next: self.free_head });
+        assert!(!matches!(old, Slot::Free { .. }), "slot {key} is given back twice");
         self.free_head = key;
         old
     }
@@ -165,6 +166,7 @@ impl Slots {
     /// Records a completion; what it sets off goes to `after`.
     pub(crate) fn complete(&mut self, key: usize, completion: Completion, after: &mut Aftermath) {
         if !completion.more {
+            assert!(self.in_flight > 0, "slot {key} completes, and no operation is in flight");
             self.in_flight -= 1;
         }
         match &mut self.slots[key] {
@@ -220,6 +222,8 @@ impl Slots {
 
     /// After a first result with a notification still to come: keeps the memory until then.
     pub(crate) fn await_notification(&mut self, key: usize, memory: Box<dyn Any>, on_copied: fn(&dyn Any)) {
+        let is_awaited = matches!(self.slots[key], Slot::Done { last: false, .. });
+        assert!(is_awaited, "memory of slot {key} is kept for a notification that does not come");
         self.slots[key] = Slot::Notify { memory, on_copied };
     }
 

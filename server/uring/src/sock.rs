@@ -14,7 +14,7 @@ const BACKLOG: i32 = 4096;
 /// connections over them. Accepted connections inherit `TCP_NODELAY`, and on a loopback address what [`unpaced`] sets.
 ///
 /// # Errors
-/// What the kernel says, for example that the address is in use.
+/// The kernel's error, for example that the address is in use.
 pub fn listen_tcp(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let socket = socket_with(family, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Opens a directory by its path, for use as the root of everything beneath.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn open_dir(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?)
 }
@@ -17,7 +17,7 @@ pub fn open_dir(path: &Path) -> io::Result<OwnedFd> {
 /// Opens a directory beneath another; names cannot lead out of it.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn open_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
     Ok(rustix::fs::openat2(
@@ -32,7 +32,7 @@ pub fn open_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> 
 /// Makes `path` and every directory above it, beneath `dir`.
 ///
 /// # Errors
-/// What the kernel says; directories that exist are fine.
+/// The kernel's error; directories that exist are fine.
 pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     let mut above: Option<OwnedFd> = None;
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -50,7 +50,7 @@ pub fn make_dirs_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
 /// Makes an empty file beneath a directory; one that exists is an error.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn make_file_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
@@ -96,7 +96,7 @@ fn rename_with(dir: BorrowedFd<'_>, from: &str, to: &str, flags: RenameFlags) ->
 /// Removes a file beneath a directory.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn unlink_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     in_parent(dir, path, |parent, name| rustix::fs::unlinkat(parent, name, AtFlags::empty()))
 }
@@ -104,7 +104,7 @@ pub fn unlink_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
 /// Removes an empty directory beneath a directory.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn remove_dir_beneath(dir: BorrowedFd<'_>, path: &str) -> io::Result<()> {
     in_parent(dir, path, |parent, name| rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR))
 }
@@ -143,7 +143,7 @@ fn plain_name(name: &str) -> io::Result<&str> {
 /// Reads an extended attribute whole; `None` when it is not there.
 ///
 /// # Errors
-/// What the kernel says otherwise.
+/// The kernel's error otherwise.
 pub fn get_xattr(file: BorrowedFd<'_>, name: &str) -> io::Result<Option<Vec<u8>>> {
     let mut value = Vec::with_capacity(LEAF_BYTES);
     loop {
@@ -160,7 +160,7 @@ pub fn get_xattr(file: BorrowedFd<'_>, name: &str) -> io::Result<Option<Vec<u8>>
 /// Sets an extended attribute.
 ///
 /// # Errors
-/// What the kernel says; `StorageFull` when the inode has no room.
+/// The kernel's error; `StorageFull` when the inode has no room.
 pub fn set_xattr(file: BorrowedFd<'_>, name: &str, value: &[u8]) -> io::Result<()> {
     Ok(rustix::fs::fsetxattr(file, name, value, XattrFlags::empty())?)
 }
@@ -168,7 +168,7 @@ pub fn set_xattr(file: BorrowedFd<'_>, name: &str, value: &[u8]) -> io::Result<(
 /// Cuts or extends a file.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn truncate(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
     Ok(rustix::fs::ftruncate(file, size_bytes)?)
 }
@@ -176,7 +176,7 @@ pub fn truncate(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
 /// Sets a file's times to now: the smallest change that a journal orders after all earlier ones.
 ///
 /// # Errors
-/// What `utimensat` says.
+/// The error of `utimensat`.
 pub fn touch(file: BorrowedFd<'_>) -> io::Result<()> {
     let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
     Ok(rustix::fs::futimens(file, &rustix::fs::Timestamps { last_access: now, last_modification: now })?)
@@ -185,7 +185,7 @@ pub fn touch(file: BorrowedFd<'_>) -> io::Result<()> {
 /// Flushes a file or a directory to the medium.
 ///
 /// # Errors
-/// What the kernel says; then nothing is known of what was written since the last flush.
+/// The kernel's error; then nothing is known of what was written since the last flush.
 pub fn flush(file: BorrowedFd<'_>) -> io::Result<()> {
     Ok(rustix::fs::fsync(file)?)
 }
@@ -202,7 +202,7 @@ pub fn allocate(file: BorrowedFd<'_>, size_bytes: u64) -> io::Result<()> {
     }
 }
 
-/// What direct I/O on this file must be a multiple of.
+/// The number that direct I/O on this file must be a multiple of.
 ///
 /// # Errors
 /// `InvalidInput` when the file system does no direct I/O or wants more than a page.
@@ -254,7 +254,7 @@ pub struct FileSystem {
 /// Looks at the file system of an open directory.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel's error.
 pub fn file_system(dir: BorrowedFd<'_>) -> io::Result<FileSystem> {
     let stat = rustix::fs::fstat(dir)?;
     let fs = rustix::fs::fstatfs(dir)?;
@@ -286,7 +286,7 @@ fn kind_name(magic: u64) -> &'static str {
 /// Locks a file for this process until it is closed; false when another process has it.
 ///
 /// # Errors
-/// What the kernel says otherwise.
+/// The kernel's error otherwise.
 pub fn try_lock(file: impl AsFd) -> io::Result<bool> {
     match rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(true),

@@ -126,7 +126,7 @@ fn calls_that_are_dropped_take_nobody_with_them() {
         assert_eq!(block_on(&driver, join_all(calls)).into_iter().filter_map(Result::ok).count(), kept);
         assert!(block_on(&driver, first).unwrap());
         assert!(offload.helpers().drain(PATIENCE));
-        // What had been handed over is done, what had not is not.
+        // Work that had been handed over is done, other work is not.
         let done = done.load(Ordering::SeqCst);
         assert!((kept..=300).contains(&done), "{done} of 300, {dropped} dropped");
     }

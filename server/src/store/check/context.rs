@@ -19,10 +19,10 @@ use xxhash_rust::xxh64::xxh64;
 /// Work between two rests, in bytes.
 const STRETCH_BYTES: u64 = 1 << 20;
 
-/// How to check.
+/// The way to check.
 #[derive(Clone, Debug)]
 pub(crate) struct CheckPlan {
-    /// Those that exist, by number.
+    /// The ones that exist, by number.
     pub(crate) buckets: HashMap<u64, Arc<BucketRef>>,
     pub(crate) lost: Vec<LostIndex>,
     /// Where names belong.
@@ -52,7 +52,7 @@ pub(crate) struct Check<'c> {
     /// Lanes, by mountpath and number, whose index cannot be believed.
     pub(super) unusable: HashSet<(usize, u16)>,
     pub(super) counts: Cell<CheckCounts>,
-    /// Those that objects name.
+    /// The ones that objects name.
     pub(super) sidecars: RefCell<Vec<SidecarId>>,
     pub(super) stretch: Cell<(Instant, u64)>,
 }
@@ -108,7 +108,7 @@ impl Check<'_> {
         Some(Key { bucket, name: name.to_owned(), mountpath: lane.mountpath_index, lane: lane.number })
     }
 
-    /// What an object is called.
+    /// The name of an object in a finding.
     pub(super) fn object(&self, bucket_id: u64, name: &str) -> String {
         match self.plan.buckets.get(&bucket_id) {
             Some(bucket) => format!("{}/{name}", bucket.bck()),

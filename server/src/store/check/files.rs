@@ -77,7 +77,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    /// What is wrong with an object's file. The sidecar that it or its entry names is noted.
+    /// Tells what is wrong with an object's file. The sidecar that it or its entry names is noted.
     async fn wrong_with(&self, disk: &Disk, key: &Key, expected: Option<&Entry>) -> Result<Option<String>> {
         let named = expected.and_then(Entry::sidecar).map(|id| (key.mountpath, id));
         self.sidecars.borrow_mut().extend(named);

@@ -1,16 +1,16 @@
-//! What a check says: a line for each place where something is wrong, and counts.
+//! The words of a check: a line for each place where something is wrong, and counts.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Class {
     /// Bytes are not what they were, or two parts of the store contradict each other.
     Damaged,
-    /// What a crash may leave behind: it takes room and does no harm.
+    /// A thing that a crash may leave behind: it takes room and does no harm.
     Leftover,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was looked at.
+/// Counts of what was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CheckCounts {
@@ -125,6 +125,6 @@ pub(crate) trait Observer {
     fn expect(&self, bytes: u64);
     /// So many more bytes were read.
     fn advance(&self, bytes: u64);
-    /// Whether to give up.
+    /// True if it is time to give up.
     fn is_cancelled(&self) -> bool;
 }

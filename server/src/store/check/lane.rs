@@ -35,15 +35,15 @@ pub(super) struct Unknown {
 pub(super) struct LaneCheck<'c> {
     pub(super) check: &'c Check<'c>,
     pub(super) lane: &'c Rc<Lane>,
-    /// Whether there is an index to compare with.
+    /// True if there is an index to compare with.
     pub(super) compares: bool,
-    /// What the index expects in segments, and a digest of what it says of it.
+    /// The places that the index expects in segments, and a digest of what it says of it.
     pub(super) expected: HashMap<At, u64>,
     pub(super) unknown: HashMap<Vec<u8>, Unknown>,
     pub(super) strays: Vec<Stray>,
 }
 
-/// What a lane will have to read.
+/// Bytes that a lane will have to read.
 pub(super) async fn bytes_of(lane: &Lane) -> Result<u64> {
     let files = files_bytes(lane);
     let (segments, dir) = (lane.segments().await?, lane.path());
@@ -173,7 +173,7 @@ impl LaneCheck<'_> {
         }
     }
 
-    /// What the index expects and the walk through the segments has not met.
+    /// Tells what the index expects and the walk through the segments has not met.
     async fn missing(&mut self) -> Result<()> {
         if self.expected.is_empty() {
             return Ok(());
@@ -217,7 +217,7 @@ impl LaneCheck<'_> {
         Ok(())
     }
 
-    /// What is wrong with the record of an entry.
+    /// Tells what is wrong with the record of an entry.
     async fn wrong_at(&self, key: &[u8], entry: &Entry, extent: &Extent) -> Result<Option<String>> {
         let begin = extent.offset.saturating_sub(extent.head_bytes.into());
         let found = match self.lane.segment_reader(&file_name(extent.segment), begin).await {

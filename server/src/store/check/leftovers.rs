@@ -1,4 +1,4 @@
-//! What lies on a mountpath and belongs to nobody.
+//! Finds what lies on a mountpath and belongs to nobody.
 
 use super::{Finding, Observer, SidecarId};
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// The sidecars that are there, by mountpath.
 ///
 /// # Errors
-/// What the disk says.
+/// The disk's error.
 pub(crate) async fn sidecars_there(store: &Store) -> Result<Vec<Vec<PathBuf>>> {
     let mut there = Vec::new();
     for disk in &store.disks {
@@ -34,7 +34,7 @@ pub(crate) async fn sidecars_there(store: &Store) -> Result<Vec<Vec<PathBuf>>> {
 /// was being written or removed when it ended. `buckets` are all that there are; `None` while the store is in use.
 ///
 /// # Errors
-/// What the disk says.
+/// The disk's error.
 pub(crate) async fn leftovers(
     store: &Store,
     sidecars: Vec<Vec<PathBuf>>,
@@ -61,7 +61,7 @@ pub(crate) async fn leftovers(
     Ok(())
 }
 
-/// What is left over on one mountpath, of these sidecars and of the rest.
+/// The files that are left over on one mountpath, of these sidecars and of the rest.
 fn look(
     mountpath: &Mountpath,
     sidecars: Vec<PathBuf>,
@@ -88,7 +88,7 @@ fn is_there(path: &Path, in_use: bool) -> bool {
     !in_use || SystemTime::now().duration_since(modified).is_ok_and(|age| age > GRACE)
 }
 
-/// What is in a directory, if there is one.
+/// The paths in a directory, if there is one.
 pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>> {
     let fail = |e: io::Error| Error::disk(&format!("list {}", dir.display()), &e);
     match fs::read_dir(dir) {

@@ -129,7 +129,7 @@ impl LaneCheck<'_> {
         }
         let key = index_key(meta.bucket_id, &meta.name);
         let digest = digest_of(&key, entry);
-        // What is expected otherwise stays, and is looked at again at the end.
+        // An entry that is expected otherwise stays, and is looked at again at the end.
         if self.expected.get(&at) == Some(&digest) {
             self.expected.remove(&at);
             return Ok(());
@@ -169,7 +169,7 @@ impl LaneCheck<'_> {
         }
     }
 
-    /// What was deleted must not be in the index.
+    /// A name that was deleted must not be in the index.
     async fn undeleted(&self, segment: &Segment, offset: u64, deletion: &Deletion) -> Result<()> {
         if !self.compares || !self.check.store.is_alive(deletion.bucket_id) {
             return Ok(());

@@ -1,8 +1,8 @@
-//! How something that may be damaged, and that moves while it is looked at, is looked at.
+//! Looks at something that may be damaged, and that moves meanwhile.
 
 use crate::error::{Error, Kind, Result};
 
-/// How often something that moves is looked at again.
+/// Something that moves is looked at again so often.
 pub(super) const TRIES: usize = 5;
 
 /// An error that is a finding about what was read, in words.

@@ -30,14 +30,14 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// How long a lane whose index is being made anew is waited for, and between two looks at it.
+/// A lane whose index is being made anew is waited for so long, and between two looks at it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 impl Store {
     /// Checks the lanes of this core. Returns what was looked at, and the sidecars that objects name.
     ///
     /// # Errors
-    /// What the disk says, when it says nothing that could be a finding; `ShuttingDown` when told to give up.
+    /// The disk's error, where that can be no finding; `ShuttingDown` when told to give up.
     pub(crate) async fn check(
         self: &Rc<Self>,
         plan: &CheckPlan,
@@ -76,7 +76,7 @@ impl Store {
 }
 
 impl Check<'_> {
-    /// Whether a lane's index can be believed; says why not.
+    /// Finds out if a lane's index can be believed; says why not.
     async fn index_is_usable(&self, lane: &Lane) -> Result<bool> {
         let lost = |lost: &&LostIndex| (lost.mountpath, lost.lane) == (lane.mountpath_index, lane.number);
         let lost = self.plan.lost.iter().find(lost).map(|lost| lost.why.clone());

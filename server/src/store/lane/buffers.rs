@@ -29,6 +29,7 @@ impl BatchBuffers {
 
     /// A buffer for `len` bytes (at most [`BATCH_BYTES_MAX`]) and more, or something to wait for.
     pub(crate) fn take(&self, len: usize) -> Result<Buf, oneshot::Receiver<()>> {
+        assert!(len <= BATCH_BYTES_MAX, "a batch of {len} bytes is asked for");
         let size = if len <= BATCH_BYTES / 2 { BATCH_BYTES } else { BATCH_BYTES_MAX };
         let buf = self.pool.try_alloc(size).or_else(|| self.reserve.take());
         buf.ok_or_else(|| {

@@ -58,7 +58,7 @@ impl LaneCursor {
         &self.lane
     }
 
-    /// What to answer for an entry that makes no sense.
+    /// The answer for an entry that makes no sense.
     pub(crate) fn heard(&self, error: crate::error::Error) -> crate::error::Error {
         self.lane.heard(&self.index, error)
     }

@@ -14,7 +14,7 @@ impl Lane {
     /// Opens a segment, or takes it from those that are open.
     ///
     /// # Errors
-    /// What the disk says; also when the segment has been reclaimed and its objects are elsewhere now.
+    /// The disk's error; also when the segment has been reclaimed and its objects are elsewhere now.
     async fn segment_file(&self, segment: u64) -> Result<DirectFile> {
         if let Some(file) = self.files.get(segment) {
             return Ok(file);

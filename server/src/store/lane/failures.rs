@@ -1,11 +1,11 @@
-//! What the upkeep of a lane could not do, which it leaves alone for a while.
+//! Work that the upkeep of a lane could not do, which it leaves alone for a while.
 
 use crate::error::{Error, Kind, Result};
 use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// What of a lane's upkeep has failed the last time.
+/// The parts of a lane's upkeep that have failed the last time.
 #[derive(Default)]
 pub(super) struct Failures {
     /// Writing the index out.
@@ -27,7 +27,7 @@ struct Failure {
     pause: Duration,
 }
 
-/// How long what has failed is left alone: at first, and at most.
+/// Work that has failed is left alone so long: at first, and at most.
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(8);
 

@@ -26,7 +26,7 @@ impl LaneSetup {
     /// Opens the lane as it lies. It must not be written to.
     ///
     /// # Errors
-    /// What the disk says. A damaged index is not an error.
+    /// The disk's error. A damaged index is not an error.
     pub(crate) async fn open_as_is(self) -> Result<Inspected> {
         let dir = self.open_dir()?;
         let segments = self.list_segments()?;
@@ -50,7 +50,7 @@ impl LaneSetup {
     /// Removes the lane's index, so that the next start makes it anew from what there is.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) async fn remove_index(self) -> Result<()> {
         let dir = self.open_dir()?;
         if self.list_segments()?.is_empty() {
@@ -79,7 +79,7 @@ impl Lane {
     /// The segments that are there, in order, each with the end of what has been written to it, if that is known.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) async fn segments(&self) -> Result<Vec<(u64, Option<u64>)>> {
         let written = self.log.written();
         let path = self.path();
@@ -99,7 +99,7 @@ impl Lane {
     }
 }
 
-/// How much of a segment lies before a position.
+/// Bytes of a segment that lie before a position.
 fn end_in(segment: u64, position: Position) -> u64 {
     match segment.cmp(&position.segment) {
         std::cmp::Ordering::Less => u64::MAX,

@@ -1,4 +1,4 @@
-//! What a lane knows by counting: objects and bytes of each bucket, and how much of each segment is still in use.
+//! A lane counts its objects and bytes of each bucket, and how much of each segment is still in use.
 //!
 //! It is saved with every checkpoint of the index and carried on by replay, so that neither a start nor a summary has
 //! to look at every object. It grows with the buckets and the segments, never with the objects.
@@ -109,6 +109,7 @@ impl Ledger {
         }
         // One of a bucket that is doomed is counted no more.
         let Some(totals) = self.totals(bucket_id).copied() else { return };
+        assert!(self.all.objects > 0, "bucket {bucket_id} has {} objects, all have none", totals.objects);
         let one = Totals { objects: 1, size_bytes: entry.size_bytes };
         self.all = self.all.minus(one);
         let left = totals.minus(one);
@@ -137,6 +138,8 @@ impl Ledger {
     pub(crate) fn forget_bucket(&mut self, bucket_id: u64) {
         let totals = self.part(bucket_id).and_then(|part| part.remove(&bucket_id));
         if let Some(totals) = totals {
+            let (gone, all) = (totals.objects, self.all.objects);
+            assert!(gone <= all, "bucket {bucket_id} has {gone} objects, all have {all}");
             self.all = self.all.minus(totals);
             self.doomed.insert(bucket_id, false);
         }
@@ -166,14 +169,15 @@ impl Ledger {
 
     /// A doomed bucket's bytes have been taken off the segments.
     pub(crate) fn swept(&mut self, bucket_id: u64) {
-        self.doomed.remove(&bucket_id);
+        let is_still = self.doomed.remove(&bucket_id);
+        assert!(is_still != Some(false), "bucket {bucket_id} was swept while changes of it were under way");
     }
 
     pub(crate) fn has_doomed(&self) -> bool {
         !self.doomed.is_empty()
     }
 
-    /// Whether segments count bytes of this bucket, so that the index must keep its entries.
+    /// True if segments count bytes of this bucket, so that the index must keep its entries.
     pub(crate) fn counts(&self, bucket_id: u64) -> bool {
         self.doomed.contains_key(&bucket_id) || self.totals(bucket_id).is_some()
     }
@@ -188,7 +192,7 @@ impl Ledger {
         self.segments.iter().map(|(&number, account)| (number, account))
     }
 
-    /// Those with this number and later ones.
+    /// The segments with this number and later ones.
     pub(crate) fn segments_from(&self, first: u64) -> impl Iterator<Item = (u64, &SegmentAccount)> {
         self.segments.range(first..).map(|(&number, account)| (number, account))
     }
@@ -244,6 +248,10 @@ impl Ledger {
         for _ in 0..number(rest)? {
             let id = number(rest)?;
             let totals = Totals { objects: number(rest)?, size_bytes: number(rest)? };
+            // A bucket without objects has no counts.
+            if totals.objects == 0 {
+                return None;
+            }
             ledger.all.objects = ledger.all.objects.checked_add(totals.objects)?;
             ledger.all.size_bytes = ledger.all.size_bytes.checked_add(totals.size_bytes)?;
             ledger.part(id)?.insert(id, totals);
@@ -304,7 +312,7 @@ mod tests {
             let mut bytes = Vec::new();
             ledger.encode(&mut bytes).for_each(drop);
             prop_assert_eq!(Ledger::decode(&mut bytes.as_slice()).unwrap(), ledger.clone());
-            // Those of the doomed bucket are taken off by the sweep.
+            // The bytes of the doomed bucket are taken off by the sweep.
             for (bucket, segment, size) in &objects {
                 ledger.remove(*bucket, &entry(*segment, *size));
             }

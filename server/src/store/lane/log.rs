@@ -32,7 +32,7 @@ const _: () = assert!(segment::MAX_DELETION + PADDING_BYTES_MAX <= BATCH_BYTES_M
 /// Deletions that share one record at most.
 const DELETIONS_MAX: usize = 32;
 
-/// How long a wait for room lasts before it looks by itself.
+/// A wait for room looks by itself after so long.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A place in a lane's log.
@@ -76,7 +76,7 @@ struct State {
     broken: Option<Error>,
 }
 
-/// What a wait for room begins with.
+/// The beginning of a wait for room.
 enum Next {
     Wait(oneshot::Receiver<()>),
     WaitForMemory(oneshot::Receiver<()>),
@@ -91,10 +91,10 @@ pub(crate) struct Log {
     buffers: Rc<BatchBuffers>,
     /// Bytes of a segment after which the next one is begun.
     segment_bytes: u64,
-    /// What is allocated ahead at most.
+    /// Bytes that are allocated ahead at most.
     step_bytes_max: u64,
     state: RefCell<State>,
-    /// Those who wait for room in the batch, or for records to be written.
+    /// The tasks that wait for room in the batch, or for records to be written.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
 }
 
@@ -169,6 +169,10 @@ impl Log {
 
     /// Returns when a record of `len` bytes can be appended at once, without a wait in between.
     pub(crate) async fn reserve(&self, len: usize) -> Result<()> {
+        // A segment of another version may have one.
+        if len + PADDING_BYTES_MAX > BATCH_BYTES_MAX {
+            return Err(Error::internal(format!("a record of {len} bytes is larger than a batch")));
+        }
         loop {
             let next = {
                 let mut state = self.state.borrow_mut();
@@ -210,8 +214,10 @@ impl Log {
     /// Appends a record; room must have been reserved. Returns where it starts.
     pub(crate) fn append(&self, parts: [&[u8]; 2], padding: usize) -> Result<Position> {
         let mut state = self.state.borrow_mut();
+        let settled = state.settled;
         let batch = state.batch.as_mut().ok_or_else(unreserved)?;
         let at = Position { segment: batch.segment, offset: batch.start + batch.filled as u64 };
+        assert!(at >= settled, "a record goes to {at:?}, and the log is written up to {settled:?}");
         batch.deletions.1.clear();
         for part in parts {
             batch.push(part)?;
@@ -232,7 +238,7 @@ impl Log {
         deletions.push(deletion);
         let mut record = Vec::new();
         segment::delete_records(&mut record, &deletions).map_err(|e| Error::bad(format!("name: {e}")))?;
-        // What is refused leaves the records before as they are.
+        // A record that is refused leaves those before as they are.
         batch.put_at(start, &record)?;
         batch.deletions = (start, deletions);
         Ok(())
@@ -292,9 +298,15 @@ impl Log {
             }
         }
         let end = Position { segment: batch.segment, offset: start + len as u64 };
-        self.state.borrow_mut().settled = end;
+        self.settle(end);
         self.wake_all();
         Ok(Some((file, end)))
+    }
+
+    /// Notes up to where the log has been written.
+    fn settle(&self, end: Position) {
+        let before = std::mem::replace(&mut self.state.borrow_mut().settled, end);
+        assert!(before < end, "a batch up to {end:?} was written after one up to {before:?}");
     }
 
     /// Takes nothing from now on, and lets everybody know who waits for room or for a write.
@@ -342,10 +354,11 @@ impl Log {
             let mut record = Vec::with_capacity(padding);
             segment::padding(&mut record, padding);
             let pushed = batch.push(&record);
-            assert!(pushed.is_ok(), "a batch has no room for its padding");
+            assert!(pushed.is_ok(), "a batch of {} bytes has no room for {padding} of padding", batch.filled);
         }
+        assert!(batch.filled.is_multiple_of(LEAF_BYTES), "a batch ends inside a page, at {}", batch.filled);
         if let Some(open) = state.open.as_mut().filter(|open| open.number == batch.segment) {
-            open.end = batch.start + batch.filled as u64;
+            open.extend(batch.start, batch.filled as u64);
         }
         drop(state);
         self.wake_all();
@@ -360,13 +373,14 @@ impl Log {
             state.open.as_ref().filter(|open| !ends && open.end + needed + END_BYTES <= open.allocated);
         let Some(open) = open else { return Err(buf) };
         let (segment, file, start) = (open.number, open.file.clone(), open.end);
+        assert!(state.batch.is_none(), "a batch is begun in segment {segment} over one that is not written");
         // One that is still empty need not be ended.
         state.ending = false;
         state.batch = Some(Batch { segment, file, start, buf, filled: 0, deletions: (0, Vec::new()) });
         Ok(())
     }
 
-    /// Whether the open segment takes no batch of this size any more.
+    /// True if the open segment takes no batch of this size any more.
     fn ends(&self, state: &State, needed: u64) -> bool {
         let is_full = |open: &OpenSegment| {
             open.end > 0 && (state.ending || open.end + needed + END_BYTES > self.segment_bytes)
@@ -377,12 +391,15 @@ impl Log {
     /// Has a helper make room in the open segment, or begin a new one. Others wait meanwhile.
     async fn prepare(&self, needed: u64) -> Result<()> {
         let plan = self.plan(needed);
-        let number = plan.number;
+        let (number, wanted) = (plan.number, plan.needed);
         // Whatever happens, also when this is dropped: the others look again.
         let _preparing = Preparing(self);
         let Prepared { made, allocated } = plan.carry_out(&self.disk).await?;
+        assert!(allocated >= wanted, "{allocated} bytes of segment {number} are allocated, not {wanted}");
         let mut state = self.state.borrow_mut();
         if let Some(file) = made {
+            let open = state.open.as_ref().map(|open| open.number);
+            assert!(open.is_none(), "segment {number} was made while {open:?} was open");
             state.open = Some(OpenSegment { number, file, end: 0, allocated });
         } else if let Some(open) = state.open.as_mut().filter(|open| open.number == number) {
             open.allocated = open.allocated.max(allocated);
@@ -403,7 +420,8 @@ impl Log {
                 state.next_segment - 1
             }
         };
-        state.preparing = Some(number);
+        let before = state.preparing.replace(number);
+        assert!(before.is_none(), "segments {before:?} and {number} are prepared at a time");
         Plan {
             full: full.map(|full| (Rc::clone(full.file.fd()), full.end)),
             open: state.open.as_ref().map(|open| (Rc::clone(open.file.fd()), open.allocated)),
@@ -438,6 +456,20 @@ impl Drop for Preparing<'_> {
     }
 }
 
+impl OpenSegment {
+    /// Takes a batch, which begins where the segment ends: what is acknowledged lies behind no gap.
+    fn extend(&mut self, start: u64, len: u64) {
+        let (number, end) = (self.number, start + len);
+        assert!(self.end == start, "segment {number} ends at {}, and a batch begins at {start}", self.end);
+        let allocated = self.allocated;
+        assert!(
+            end + END_BYTES <= allocated,
+            "a batch ends at {end} of {allocated} bytes of segment {number}"
+        );
+        self.end = end;
+    }
+}
+
 impl Batch {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
         self.put_at(self.filled, bytes)
@@ -445,7 +477,11 @@ impl Batch {
 
     /// Puts bytes where others may be, and ends behind them.
     fn put_at(&mut self, start: usize, bytes: &[u8]) -> Result<()> {
-        let end = start + bytes.len();
+        let (end, filled) = (start + bytes.len(), self.filled);
+        assert!(
+            start <= filled && filled <= end,
+            "a record from {start} to {end} leaves a gap in a batch of {filled} bytes, or takes some away"
+        );
         let room = self.buf.get_mut(start..end).ok_or_else(unreserved)?;
         room.copy_from_slice(bytes);
         self.filled = end;

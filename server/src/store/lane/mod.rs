@@ -64,7 +64,7 @@ use wire::lom::Generation;
 /// Room that one more deletion takes at most.
 pub(crate) const DELETION_BYTES_MAX: usize = wire::segment::MAX_DELETION;
 
-/// Whether a lane's index can be asked.
+/// Says if a lane's index can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
     /// It is being filled, or only looked at: damage is an error for whoever does that.
@@ -74,10 +74,10 @@ enum Standing {
     Lost,
 }
 
-/// Those who wait to read a file that does not have its name yet, told whether it got it.
+/// The tasks that wait to read a file that does not have its name yet, told whether it got it.
 type Readers = Vec<oneshot::Sender<bool>>;
 
-/// What a checkpoint will say.
+/// The contents of a checkpoint to come.
 #[derive(Clone)]
 struct Unfinished {
     position: Position,
@@ -97,7 +97,7 @@ pub(crate) struct Lane {
     dir: Rc<OwnedFd>,
     /// Another one once it has been made anew.
     index: RefCell<Rc<LaneIndex>>,
-    /// Whether the index can be asked.
+    /// Says if the index can be asked.
     standing: Cell<Standing>,
     pub(crate) log: Log,
     pub(crate) ledger: RefCell<Ledger>,
@@ -125,7 +125,7 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// What the index says of a key.
+    /// Asks the index for a key.
     ///
     /// # Errors
     /// `Rebuilding` when it cannot say: what has found the damage, this look-up perhaps, has seen to that.
@@ -163,6 +163,9 @@ impl Lane {
 
     /// Makes an entry the one that its name stands for.
     pub(crate) fn publish(&self, bucket_id: u64, key: &[u8], entry: &Entry, old: Option<&Entry>) {
+        self.assert_kept();
+        let (of, here) = (entry.mountpath, self.mountpath_index);
+        assert!(of == here, "an entry of mountpath {of} comes to a lane of {here}");
         let mut bytes = Vec::with_capacity(96);
         value::encode(entry, self.whence(), &mut bytes);
         self.index.borrow().put(key, Some(&bytes));
@@ -176,9 +179,15 @@ impl Lane {
 
     /// Makes a name stand for nothing.
     pub(crate) fn unpublish(&self, bucket_id: u64, key: &[u8], old: &Entry) {
+        self.assert_kept();
         self.index.borrow().put(key, None);
         self.ledger.borrow_mut().remove(bucket_id, old);
         self.changes.set(self.changes.get() + 1);
+    }
+
+    /// The index takes changes: one that is made anew meanwhile would lose them.
+    fn assert_kept(&self) {
+        assert!(!self.is_lost(), "a change comes to lane {} while its index is made anew", self.number);
     }
 
     /// Takes back a change that has failed. `later` is the next change of the same name, if one that is still under way
@@ -220,8 +229,8 @@ impl Lane {
         self.taken_back.get()
     }
 
-    /// Whether a name still stands for what was found when [`Self::taken_back`] said `taken_back`. Nobody else has changed
-    /// it, but a change before may have been taken back.
+    /// True if a name still stands for what was found when [`Self::taken_back`] said `taken_back`. Nobody else has
+    /// changed it, but a change before may have been taken back.
     pub(crate) fn still_is(&self, key: &[u8], found: Option<&Entry>, taken_back: u64) -> bool {
         if self.taken_back.get() == taken_back {
             return true;
@@ -238,6 +247,12 @@ impl Lane {
             }
             (now, found) => now.is_none() && found.is_none(),
         }
+    }
+
+    /// Notes that the durable index is complete up to here.
+    fn advance_checkpoint(&self, position: Position) {
+        let before = self.checkpoint.replace(position);
+        assert!(before <= position, "the checkpoint of a lane goes back from {before:?} to {position:?}");
     }
 
     /// Segments that were emptied and removed.
@@ -272,7 +287,8 @@ impl Lane {
 
     /// Notes a file that is not under its name yet.
     pub(crate) fn unsettle(&self, generation: Generation) {
-        self.unsettled.borrow_mut().insert(generation, Vec::new());
+        let before = self.unsettled.borrow_mut().insert(generation, Vec::new());
+        assert!(before.is_none(), "two files of generation {generation} wait for their names");
     }
 
     /// The file of this generation is under its name, or will never be.

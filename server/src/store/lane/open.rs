@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use uring::{Driver, sys};
 
-/// What a lane is opened with.
+/// All that a lane is opened with.
 #[derive(Clone)]
 pub(crate) struct LaneSetup {
     pub(crate) driver: Driver,
@@ -124,6 +124,7 @@ impl LaneSetup {
             Some((position, ledger)) => (Some(position), ledger),
             None => (None, Ledger::default()),
         };
+        assert!(segments.is_sorted(), "the segments of lane {} are out of order", self.number);
         let gone = ledger.keep_segments(&segments);
         let next_segment =
             segments.last().copied().max(from.map(|from| from.segment)).map_or(1, |last| last + 1);
@@ -212,10 +213,10 @@ pub(crate) fn list_segments(lane_dir: &std::path::Path) -> std::io::Result<Vec<u
     Ok(segments)
 }
 
-/// What a checkpoint of this form begins with; one of another form is none, and the index is made anew.
+/// The beginning of a checkpoint of this form; one of another form is none, and the index is made anew.
 const CHECKPOINT: u64 = 0x534c_4304;
 
-/// What is saved with the index: how far it is complete, and the counts. Others go first now and then.
+/// The bytes that are saved with the index: how far it is complete, and the counts. Others go first now and then.
 pub(super) async fn encode_checkpoint(position: Position, ledger: &Ledger) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     put_number(CHECKPOINT, &mut bytes);

@@ -1,4 +1,4 @@
-//! How fast a lane's index is made, and what makes that end early.
+//! The pace at which a lane's index is made, and what makes that end early.
 
 use crate::error::{Error, Kind, Result};
 use crate::store::lane::Share;
@@ -33,12 +33,12 @@ impl<'p> Pace<'p> {
         Self { driver: driver.clone(), beside, begun: Cell::new(Instant::now()), steps: Cell::new(0) }
     }
 
-    /// Whether the node serves meanwhile.
+    /// True if the node serves meanwhile.
     pub(crate) fn is_beside(&self) -> bool {
         self.beside.is_some()
     }
 
-    /// Whether to give up.
+    /// True if it is time to give up.
     pub(crate) fn is_closing(&self) -> bool {
         self.beside.is_some_and(|(_, is_closing)| is_closing())
     }

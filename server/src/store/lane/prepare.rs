@@ -15,7 +15,7 @@ pub(super) const END_BYTES: u64 = LEAF_BYTES as u64;
 /// A segment is allocated in steps that double from this one on.
 const STEP_BYTES_MIN: u64 = 64 << 10;
 
-/// What is to be done before the next batch can begin.
+/// The work that is to be done before the next batch can begin.
 pub(super) struct Plan {
     /// A segment that is full, and where it ends.
     pub(super) full: Option<(Rc<OwnedFd>, u64)>,
@@ -25,11 +25,11 @@ pub(super) struct Plan {
     pub(super) number: u64,
     /// So much must be allocated of it, the zeros at its end included.
     pub(super) needed: u64,
-    /// What is allocated ahead at most.
+    /// Bytes that are allocated ahead at most.
     pub(super) step_bytes_max: u64,
 }
 
-/// What has become of it.
+/// Its outcome.
 pub(super) struct Prepared {
     /// A segment that has been made.
     pub(super) made: Option<DirectFile>,

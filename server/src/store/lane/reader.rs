@@ -11,7 +11,7 @@ use wire::segment::{BLOCK_BYTES, ParseError, Parsed, Record, parse, verify_data}
 /// Bytes read at a time.
 const STEP_BYTES: usize = 512 << 10;
 
-/// What is found at a place.
+/// A finding at a place of a segment.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A record, and for an object whether its data are what its checksums say.
@@ -68,7 +68,7 @@ impl SegmentReader {
         self.window.get(from..self.at).unwrap_or_default()
     }
 
-    /// What comes next. After a damaged place the search goes on at every possible beginning.
+    /// Finds what comes next. After a damaged place the search goes on at every possible beginning.
     pub(crate) async fn next(&mut self) -> Result<Found> {
         let mut damage: Option<(u64, &'static str)> = None;
         loop {
@@ -117,6 +117,8 @@ impl SegmentReader {
 
     fn take(&mut self, offset: u64, parsed: Parsed) -> Found {
         let Parsed { record, len } = parsed;
+        let (end, there) = (self.at + len, self.window.len());
+        assert!(end <= there, "a record at {offset} ends at {end} of {there} bytes that were read");
         let intact = match &record {
             Record::Object { meta, head_len } => {
                 let data = self.at + head_len;

@@ -32,7 +32,7 @@ pub(crate) struct Rebuild<'r> {
     pub(crate) committer: &'r Committer,
     pub(crate) cache: &'r Rc<IndexCache>,
     pub(crate) memtable_bytes_max: usize,
-    /// Whether a bucket still exists.
+    /// True if a bucket still exists.
     pub(crate) is_alive: &'r dyn Fn(u64) -> bool,
     pub(crate) pace: &'r Pace<'r>,
 }
@@ -86,6 +86,7 @@ impl Rebuild<'_> {
         // Nothing is appended since the lane was lost; what was before must be in the files, under their names.
         self.committer.join(lane, After::Nothing, None, Durability::Group).await?;
         lane.log.come_to_rest().await?;
+        assert!(lane.is_lost(), "the index of lane {} is to be made anew and serves", lane.number);
         fault::point("rebuild-begun");
         lane.index().retire().await;
         let opened = lane.anew(self.cache).await?;
@@ -116,7 +117,7 @@ impl Lane {
     /// there is.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) async fn anew(&self, cache: &Rc<IndexCache>) -> Result<OpenedLane> {
         let path = self.path();
         let list = move |_: &Arc<Mountpath>| {
@@ -162,7 +163,9 @@ impl Lane {
 
     /// Takes over the index that was made beside, and what was counted with it.
     fn take_over(&self, made: &Self) {
-        assert!(self.is_lost(), "an index was replaced while it was in use");
+        assert!(self.is_lost(), "the index of lane {} was replaced while it was in use", self.number);
+        let (own, made_for) = (self.number, made.number);
+        assert!(own == made_for, "lane {own} is to take over the index of lane {made_for}");
         self.index.replace(made.index());
         self.ledger.replace(made.ledger.take());
         self.checkpoint.set(made.checkpoint.get());

@@ -31,7 +31,7 @@ use wire::segment::{Deletion, Record};
 /// The buckets that exist, by their number.
 pub(crate) type Buckets = HashMap<u64, Arc<BucketRef>>;
 
-/// What replay found.
+/// The findings of a replay.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ReplayReport {
     pub(crate) records: u64,
@@ -316,7 +316,7 @@ impl Replay<'_> {
         let ledger = self.lane.ledger.borrow().clone();
         let bytes = encode_checkpoint(position, &ledger).await;
         index.flush(&bytes).await?;
-        self.lane.checkpoint.set(position);
+        self.lane.advance_checkpoint(position);
         while index.merge_step(&|_| true, &|| self.pace.is_closing()).await? {}
         Ok(())
     }
@@ -329,7 +329,7 @@ impl Replay<'_> {
             .map(|torn| {
                 let mut bytes = Vec::new();
                 wire::segment::padding(&mut bytes, torn.len as usize);
-                assert_eq!(bytes.len() as u64, torn.len, "padding is as long as what it takes the place of");
+                assert_eq!(bytes.len() as u64, torn.len, "padding takes the place of what was torn");
                 (torn.offset, bytes)
             })
             .collect();

@@ -1,4 +1,4 @@
-//! Whether a lane's index can be asked, and who hears when it cannot.
+//! Says if a lane's index can be asked, and who hears when it cannot.
 //!
 //! Whatever reads the index tells the lane of the errors it meets. Damage takes the lane out of service at once: its names
 //! are answered with "try again", until the index has been made anew from the log and the files.
@@ -14,7 +14,7 @@ impl Lane {
         self.standing.set(Standing::Serving);
     }
 
-    /// Whether the index waits to be made anew.
+    /// True if the index waits to be made anew.
     pub(crate) fn is_lost(&self) -> bool {
         self.standing.get() == Standing::Lost
     }
@@ -27,7 +27,7 @@ impl Lane {
         if self.is_lost() { Err(self.unavailable()) } else { Ok(()) }
     }
 
-    /// What to answer for an error of one of the lane's indexes. Damage of the one in service ends that.
+    /// The answer for an error of one of the lane's indexes. Damage of the one in service ends that.
     pub(crate) fn heard(&self, index: &Rc<LaneIndex>, error: Error) -> Error {
         let is_damage = error.kind == Kind::Corrupt;
         match self.standing.get() {

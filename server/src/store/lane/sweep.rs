@@ -52,7 +52,7 @@ impl Lane {
         Ok(!doomed.is_empty())
     }
 
-    /// Whether merges must keep the entries of a bucket, although it is gone.
+    /// True if merges must keep the entries of a bucket, although it is gone.
     pub(super) fn needs_entries_of(&self, bucket_id: u64) -> bool {
         self.ledger.borrow().counts(bucket_id) || self.swept.borrow().contains(&bucket_id)
     }

@@ -1,4 +1,4 @@
-//! What a lane does in the background: writes its index out, merges it, and reclaims segments.
+//! A lane's work in the background: it writes its index out, merges it, and reclaims segments.
 //!
 //! A segment is reclaimed by appending what is still in use of it to the log, and removing it when that is durable. A
 //! crash in between leaves both copies, of which the later one counts. Deletions are carried along for as long as
@@ -8,7 +8,7 @@ use super::log::Position;
 use super::open::encode_checkpoint;
 use super::reader::Found;
 use super::share::Share;
-use super::{Lane, Unfinished};
+use super::{Lane, Standing, Unfinished};
 use crate::error::{Error, Kind, Result};
 use crate::fault;
 use crate::store::after::After;
@@ -52,14 +52,14 @@ pub(crate) struct UpkeepLimits {
     pub(crate) replay_bytes: u64,
 }
 
-/// What the upkeep of a lane works with.
+/// All that the upkeep of a lane works with.
 pub(crate) struct Upkeep<'u> {
     pub(crate) committer: &'u Committer,
     pub(crate) locks: &'u NameLocks,
     pub(crate) limits: UpkeepLimits,
-    /// Whether a bucket still exists.
+    /// True if a bucket still exists.
     pub(crate) is_alive: &'u dyn Fn(u64) -> bool,
-    /// Whether the node is being stopped.
+    /// True if the node is being stopped.
     pub(crate) is_closing: &'u dyn Fn() -> bool,
     pub(crate) share: Share,
 }
@@ -73,7 +73,8 @@ impl Lane {
         if self.is_lost() {
             return false;
         }
-        self.kept_up.set(true);
+        let is_at_work = self.kept_up.replace(true);
+        assert!(!is_at_work, "two tasks keep up lane {}", self.number);
         let worked = self.keep_up(upkeep).await;
         self.kept_up.set(false);
         worked
@@ -142,7 +143,7 @@ impl Lane {
         }
     }
 
-    /// What is in use of a segment is written once more before the segment goes. Given up half-way that would make things
+    /// Says if there is room to write once more what is in use of a segment. Given up half-way that would make things
     /// worse, and other cores may be about the same.
     async fn has_room_to_reclaim(&self, victim: u64) -> Result<bool> {
         let live = self.ledger.borrow_mut().segment(victim).live_bytes();
@@ -174,24 +175,26 @@ impl Lane {
         flushed.map_err(|e| self.heard(&index, self.mountpath.index_failed(e)))?;
         fault::point("checkpoint-durable");
         self.unfinished.take();
-        self.checkpoint.set(checkpoint.position);
+        self.advance_checkpoint(checkpoint.position);
         self.swept.borrow_mut().retain(|bucket| !checkpoint.swept.contains(bucket));
         Ok(())
     }
 
     /// Writes out an index that has just been made from a log that is durable.
     pub(crate) async fn first_checkpoint(&self) -> Result<()> {
-        let position = self.log.position();
-        self.index().freeze();
+        let (position, standing) = (self.log.position(), self.standing.get());
+        assert!(standing == Standing::Opening, "the first checkpoint of a lane comes late: {standing:?}");
+        let is_set_aside = self.index().freeze();
+        assert!(is_set_aside, "a memtable was set aside before the first checkpoint, at {position:?}");
         let ledger = self.ledger.borrow().clone();
         let bytes = encode_checkpoint(position, &ledger).await;
         self.index().flush(&bytes).await.map_err(|e| self.mountpath.index_failed(e))?;
-        self.checkpoint.set(position);
+        self.advance_checkpoint(position);
         Ok(())
     }
 
-    /// Whether there is much that only a checkpoint lets be reclaimed. What lies in the open segment is not reclaimed by
-    /// that either, so the segment is ended first.
+    /// True if there is much that only a checkpoint lets be reclaimed. What lies in the open segment is not reclaimed
+    /// by that either, so the segment is ended first.
     async fn garbage_is_due(&self) -> Result<bool> {
         let from = self.checkpoint.get().segment;
         let much = {
@@ -273,7 +276,7 @@ impl Lane {
         finish(&mut copies).await?;
         // Whoever closes a removed file last frees its blocks.
         drop(reader);
-        // What is out of use here is so because of later records: they must be durable, or be taken back, before it goes.
+        // Records are out of use here because of later ones: those must be durable, or be taken back, before it goes.
         upkeep.committer.join(self, After::Nothing, None, Durability::Group).await?;
         if self.taken_back() != taken_back {
             // Something may be in use here again: it is looked through once more.
@@ -316,6 +319,8 @@ impl Lane {
             return Ok(());
         }
         let start = self.log.append([raw, &[]], 0)?;
+        let (from, to) = (at.segment, start.segment);
+        assert!(from < to, "segment {from} is to be removed, and its objects are copied to {to}");
         fault::point("copy-appended");
         let moved = Entry {
             place: Place::Segment(extent_of(start.segment, start.offset, head_len, meta)),
@@ -361,6 +366,9 @@ impl Lane {
             self.kept.borrow_mut().insert(victim);
             return Ok(());
         }
+        let (open, checkpoint) = (self.log.open_segment(), self.checkpoint.get());
+        let may_go = Some(victim) != open && victim < checkpoint.segment;
+        assert!(may_go, "segment {victim} goes, a start reads from {checkpoint:?}, and {open:?} is open");
         fault::point("copies-durable");
         self.reclaimed.set(self.reclaimed.get() + 1);
         self.files.forget(victim);

@@ -129,7 +129,7 @@ impl Search {
         Ok(())
     }
 
-    /// What a file is, if it concerns one of the lanes.
+    /// Tells what a file is, if it concerns one of the lanes.
     fn look(&self, root: &Path, path: PathBuf, bucket: &BucketRef) -> Option<Met> {
         let Some(name) = name_of(&self.mountpath, root, &path) else {
             // Each core would say so; the first lane speaks for all.

@@ -13,6 +13,10 @@ use uring::{DirectFile, LEAF_BYTES, OpenMode, Opened};
 impl Writer {
     /// Takes what there is of a slow source into plain memory, and writes that when it is enough.
     pub(super) async fn gather(&mut self, source: &mut impl ByteSource) -> Result<()> {
+        // Another source, that of an append before, may have left bytes in a buffer: they come first.
+        if self.buf.is_some() {
+            self.park().await?;
+        }
         let enough = self.quantum();
         source.take(enough.saturating_sub(self.tail.len()), &mut self.tail)?;
         let is_whole = self.new.size_hint == Some(self.size_bytes());
@@ -55,6 +59,8 @@ impl Writer {
     /// Gives the buffer back: what cannot be written yet waits in plain memory.
     pub(super) async fn park(&mut self) -> Result<()> {
         let (len, buf) = (std::mem::take(&mut self.filled), self.buf.take());
+        let waiting = self.tail.len();
+        assert!(len == 0 || waiting == 0, "{len} bytes in a buffer and {waiting} beside it have no order");
         if let Some(buf) = buf {
             let bytes = buf.get(..len).unwrap_or_default();
             let may_stay = self.file.is_none() && (len as u64) < self.new.segment_bytes_max;
@@ -83,6 +89,8 @@ impl Writer {
     /// Between two requests: no buffer, no descriptor, and a little plain memory.
     pub(crate) async fn rest(&mut self) -> Result<()> {
         self.park().await?;
+        let before = self.resting.as_deref();
+        assert!(before.is_none(), "a writer that rests beside {before:?} is put to rest");
         self.file = None;
         self.resting = self.work.take().map(|work| work.work_path);
         Ok(())

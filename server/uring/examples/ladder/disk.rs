@@ -72,7 +72,7 @@ impl Random {
     }
 }
 
-/// What each rung does in its own way.
+/// The work that each rung does in its own way.
 pub(crate) struct Job<'a> {
     pub(crate) file: &'a TestFile,
     pub(crate) block: usize,

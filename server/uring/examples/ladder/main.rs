@@ -18,7 +18,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// What to run.
+/// The runs that are asked for.
 pub(crate) struct Options {
     json: bool,
     dir: PathBuf,

@@ -11,11 +11,11 @@ use std::rc::Rc;
 use std::thread::JoinHandle;
 use uring::{Chunk, Driver};
 
-/// What has a checksum of its own.
+/// Bytes that have a checksum of their own.
 const CHECKED_BYTES: usize = 64 << 10;
 const DROP_BYTES: u32 = 1 << 20;
 
-/// What is done for each answer.
+/// The work that is done for each answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     Read,

@@ -25,7 +25,7 @@ impl Gate {
         self.asleep.store(false, Ordering::SeqCst);
     }
 
-    /// Whether work was brought that has not been taken.
+    /// True if work was brought that has not been taken.
     pub(crate) fn has_work(&self) -> bool {
         self.work.load(Ordering::SeqCst)
     }
@@ -47,7 +47,7 @@ impl Gate {
         self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst)
     }
 
-    /// Whether the thread sleeps, for those who only watch. False as soon as somebody has rung.
+    /// True if the thread sleeps, for those who only watch. False as soon as somebody has rung.
     pub(crate) fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::SeqCst)
     }

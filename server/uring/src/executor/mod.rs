@@ -62,7 +62,7 @@ impl Executor {
         Ok(Self { driver: driver.clone(), queue })
     }
 
-    /// What other threads may look at.
+    /// The view of it for other threads.
     #[must_use]
     pub fn pulse(&self) -> Pulse {
         self.queue.pulse()
@@ -127,7 +127,7 @@ fn no_executor() -> ! {
     panic!("a task was started on a thread without an executor")
 }
 
-/// What the loop of this thread has done so far; zeros on a thread without an executor.
+/// Counts of what the loop of this thread has done so far; zeros on a thread without an executor.
 #[must_use]
 pub fn loop_stats() -> LoopStats {
     CURRENT.with_borrow(|current| current.as_ref().map(|queue| queue.stats()).unwrap_or_default())

@@ -24,7 +24,7 @@ enum Op {
     Recv(usize),
 }
 
-/// What another thread does, step by step, to wake a task.
+/// The steps of another thread that wakes a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Remote {
     PutDown,

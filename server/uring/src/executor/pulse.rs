@@ -1,4 +1,4 @@
-//! What other threads, and metrics, see of a core's loop.
+//! The view that other threads, and metrics, have of a core's loop.
 
 use super::gate::Gate;
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ fn bucket_of(ns: u64) -> usize {
     (doublings as usize).min(STEP_BUCKETS - 1)
 }
 
-/// What a loop has done since it began.
+/// Counts of what a loop has done since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoopStats {
     /// Rounds of the loop.
@@ -74,7 +74,7 @@ impl Pulse {
         self.0.turns.load(Ordering::Relaxed)
     }
 
-    /// Whether the thread waits in the ring, or is on its way there.
+    /// True if the thread waits in the ring, or is on its way there.
     #[must_use]
     pub fn is_asleep(&self) -> bool {
         self.0.gate.is_asleep()

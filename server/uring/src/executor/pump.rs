@@ -17,7 +17,7 @@ pub(crate) trait Tasks {
     /// slice of time.
     fn run_ready(&self);
 
-    /// Whether a task is runnable, or another thread has said that it made one so.
+    /// True if a task is runnable, or another thread has said that it made one so.
     fn has_ready(&self) -> bool;
 
     /// From now on whoever makes a task runnable from another thread rings the bell.

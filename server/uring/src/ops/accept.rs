@@ -32,7 +32,7 @@ impl AcceptStream {
     /// The next connection.
     ///
     /// # Errors
-    /// What `accept` says, for example too many open files; the stream stays usable.
+    /// The error of `accept`, for example too many open files; the stream stays usable.
     pub async fn next(&mut self) -> io::Result<OwnedFd> {
         loop {
             let (driver, key) = (&self.driver, self.key);

@@ -61,7 +61,7 @@ impl Driver {
     /// # Panics
     /// If `len` is larger than the buffer.
     pub fn read_at(&self, file: &Rc<OwnedFd>, buf: Buf, len: usize, offset: u64) -> Op<ReadAt> {
-        assert!(len <= buf.len());
+        assert!(len <= buf.len(), "{len} bytes are read into a buffer of {}", buf.len());
         Op::submit(self, ReadAt { file: Rc::clone(file), buf, len, offset })
     }
 
@@ -70,7 +70,7 @@ impl Driver {
     /// # Panics
     /// If `len` is larger than the buffer.
     pub fn write_at(&self, file: &Rc<OwnedFd>, buf: Buf, len: usize, offset: u64) -> Op<WriteAt> {
-        assert!(len <= buf.len());
+        assert!(len <= buf.len(), "{len} bytes are written of a buffer of {}", buf.len());
         Op::submit(self, WriteAt { file: Rc::clone(file), buf, len, offset })
     }
 

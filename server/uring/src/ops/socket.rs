@@ -47,6 +47,11 @@ pub struct SendPair<B: StableBytes> {
     message: Box<Message>,
 }
 
+/// True if the range lies inside so many bytes.
+pub(super) fn is_part(range: &Range<usize>, len: usize) -> bool {
+    range.start <= range.end && range.end <= len
+}
+
 struct Message {
     header: libc::msghdr,
     parts: [libc::iovec; 2],
@@ -58,7 +63,7 @@ impl Driver {
     /// # Panics
     /// If the range is outside of the buffer.
     pub fn recv(&self, socket: &Rc<OwnedFd>, buf: Buf, range: Range<usize>, all: bool) -> Op<RecvBuf> {
-        assert!(range.end <= buf.len() && range.start <= range.end);
+        assert!(is_part(&range, buf.len()), "bytes {range:?} are received into a buffer of {}", buf.len());
         Op::submit(self, RecvBuf { socket: Rc::clone(socket), buf, range, all })
     }
 
@@ -85,7 +90,8 @@ impl Driver {
         range: Range<usize>,
         more: bool,
     ) -> Op<Send<B>> {
-        assert!(range.end <= bytes.slice().len() && range.start <= range.end);
+        let all = bytes.slice().len();
+        assert!(is_part(&range, all), "bytes {range:?} are sent of {all}");
         Op::submit(self, Send { socket: Rc::clone(socket), bytes, range, more })
     }
 
@@ -100,6 +106,8 @@ impl Driver {
         body: B,
         range: Range<usize>,
     ) -> Op<SendPair<B>> {
+        let all = body.slice().len();
+        assert!(is_part(&range, all), "bytes {range:?} are sent of a body of {all}");
         let part = &body.slice()[range];
         let parts = [
             libc::iovec { iov_base: head.as_ptr().cast_mut().cast(), iov_len: head.len() },
@@ -142,6 +150,8 @@ unsafe impl Operation for RecvVec {
     fn finish(mut self, result: io::Result<u32>) -> Self::Output {
         let result = result.map(|n| n as usize);
         if let Ok(n) = result {
+            let room = self.bytes.capacity() - self.bytes.len();
+            assert!(n <= room, "{n} bytes were received where there is room for {room}");
             // SAFETY: the kernel has initialised `n` bytes behind the old length, inside the reserved room.
             unsafe { self.bytes.set_len(self.bytes.len() + n) };
         }

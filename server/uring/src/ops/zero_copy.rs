@@ -5,6 +5,7 @@
 
 use crate::driver::Driver;
 use crate::op::{Held, Op, Operation};
+use crate::ops::socket::is_part;
 use crate::pool::Chunk;
 use io_uring::{opcode, squeue::Entry, types};
 use std::any::Any;
@@ -16,7 +17,7 @@ use std::rc::Rc;
 
 const REPORT_USAGE: u16 = 1 << 3;
 
-/// What one connection has learned about zero-copy on its path.
+/// One connection's knowledge of zero-copy on its path.
 #[derive(Clone, Default)]
 pub struct ZcVerdict(Rc<Cell<bool>>);
 
@@ -53,7 +54,7 @@ impl Driver {
         range: Range<usize>,
         verdict: &ZcVerdict,
     ) -> Op<SendZc> {
-        assert!(range.end <= chunk.len() && range.start <= range.end);
+        assert!(is_part(&range, chunk.len()), "bytes {range:?} are sent of a chunk of {}", chunk.len());
         Op::submit(self, SendZc { socket: Rc::clone(socket), chunk, range, verdict: verdict.clone() })
     }
 }
