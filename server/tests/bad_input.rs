@@ -160,7 +160,7 @@ fn a_wrong_checksum_changes_nothing() {
 #[test]
 fn bad_names_are_refused_and_touch_no_disk() {
     let (site, mut node, mut client) = site_with_bucket("names");
-    let long = "x".repeat(2000);
+    let long = "x".repeat(4097);
     let names = [
         "..",
         ".",

@@ -16,7 +16,7 @@ pub struct HeadLimits {
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self { head_bytes_max: 16 * 1024, headers_max: 100, uri_bytes_max: 8 * 1024 }
+        Self { head_bytes_max: 24 << 10, headers_max: 100, uri_bytes_max: 14 << 10 }
     }
 }
 

@@ -195,14 +195,14 @@ fn limits_hold_in_both_directions() {
 #[test]
 fn fits_inline_is_exact() {
     let meta = sample();
-    let most = (0..1000).rev().find(|n| meta.fits_inline(*n, MAX_ENCODED)).unwrap();
+    let most = (0..3000).rev().find(|n| meta.fits_inline(*n, MAX_ENCODED)).unwrap();
     let with = |n: usize| ObjectMeta { block_crcs: BlockCrcs::Inline(vec![5; n]), ..sample() };
     assert!(with(most).encoded_len().is_ok() && with(most + 1).encoded_len().is_err());
     assert!(most > 800);
     // In an attribute that has less room.
     let most = (0..1000).rev().find(|n| meta.fits_inline(*n, 900)).unwrap();
     assert!((897..=900).contains(&with(most).encoded_len().unwrap()));
-    assert!(!meta.fits_inline(0, 50) && !meta.fits_inline(1000, usize::MAX));
+    assert!(!meta.fits_inline(0, 50) && !meta.fits_inline(3000, usize::MAX));
 }
 
 fn generation() -> impl Strategy<Value = Generation> {
