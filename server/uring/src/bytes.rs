@@ -1,6 +1,7 @@
 //! Values that may be handed to the kernel as bytes to send or write.
 
 use crate::pool::Buf;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// Bytes whose address does not change while the value is moved around and only shared.
@@ -11,6 +12,11 @@ use std::rc::Rc;
 pub unsafe trait StableBytes: 'static {
     /// The bytes.
     fn slice(&self) -> &[u8];
+}
+
+/// True if the range lies inside so many bytes.
+pub(crate) fn is_part(range: &Range<usize>, len: usize) -> bool {
+    range.start <= range.end && range.end <= len
 }
 
 // SAFETY: a pool buffer points into a mapping that never moves.

@@ -1,6 +1,6 @@
 //! Receiving and sending on connected sockets.
 
-use crate::bytes::StableBytes;
+use crate::bytes::{StableBytes, is_part};
 use crate::driver::Driver;
 use crate::op::{Op, Operation};
 use crate::pool::Buf;
@@ -45,11 +45,6 @@ pub struct SendPair<B: StableBytes> {
     head: Vec<u8>,
     body: B,
     message: Box<Message>,
-}
-
-/// True if the range lies inside so many bytes.
-pub(super) fn is_part(range: &Range<usize>, len: usize) -> bool {
-    range.start <= range.end && range.end <= len
 }
 
 struct Message {

@@ -3,9 +3,9 @@
 //! On loopback and virtual links the kernel copies all the same, and then zero-copy costs more than a plain send. The
 //! report (`IORING_SEND_ZC_REPORT_USAGE`) lets a connection notice and change over; see [`ZcVerdict`].
 
+use crate::bytes::is_part;
 use crate::driver::Driver;
 use crate::op::{Held, Op, Operation};
-use crate::ops::socket::is_part;
 use crate::pool::Chunk;
 use io_uring::{opcode, squeue::Entry, types};
 use std::any::Any;
