@@ -55,7 +55,7 @@ impl StoreSetup {
             lanes.push(by_number);
         }
         let limits = UpkeepLimits { memtable_bytes: usize::MAX, replay_bytes: u64::MAX };
-        Ok((Rc::new(self.assemble(disks, Vec::new(), lanes, limits, cache)), lost))
+        Ok((Rc::new(self.assemble(disks, Vec::new(), lanes, limits, cache)?), lost))
     }
 
     /// Removes all indexes; returns how many. Opening the store then makes them anew.

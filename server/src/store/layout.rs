@@ -46,5 +46,6 @@ pub(crate) fn file_name(segment: u64) -> String {
 /// The number of the segment with this file name.
 pub(crate) fn number_of(file_name: &str) -> Option<u64> {
     let digits = file_name.strip_suffix(".tar").filter(|digits| digits.len() == 16)?;
-    u64::from_str_radix(digits, 16).ok()
+    // No segment has the last number: there is always a next one.
+    u64::from_str_radix(digits, 16).ok().filter(|number| *number < u64::MAX)
 }

@@ -25,7 +25,7 @@ fn read_stored(mountpath: &Path, file: impl AsFd) -> Result<Option<(ObjectMeta, 
         let value = sys::get_xattr(file.as_fd(), META_XATTR).map_err(|e| Error::disk("read metadata", &e))?;
         let Some(value) = value else { return Ok(None) };
         let apart = match Stored::decode(&value).map_err(damaged)? {
-            Stored::Here(meta) => return Ok(Some((meta, None))),
+            Stored::Here(meta) => return Ok(Some((*meta, None))),
             Stored::Apart(apart) => apart,
         };
         match sidecar::load_meta(mountpath, apart) {

@@ -93,6 +93,8 @@ const MEMTABLE_BYTES: std::ops::RangeInclusive<usize> = 128 << 10..=4 << 20;
 /// Bytes that a start may have to read again, for each lane; segments behind the checkpoint cannot be reclaimed either.
 const REPLAY_BYTES_MAX: u64 = 128 << 20;
 const REPLAY_SEGMENTS: u64 = 2;
+/// The year 2262: as much again is left for a clock that goes on by itself.
+const CLOCK_MAX: u64 = i64::MAX as u64;
 /// A clock that is further ahead of wall time than this is told of.
 const CLOCK_AHEAD: Duration = Duration::from_secs(60);
 /// Bytes of an entry that is kept decoded.
@@ -135,7 +137,7 @@ impl StoreSetup {
             }
             lanes.push(by_number);
         }
-        Ok((Rc::new(self.assemble(disks, committers, lanes, limits, cache)), report))
+        Ok((Rc::new(self.assemble(disks, committers, lanes, limits, cache)?), report))
     }
 
     /// This core's ways to the mountpaths.
@@ -278,10 +280,20 @@ impl StoreSetup {
     }
 
     /// A clock that is above all that these lanes have seen.
-    fn clock<'l>(&self, lanes: impl Iterator<Item = &'l Rc<Lane>>) -> HybridClock {
+    ///
+    /// # Errors
+    /// `Corrupt` for a reading that no clock can have given.
+    fn clock<'l>(&self, lanes: impl Iterator<Item = &'l Rc<Lane>>) -> Result<HybridClock> {
         let node = self.mountpaths.first().map_or(0, |mountpath| mountpath.node);
         let clock = HybridClock::new(node, self.core);
-        lanes.for_each(|lane| clock.observe(lane.ledger.borrow().last_generation));
+        for lane in lanes {
+            let seen = lane.ledger.borrow().last_generation;
+            if seen.clock > CLOCK_MAX {
+                let lane = lane.path();
+                return Err(Error::corrupt(format!("{}: the generation {seen} is no time", lane.display())));
+            }
+            clock.observe(seen);
+        }
         let ahead = Duration::from_nanos(clock.ahead_ns());
         if ahead > CLOCK_AHEAD {
             tracing::warn!(
@@ -289,7 +301,7 @@ impl StoreSetup {
                 "objects were written in what is the future by this machine's clock: generations go on from there"
             );
         }
-        clock
+        Ok(clock)
     }
 
     pub(super) fn assemble(
@@ -299,7 +311,7 @@ impl StoreSetup {
         lanes: Vec<Vec<Option<Rc<Lane>>>>,
         limits: UpkeepLimits,
         index_cache: Rc<IndexCache>,
-    ) -> Store {
+    ) -> Result<Store> {
         let entries_max = (self.config.index_bytes / 8 / ENTRY_BYTES).max(64);
         let at_start: HashSet<u64> = self.buckets.iter().map(|bucket| bucket.id).collect();
         let mut entries = Cache::new(entries_max);
@@ -310,8 +322,8 @@ impl StoreSetup {
             disks_all == all && lanes_all == all,
             "of {all} mountpaths {disks_all} have ways to the disk, and {lanes_all} lanes"
         );
-        let clock = self.clock(lanes.iter().flatten().flatten());
-        Store {
+        let clock = self.clock(lanes.iter().flatten().flatten())?;
+        Ok(Store {
             cache: Rc::new(ReadCache::new(self.driver.pool().split_off(self.config.cache_bytes))),
             slow: SlowMemory::new(self.config.slow_bytes),
             driver: self.driver,
@@ -336,6 +348,6 @@ impl StoreSetup {
             keeping_up: Cell::new(0),
             busy_upkeeps: Cell::new(0),
             rebuilding: Cell::new(false),
-        }
+        })
     }
 }

@@ -102,7 +102,7 @@ impl Graph {
         let tests: BTreeSet<Module> = files
             .iter()
             .flat_map(|(module, file)| {
-                file.for_tests.iter().map(|name| [&module[..], &[name.clone()]].concat())
+                file.for_tests.iter().map(|name| [&module[..], std::slice::from_ref(name)].concat())
             })
             .collect();
         files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
@@ -128,7 +128,7 @@ impl Graph {
     }
 
     fn follow(&self, mut at: Module, mut rest: &[String], depth: usize) -> Option<Module> {
-        while let Some(below) = rest.first().map(|name| [&at[..], &[name.clone()]].concat())
+        while let Some(below) = rest.first().map(|name| [&at[..], std::slice::from_ref(name)].concat())
             && self.files.contains_key(&below)
         {
             (at, rest) = (below, &rest[1..]);

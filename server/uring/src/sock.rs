@@ -33,7 +33,7 @@ pub fn listen_tcp(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
 /// on it waits until it can be written, which is when the connection stands or has failed.
 ///
 /// # Errors
-/// What the kernel says at once, for example that there is no way to the network.
+/// An error that the kernel gives at once, for example that there is no way to the network.
 pub fn begin_connect(address: SocketAddr) -> io::Result<OwnedFd> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

@@ -13,6 +13,7 @@ const STEP_BYTES: usize = 512 << 10;
 
 /// A finding at a place of a segment.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and nearly all are records")]
 pub(crate) enum Found {
     /// A record, and for an object whether its data are what its checksums say.
     Record { offset: u64, len: u64, record: Record, intact: bool },

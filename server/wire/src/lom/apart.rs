@@ -24,7 +24,7 @@ pub struct Apart {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored {
     /// The metadata.
-    Here(ObjectMeta),
+    Here(Box<ObjectMeta>),
     /// Where they are.
     Apart(Apart),
 }
@@ -66,7 +66,7 @@ impl Stored {
         if bytes.starts_with(&MAGIC) {
             return Apart::decode(bytes).map(Self::Apart);
         }
-        ObjectMeta::from_attribute(bytes).map(Self::Here)
+        ObjectMeta::from_attribute(bytes).map(|meta| Self::Here(Box::new(meta)))
     }
 }
 
