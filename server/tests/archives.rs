@@ -42,7 +42,8 @@ fn names(dice: &mut Dice) -> Vec<String> {
             .map(str::to_owned)
             .collect();
     names.extend(["line\nfeed", "line\nfeed/x", "a\\b", "/root"].map(str::to_owned));
-    names.extend([99, 100, 101, 155, 156, 240, 255, 256, 1024, 4096].map(|len| "n".repeat(len)));
+    // With a longer one the metadata are no attribute that ext4 could hold, and TAR programs say so.
+    names.extend([99, 100, 101, 155, 156, 240, 255, 256, 1024, 2500].map(|len| "n".repeat(len)));
     names.extend([1, 2].map(|end| format!("{}{end}", "same beginning ".repeat(20))));
     names.push("日".repeat(341));
     names.push("d/".repeat(500) + "deep");

@@ -76,7 +76,7 @@ fn objects() -> Vec<(Object, String)> {
     let named = |name: &str, size, member: &str| (Object::new(name, size), format!("{BUCKET}/{member}"));
     let plain = |name: &str, size| named(name, size, name);
     let deep = "directory/".repeat(100) + "e";
-    let largest = Object::new(&"L".repeat(MAX_NAME), 7);
+    let long = Object::new(&"L".repeat(1024), 7);
     let pieces = [240, 240, 240, 240, 64].map(|len| "L".repeat(len)).join("%+/");
     vec![
         plain("empty", 0),
@@ -94,7 +94,7 @@ fn objects() -> Vec<(Object, String)> {
         named("/root//x/", 10, "%ob/%2F%/root%/%2F%/x%/%2F"),
         named("line\nfeed", 11, "%ob/line%0Afeed"),
         named("%ob/x", 12, "%ob/%25ob%/x"),
-        (largest, format!("{BUCKET}/%ob/{pieces}")),
+        (long, format!("{BUCKET}/%ob/{pieces}")),
     ]
 }
 
