@@ -74,7 +74,7 @@ impl Connection {
     }
 }
 
-/// What the kernel calls "would block" is a limit of time that has passed.
+/// The kernel's "would block" is a limit of time that has passed.
 pub(crate) fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no answer in time".to_owned(),
@@ -105,7 +105,7 @@ fn dial(address: &str, timeout: Option<Duration>, tls: &Tls) -> io::Result<Strea
     Ok(Stream::Secure(Box::new(stream)))
 }
 
-/// What TLS says about a failure, for people.
+/// A failure of TLS in words for people.
 fn refused(error: io::Error, is_greeting: bool) -> io::Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(why) => io::Error::other(format!("TLS: {}", trust::told(why, is_greeting))),

@@ -78,7 +78,7 @@ pub struct PageSummary<'a> {
     /// Where the next page starts; empty after the last.
     #[serde(borrow, default)]
     pub continuation_token: Cow<'a, str>,
-    /// How many entries there are.
+    /// The number of entries.
     #[serde(default, rename = "entries", deserialize_with = "count")]
     pub names: u64,
 }

@@ -29,7 +29,7 @@ impl ClientError {
     }
 }
 
-/// What a listing tells about each object.
+/// The facts that a listing tells about each object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Its name.
@@ -66,7 +66,7 @@ impl Client {
         Self { token, ..self }
     }
 
-    /// Whether the bucket exists.
+    /// True if the bucket exists.
     ///
     /// # Errors
     /// When the gateway cannot be asked, or answers neither yes nor no.
@@ -150,7 +150,7 @@ impl Client {
         Ok(names)
     }
 
-    /// How many bytes the objects whose names begin with `prefix` have on average; 0 when there are none.
+    /// The average bytes of the objects whose names begin with `prefix`; 0 when there are none.
     ///
     /// # Errors
     /// When a page cannot be had or understood.

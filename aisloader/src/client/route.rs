@@ -1,4 +1,4 @@
-//! Which server an object lives on, by the cluster map: then no gateway and no redirect are needed.
+//! The cluster map tells the server that an object lives on: then no gateway and no redirect are needed.
 
 use link::address::address_of;
 use placement::{BckRef, NodeLayout, Smap, pick, uname_digest};

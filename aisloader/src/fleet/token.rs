@@ -3,6 +3,7 @@
 use crate::settings::Token;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use wire::hex;
 
 /// Bytes of a nonce, and of everything that HMAC-SHA256 makes.
 pub(super) const TAG_BYTES: usize = 32;
@@ -25,13 +26,13 @@ pub(super) fn nonce() -> std::io::Result<String> {
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         filled = filled.saturating_add(rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty())?);
     }
-    Ok(hex(&bytes))
+    Ok(hex::unpack(&bytes))
 }
 
 impl Token {
     /// The proof of `side`, on the connection with these nonces.
     pub(super) fn proof(&self, side: Side, nonces: &Nonces) -> String {
-        hex(&self.derive("proof", side, nonces))
+        hex::unpack(&self.derive("proof", side, nonces))
     }
 
     /// True if `side` has proven that it has the token.
@@ -103,10 +104,6 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; TAG_BYTES] {
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     let differing = a.iter().zip(b).fold(0u8, |all, (x, y)| all | (x ^ y));
     a.len() == b.len() && std::hint::black_box(differing) == 0
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SMALL: usize = 4096;
-/// What PUT is taken to write at most in one round, to ask for enough room: GiB/s.
+/// PUT is taken to write so much at most in one round, to ask for enough room: GiB/s.
 const WRITE_GIB_PER_S_MAX: u64 = 2;
 
-/// What is compared: the names of both builds' series, and the load.
+/// One comparison: the names of both builds' series, and the load.
 struct Work {
     names: [&'static str; 2],
     op: Op,
@@ -106,7 +106,7 @@ fn put_round(node: &Node, loader: &Loader<'_>) -> Result<Figures> {
         &format!("/v1/buckets/{bucket}?provider=ais"),
         r#"{"action":"destroy-bck"}"#,
     )?;
-    // What was written and removed is work for the disk, for which the next round should not pay.
+    // Bytes that were written and removed are work for the disk, for which the next round should not pay.
     rustix::fs::sync();
     figures
 }

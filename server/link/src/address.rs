@@ -31,7 +31,7 @@ pub fn with_scheme(is_secure: bool, authority: &str) -> String {
     if is_secure { format!("{SECURE}{authority}") } else { authority.to_owned() }
 }
 
-/// Whether TLS is spoken there.
+/// True if TLS is spoken there.
 #[must_use]
 pub fn is_secure(address: &str) -> bool {
     address.starts_with(SECURE)

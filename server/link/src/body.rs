@@ -6,10 +6,10 @@ use crate::session::Session;
 use std::ops::Range;
 use wire::http1::{ChunkStep, ChunkedDecoder, Framing};
 
-/// What the kernel is told to drop in one operation, at most.
+/// The most bytes that the kernel is told to drop in one operation.
 const DROP_BYTES_MAX: u32 = 64 << 20;
 
-/// What is still to come of a body, beside what has been received with its head.
+/// The part of a body that is still to come, beside the bytes received with its head.
 #[derive(Clone, Debug)]
 pub(crate) enum Rest {
     /// So many bytes, those received with the head included.
@@ -62,13 +62,13 @@ impl Line<'_> {
     /// Reads the body to its end and keeps nothing of it; tells its length. Where that can be, the kernel drops the bytes.
     ///
     /// # Errors
-    /// Those of [`Line::next`].
+    /// The errors of [`Line::next`].
     pub async fn discard(&mut self, answer: &mut Answer) -> Result<u64, LinkError> {
         let mut bytes = 0u64;
         if !answer.received.is_empty() {
             bytes = self.next(answer).await?.map_or(0, |first| first.len() as u64);
         }
-        // What the kernel dropped of TLS nobody could decrypt any more.
+        // Nobody could decrypt TLS of which the kernel has dropped a part.
         if let (Rest::Length(left), None) = (&answer.rest, &self.conn.tls) {
             let left = *left;
             let turn = self.slot.awaits();

@@ -27,7 +27,7 @@ pub enum ErrorKind {
 pub struct LinkError {
     /// The kind.
     pub kind: ErrorKind,
-    /// What happened, for people.
+    /// A text for people.
     pub text: String,
     /// True when not a byte of the answer had come. On a kept connection it only means that the peer had closed it.
     pub is_before_answer: bool,

@@ -8,10 +8,10 @@ use crate::watch::PeersTurn;
 use std::time::Duration;
 use uring::sock;
 
-/// How long a PUT waits for `100 Continue` before it sends its body all the same (RFC 9110, 10.1.1).
+/// A PUT waits so long for `100 Continue` before it sends its body all the same (RFC 9110, 10.1.1).
 const CONTINUE_WAIT: Duration = Duration::from_secs(1);
 
-/// What came of asking whether a body may be sent.
+/// The outcome of asking if a body may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leave {
     /// The peer wants it.
@@ -49,7 +49,7 @@ impl Line<'_> {
     /// reads the head of the answer; a redirect or an error may come instead of leave.
     ///
     /// # Errors
-    /// Those of [`Line::push`].
+    /// The errors of [`Line::push`].
     pub async fn push_with_leave(&mut self, body: &mut impl Source) -> Result<(Answer, Leave), LinkError> {
         self.slot.uses(&self.conn.socket);
         let turn = self.slot.awaits();
@@ -184,7 +184,7 @@ impl Line<'_> {
         if self.answers_within(CONTINUE_WAIT).await? {
             let first = self.read_head_raw(0).await?;
             if first.status != 100 {
-                // Whether the peer still waits for the body is anybody's guess.
+                // Nobody can tell if the peer still waits for the body.
                 return Ok((Answer { keep_alive: false, ..first }, Leave::Refused));
             }
             if !first.received.is_empty() {
@@ -197,7 +197,7 @@ impl Line<'_> {
         Ok((self.answer_after(outcome).await?, leave))
     }
 
-    /// Whether an answer comes before the time is over.
+    /// True if an answer comes before the time is over.
     async fn answers_within(&mut self, limit: Duration) -> Result<bool, LinkError> {
         match &mut self.conn.tls {
             Some(session) => session.answers_within(self.driver, limit).await,

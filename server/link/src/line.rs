@@ -30,7 +30,7 @@ impl Room {
 pub struct Answer {
     /// Its status.
     pub status: u16,
-    /// How its body is delimited.
+    /// The delimiting of its body.
     pub framing: Framing,
     pub(crate) keep_alive: bool,
     /// The part of the buffer with what has come of the body.
@@ -55,17 +55,17 @@ impl Answer {
 pub struct Line<'a> {
     /// The core's ring.
     pub driver: &'a Driver,
-    /// What the watch looks at.
+    /// The slot that the watch looks at.
     pub slot: &'a Rc<Slot>,
     /// The connection.
     pub conn: &'a mut Conn,
     /// Memory.
     pub room: &'a mut Room,
-    /// How large heads may be.
+    /// The bounds of heads.
     pub limits: &'a HeadLimits,
     /// The request's method.
     pub method: Method,
-    /// What is received together with a head, at most, where the rest of the body is to be discarded.
+    /// The most bytes that are received together with a head, where the rest of the body is to be discarded.
     pub first_bytes_max: usize,
     /// Gets the status and the header fields of each head, interim ones (1xx) included: they do not outlive it.
     pub on_head: &'a mut dyn FnMut(u16, &Headers<'_>),
@@ -151,7 +151,7 @@ impl Line<'_> {
         self.room.buf.take().ok_or_else(|| LinkError::protocol("the receive buffer is in use"))
     }
 
-    /// What a failure is for those outside: a connection that the watch has cut breaks in many ways.
+    /// A failure as it is told outside: a connection that the watch has cut breaks in many ways.
     pub(crate) fn judged<T>(&self, result: Result<T, LinkError>) -> Result<T, LinkError> {
         match result {
             Err(_) if self.slot.is_cut() => {

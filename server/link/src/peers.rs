@@ -18,7 +18,7 @@ use uring::sock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerId(usize);
 
-/// How a server takes a large PUT.
+/// The way in which a server takes a large PUT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
     /// Nobody knows yet.
@@ -46,7 +46,7 @@ pub struct PoolLimits {
 /// A connection, maybe still being made: the first send waits for it. Dropped, it is closed.
 pub struct Conn {
     pub(crate) socket: Rc<OwnedFd>,
-    /// What lies between the socket and the requests; `None`: nothing.
+    /// The layer between the socket and the requests; `None`: there is none.
     pub(crate) tls: Option<Box<Session>>,
     peer: PeerId,
     is_reused: bool,
@@ -187,13 +187,13 @@ impl Peers {
         self.list.borrow().get(peer.0).map_or_else(|| Rc::from(""), |peer| Rc::clone(&peer.address))
     }
 
-    /// What goes into the Host header.
+    /// The value of the Host header.
     #[must_use]
     pub fn authority(&self, peer: PeerId) -> Rc<str> {
         self.list.borrow().get(peer.0).map_or_else(|| Rc::from(""), |peer| Rc::clone(&peer.authority))
     }
 
-    /// What was learned about a server.
+    /// The facts learned about a server.
     #[must_use]
     pub fn manner(&self, peer: PeerId) -> Manner {
         self.list.borrow().get(peer.0).map_or(Manner::Unknown, |peer| peer.manner)

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 use uring::Driver;
 
-/// Whether there are bytes on a socket, or its end, before the time is over.
+/// True if bytes come on a socket, or its end, before the time is over.
 pub(crate) async fn readable_within(
     driver: &Driver,
     socket: &Rc<OwnedFd>,

@@ -25,7 +25,7 @@ const RECEIVE_BYTES: usize = 128 << 10;
 /// Plaintext that is encrypted at once: the ciphertext is still in the core's cache when the kernel copies it.
 const PIECE_BYTES: usize = 128 << 10;
 
-/// How a server is spoken to.
+/// The way in which a server is spoken to.
 #[derive(Clone)]
 pub(crate) struct Greeting {
     pub(crate) config: Arc<ClientConfig>,
@@ -55,7 +55,7 @@ pub(crate) struct Session {
     failure: Option<String>,
 }
 
-/// What a step shall come to.
+/// The aim of a step.
 enum Want<'a> {
     /// Plaintext, into this memory as far as it fits.
     Read(&'a mut [u8]),
@@ -63,11 +63,11 @@ enum Want<'a> {
     Write(&'a [u8]),
 }
 
-/// What a step has come to.
+/// The outcome of a step.
 enum Step {
     /// Something on the way; there is more to do.
     Again,
-    /// What waits must be sent before anything else.
+    /// Bytes that wait must be sent before anything else.
     Transmit,
     /// So many bytes lie in the memory for them.
     Read(usize),
@@ -167,7 +167,7 @@ impl Session {
         }
     }
 
-    /// Whether plaintext comes before the time is over, or the end: that something can be received means little, since
+    /// True if plaintext comes before the time is over, or the end: that something can be received means little, since
     /// servers send tickets for later sessions whenever they like.
     pub(crate) async fn answers_within(
         &mut self,

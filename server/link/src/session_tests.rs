@@ -31,7 +31,7 @@ fn run<T>(driver: &Driver, future: impl Future<Output = T>) -> T {
     block_on_within(driver, LIMIT, future).unwrap()
 }
 
-/// What both sides need, for a server called `h`.
+/// The settings of both sides, for a server called `h`.
 fn both(version: &'static SupportedProtocolVersion) -> (Greeting, Arc<ServerConfig>) {
     let made = rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap();
     let certificate: CertificateDer<'static> = made.cert.der().clone();

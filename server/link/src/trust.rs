@@ -18,7 +18,7 @@ const AUTHORITIES: &str = "AIS_CLIENT_CA";
 const CERTIFICATE: &str = "AIS_CRT";
 const KEY: &str = "AIS_CRT_KEY";
 
-/// What the environment says about TLS. What it names is read once, when TLS is first spoken, for all that share this.
+/// The environment's settings of TLS. Files that they name are read once, when TLS is first spoken, for all that share this.
 #[derive(Clone, Default)]
 pub struct Tls(Arc<Shared>);
 
@@ -57,10 +57,10 @@ impl Tls {
         Self(Arc::new(Shared { wanted, made: OnceLock::new() }))
     }
 
-    /// What all connections share, sessions to resume among it.
+    /// The settings that all connections share, with sessions to resume.
     ///
     /// # Errors
-    /// What is wrong with a variable, or with the file that it names.
+    /// A text about a variable, or about the file that it names.
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, String> {
         self.0.made.get_or_init(|| self.0.wanted.read().map(Arc::new)).clone()
     }

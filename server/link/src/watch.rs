@@ -10,12 +10,12 @@ use uring::{Driver, sock};
 /// A silent peer is looked at so many times within its limit: it is cut at most a quarter of that late, and never early.
 const LOOKS: u32 = 4;
 
-/// How long an exchange may take.
+/// The time that an exchange may take.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Patience {
     /// When it is over, whatever happens.
     pub until: Option<Instant>,
-    /// How long the peer may move no byte at all, in either direction, while it is waited for.
+    /// The peer may move no byte at all for so long, in either direction, while it is waited for.
     pub idle: Option<Duration>,
 }
 
@@ -30,7 +30,7 @@ pub struct Slot {
     is_peers_turn: Cell<bool>,
 }
 
-/// What was seen of a connection.
+/// The last look at a connection.
 #[derive(Clone, Copy)]
 struct Silence {
     /// As the kernel counts them.
@@ -94,7 +94,7 @@ impl Slot {
         }
     }
 
-    /// Whether the peer has moved nothing for too long. A time that is not its turn counts as movement.
+    /// True if the peer has moved nothing for too long. A time that is not its turn counts as movement.
     fn is_silent(&self, now: Instant, socket: &Rc<OwnedFd>) -> bool {
         let Some(idle) = self.patience.get().idle else { return false };
         let seen = self.silence.get();

@@ -221,7 +221,7 @@ fn a_silent_peer_is_cut_and_a_slow_one_is_not() {
         assert_eq!(kind, ErrorKind::Timeout, "{path}");
         assert!(after >= idle && after < idle * 4, "{path}: {after:?}");
     }
-    // What our own side takes is not the peer's silence.
+    // Time that our own side takes is not the peer's silence.
     let mut source = Pieces::new(&[7; 100], 50);
     source.pause = Some((client.driver.clone(), idle * 2));
     let outcome = client.run_watched(client.push(&server.address, "/nothing", &mut source, 200, false));

@@ -69,7 +69,7 @@ fn run(
     orders: &Receiver<Order>,
 ) {
     while let Ok(first) = orders.recv() {
-        // What waits already goes along.
+        // Orders that wait already go along.
         let waiting = std::iter::from_fn(|| orders.try_recv().ok()).take(QUEUE);
         let mut entries = Vec::new();
         let mut stops = false;

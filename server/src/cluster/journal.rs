@@ -26,7 +26,7 @@ const JOURNAL_PREFIX: &str = "cluster.journal.";
 const SNAPSHOT_BYTES_MIN: u64 = 1 << 20;
 const CRC_DIGITS: usize = 8;
 
-/// What a data directory says of the cluster.
+/// The state of the cluster as a data directory has it.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) replica: Replica,
@@ -65,7 +65,7 @@ pub(crate) fn read_state(dir: &Path) -> io::Result<Option<Found>> {
     }
 }
 
-/// What the snapshot says, and its length.
+/// The content of the snapshot, and its length.
 fn read_snapshot(dir: &Path) -> io::Result<Option<(Saved, u64)>> {
     let file = dir.join(STATE_FILE);
     match fs::read(&file) {
@@ -143,7 +143,7 @@ impl Journal {
     /// Opens the chain of journals to go on with it; what a crash has torn is cut off.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) fn open(dir: &Path, found: &Found) -> io::Result<Self> {
         let Some((number, end)) = found.last else { return Self::create(dir, &found.replica) };
         let path = journal_path(dir, number);
@@ -159,7 +159,7 @@ impl Journal {
     /// The first journal and the first snapshot, or those of a data directory that had no journals yet.
     ///
     /// # Errors
-    /// What the disk says.
+    /// The disk's error.
     pub(crate) fn create(dir: &Path, replica: &Replica) -> io::Result<Self> {
         let file = begin(dir, 1)?;
         let snapshot_bytes = durable::write_large_json(&dir.join(STATE_FILE), &replica.written(1))?;
@@ -174,7 +174,7 @@ impl Journal {
     /// Makes entries durable that lead from `before` to another state; each is JSON.
     ///
     /// # Errors
-    /// What the disk says. Then they may come to light after a crash, like any request without an answer.
+    /// The disk's error. Then they may come to light after a crash, like any request without an answer.
     pub(crate) fn append(&mut self, entries: &[String], before: &Replica) -> io::Result<()> {
         if self.broken {
             self.start_over(before)?;
@@ -204,7 +204,7 @@ impl Journal {
     /// Has a thread write a snapshot, once the journal is long enough for that.
     ///
     /// # Errors
-    /// What the disk says. The journal goes on as it is.
+    /// The disk's error. The journal goes on as it is.
     pub(crate) fn snapshot_if_due(&mut self, replica: &Replica) -> io::Result<()> {
         let due = self.bytes >= self.snapshot_bytes.load(Ordering::Relaxed).max(SNAPSHOT_BYTES_MIN);
         let busy = self.snapshot.as_ref().is_some_and(|thread| !thread.is_finished());

@@ -1,4 +1,4 @@
-//! What the cores see of the control state: immutable, replaced as a whole.
+//! The cores' view of the control state: immutable, replaced as a whole.
 
 use super::buckets::{BucketMap, BucketView};
 use super::local::Local;

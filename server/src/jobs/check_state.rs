@@ -30,7 +30,7 @@ struct Told {
     error: String,
 }
 
-/// What a client is told of a check.
+/// The report of a check that a client gets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct CheckReport {

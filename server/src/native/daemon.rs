@@ -34,7 +34,7 @@ pub(super) async fn handle(
     }
 }
 
-/// Which of this process's nodes is meant; asked directly, it answers as the proxy.
+/// The node of this process that is meant; asked directly, it answers as the proxy.
 fn role_of(request: &Request<'_, '_>, node_id: Option<&str>) -> Result<Role> {
     let node = &request.shard.node;
     match node_id {

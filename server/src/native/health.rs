@@ -56,7 +56,7 @@ fn lost_lanes(node: &Node) -> Vec<String> {
     node.mountpaths.iter().flat_map(lost).collect()
 }
 
-/// What a node says of itself and of the state it works with.
+/// The headers by which a node tells of itself and of the state it works with.
 pub(super) fn state_info(node: &Node) -> NodeStateInfo {
     let view = node.view();
     let uuid = view.smap.uuid.clone();

@@ -48,7 +48,7 @@ pub(super) async fn list(
     Ok(Reply::bytes(200, "application/json; charset=utf-8", bytes))
 }
 
-/// Whether any part of `Accept` is exactly msgpack.
+/// True if any part of `Accept` is exactly msgpack.
 fn wants_msgpack(request: &Request<'_, '_>) -> bool {
     let accept = request.head.headers.get_str("Accept").unwrap_or_default();
     accept.split(',').any(|part| part.split(';').next().is_some_and(|kind| kind.trim() == MSGPACK))

@@ -34,7 +34,7 @@ use std::rc::Rc;
 use wire::api::query::Query;
 use wire::http1::{Method, RequestHead};
 
-/// What a request's path names, and for an object where that lies.
+/// The thing that a request's path names, and for an object its place.
 pub(crate) struct Routed<'h> {
     route: Result<Route<'h>>,
     /// Placement digest; 0 for what is no object.

@@ -1,4 +1,4 @@
-//! What a node reports of itself: metrics, disks, memory, settings.
+//! A node reports of itself: metrics, disks, memory, settings.
 
 use super::Request;
 use super::health::state_info;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use std::borrow::Cow;
 use wire::http1::percent_decode;
 
-/// What a path names. Names are decoded.
+/// The thing that a path names. Names are decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route<'p> {
     Object {

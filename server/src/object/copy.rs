@@ -19,7 +19,7 @@ use wire::lom::Generation;
 /// A name that is overwritten faster than it is copied is given up after so many tries.
 const TRIES_MAX: usize = 200;
 
-/// What the owner of the new name must know of the old object.
+/// The facts of the old object that the owner of the new name needs.
 #[derive(Debug)]
 struct Origin {
     source: OriginSource,

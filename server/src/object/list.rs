@@ -167,7 +167,7 @@ struct Pile<T> {
     line_bytes: usize,
 }
 
-/// What one of `cores` is likely to need for a page of `limit` lines: its part, and four standard deviations.
+/// The lines that one of `cores` is likely to need for a page of `limit`: its part, and four standard deviations.
 fn part_of(limit: usize, cores: usize) -> usize {
     let part = limit / cores.max(1);
     (part + 4 * part.isqrt() + 8).min(limit)

@@ -1,4 +1,4 @@
-//! What can be done with objects and buckets, whatever protocol asks for it.
+//! Operations on objects and buckets, the same for every protocol that asks for them.
 //!
 //! A façade makes a typed request of what it has read and an answer of what comes back; everything in between is here:
 //! rights ([`rights`]), conditions, ranges, versions, retries and counters. Each operation runs on the core that owns the

@@ -1,6 +1,6 @@
 //! Checksums: of whole objects as clients know them, and of blocks as the disk needs them.
 
-use std::fmt::Write as _;
+use crate::hex;
 
 use crc_fast::{CrcAlgorithm, Digest as CrcDigest};
 use md5::Md5;
@@ -177,9 +177,9 @@ impl Hasher {
             State::None => String::new(),
             State::Xxh64(state) => format!("{:016x}", state.digest()),
             State::Crc32c(state) => format!("{:08x}", state.finalize()),
-            State::Md5(state) => hex(&state.finalize()),
-            State::Sha256(state) => hex(&state.finalize()),
-            State::Sha512(state) => hex(&state.finalize()),
+            State::Md5(state) => hex::unpack(&state.finalize()),
+            State::Sha256(state) => hex::unpack(&state.finalize()),
+            State::Sha512(state) => hex::unpack(&state.finalize()),
         }
     }
 }
@@ -190,15 +190,6 @@ pub fn checksum(kind: CksumType, bytes: &[u8]) -> String {
     let mut hasher = Hasher::new(kind);
     hasher.update(bytes);
     hasher.finish()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String does not fail.
-        let _infallible = write!(out, "{byte:02x}");
-    }
-    out
 }
 
 #[cfg(test)]

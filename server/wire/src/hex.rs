@@ -18,8 +18,15 @@ pub fn pack(text: &str) -> Option<Vec<u8>> {
 /// Undoes [`pack`].
 #[must_use]
 pub fn unpack(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    push(&mut text, bytes);
+    text
+}
+
+/// Appends the text of some bytes.
+pub fn push(text: &mut String, bytes: &[u8]) {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    text.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
 }
 
 #[cfg(test)]

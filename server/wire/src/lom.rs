@@ -284,7 +284,7 @@ impl ObjectMeta {
 ///
 /// # Errors
 /// [`LomError::Malformed`].
-pub(crate) fn check_bucket(bucket: &Bck) -> Result<(), LomError> {
+fn check_bucket(bucket: &Bck) -> Result<(), LomError> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let is_plain = |text: &str, most: usize| text.len() <= most && text.bytes().all(allowed);
     let name = bucket.name.as_str();

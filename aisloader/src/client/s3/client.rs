@@ -38,7 +38,7 @@ impl S3Client {
         Self { connection: self.connection.with_tls(tls), ..self }
     }
 
-    /// Whether the bucket exists.
+    /// True if the bucket exists.
     ///
     /// # Errors
     /// When the server cannot be asked, or answers neither yes nor no.
@@ -183,7 +183,7 @@ impl S3Client {
     }
 }
 
-/// What an answer to HEAD, which has no text, may mean.
+/// The possible meaning of an answer to HEAD, which has no text.
 fn untold(status: u16) -> &'static str {
     match status {
         400 => "the name is none for a bucket, or the request is signed for another region (-s3region)",

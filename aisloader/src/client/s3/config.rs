@@ -29,7 +29,7 @@ const EXCLUDED: [&str; 14] = [
 /// Companions of `-s3endpoint`.
 const COMPANIONS: [&str; 4] = ["s3profile", "s3-use-path-style", "s3region", "s3-payload"];
 
-/// How a run talks to S3.
+/// The way in which a run talks to S3.
 #[derive(Clone, Debug, Serialize)]
 pub struct S3Config {
     /// Where the bucket is.

@@ -29,7 +29,7 @@ impl Credentials {
         }
     }
 
-    /// What requests are signed with.
+    /// The keys that requests are signed with.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.keys
@@ -76,7 +76,7 @@ impl Serialize for Credentials {
     }
 }
 
-/// What a look-up has found.
+/// The outcome of a look-up.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The keys.

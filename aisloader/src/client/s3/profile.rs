@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Which of the two files: their headings differ.
+/// One of the two files: their headings differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// `credentials`: a profile's heading is its name.

@@ -1,4 +1,4 @@
-//! What each kind of operation asks a server for, and what becomes of the answer.
+//! The request of each kind of operation, and the fate of its answer.
 
 use super::check::Check;
 use super::exchange::Outgoing;
@@ -64,7 +64,7 @@ impl Call {
         matches!(self, Self::Put(body) if body.size_bytes >= ASK_BYTES_MIN)
     }
 
-    /// What is written, as a whole.
+    /// The object that is written, as a whole.
     pub(crate) fn object(&self) -> Option<&PutBody> {
         match self {
             Self::Put(body) => Some(body),
@@ -73,7 +73,7 @@ impl Call {
         }
     }
 
-    /// What follows the head.
+    /// The body behind the head.
     pub(crate) fn outgoing(&self, is_asked: bool) -> Outgoing<'_> {
         match self {
             Self::Put(body) => Outgoing::Object { body, is_asked },
@@ -85,7 +85,7 @@ impl Call {
         }
     }
 
-    /// What becomes of the answer's body.
+    /// The fate of the answer's body.
     pub(crate) fn sink<'a>(&self, config: &Config, check: &'a mut Check, kept: &'a mut Vec<u8>) -> Sink<'a> {
         match self {
             Self::Get(_) if config.is_dropped => Sink::Drop,

@@ -1,4 +1,4 @@
-//! How what GET returns is checked.
+//! The check of the bytes that GET returns.
 
 use super::room::Facts;
 use super::sink::Sink;

@@ -1,4 +1,4 @@
-//! How requests are worded and answers understood: AIStore's own protocol, or S3.
+//! The dialect of requests and answers: AIStore's own protocol, or S3.
 
 use super::call::Call;
 use super::native::Native;
@@ -71,7 +71,7 @@ impl Dialect {
         end.map_err(|why| OpError::protocol(format!("the page of names: {why}")))
     }
 
-    /// What an answer says that is no success.
+    /// The text of an answer that is no success.
     pub(crate) fn failure(&self, status: u16, body: &[u8], facts: &Facts) -> OpError {
         match self {
             Self::Native(_) => OpError::new(ErrorKind::Status(status), shown(body)),

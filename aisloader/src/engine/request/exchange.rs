@@ -8,7 +8,7 @@ use link::{Answer, Leave, Line, LinkError, Manner};
 use std::cell::RefCell;
 use wire::cksum::{CksumType, Hasher};
 
-/// What goes out.
+/// The bytes that go out.
 pub(crate) enum Outgoing<'a> {
     /// Only `Room::head`.
     Head,
@@ -21,10 +21,10 @@ pub(crate) enum Outgoing<'a> {
     },
 }
 
-/// What has come of a request.
+/// The outcome of a request.
 pub(crate) struct Exchanged {
     pub(crate) answer: Answer,
-    /// What was learned about how the peer takes large PUTs.
+    /// The way in which the peer takes large PUTs, as learned.
     pub(crate) learned: Option<Manner>,
     pub(crate) body_bytes: u64,
 }

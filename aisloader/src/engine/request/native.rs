@@ -8,7 +8,7 @@ use crate::workload::names::{push_path_encoded, push_query_encoded};
 use std::fmt::Write as _;
 use wire::http1::HeadWriter;
 
-/// What every request carries.
+/// The headers that every request carries.
 pub(crate) struct Native {
     /// The `Authorization` header.
     authorization: Option<String>,

@@ -1,4 +1,4 @@
-//! What PUT sends: bytes of a pool made once, before any clock starts.
+//! PUT sends bytes of a pool made once, before any clock starts.
 
 use super::payload_file::through_file;
 use crate::content::Pool;

@@ -51,7 +51,7 @@ impl PutBody {
         Self::of(config.cksum, pieces)
     }
 
-    /// What the pieces are together.
+    /// The sum of the pieces.
     pub(crate) fn of(cksum_type: CksumType, pieces: Vec<Piece>) -> Self {
         let size_bytes = pieces.iter().map(|piece| piece.range.len() as u64).sum();
         let cksum = (cksum_type != CksumType::None).then(|| (cksum_type, hash(cksum_type, &pieces)));
@@ -71,7 +71,7 @@ impl PutBody {
         }
     }
 
-    /// How the PUT ended, for those who verify.
+    /// The end of the PUT, for those who verify.
     pub(crate) fn set_outcome(&self, outcome: Outcome) {
         if let Source::Stamped(stamped) = &mut *self.source.borrow_mut() {
             stamped.set_outcome(outcome);

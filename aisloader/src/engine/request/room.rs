@@ -3,7 +3,7 @@
 use crate::recorder::phases::Marks;
 use wire::http1::Headers;
 
-/// What a worker asks with and what it keeps of answers.
+/// The memory in which a worker makes requests and keeps answers.
 pub(crate) struct Room {
     /// The request's head, its body when that is small, and where answers are received.
     pub(crate) link: link::Room,

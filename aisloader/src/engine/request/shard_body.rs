@@ -14,7 +14,7 @@ const FILE_MODE: u32 = 0o644;
 /// Lays out a TAR with files of `sizes`. `place` says where in the pool they lie.
 pub(crate) fn shard_pieces(archives: &Archives, sizes: &[u64], payload: &Payload, place: u64) -> Vec<Piece> {
     let mut beside = Vec::new();
-    // What lies between the contents of two files is sent as one piece: the padding of the one, the header of the next.
+    // Two things between the contents of two files are sent as one piece: the padding of the one, the header of the next.
     let mut between: Vec<Range<usize>> = Vec::with_capacity(sizes.len().saturating_add(1));
     let mut start = 0;
     for (number, size) in (0u64..).zip(sizes) {

@@ -1,4 +1,4 @@
-//! What becomes of the bytes of an answer.
+//! The fate of the bytes of an answer.
 
 use crate::content::Verifier;
 use crate::recorder::OpError;
@@ -7,7 +7,7 @@ use wire::cksum::Hasher;
 /// A body that is kept may not be larger.
 const KEPT_BYTES_MAX: usize = 256 << 20;
 
-/// What becomes of the bytes.
+/// The fate of the bytes.
 pub(crate) enum Sink<'a> {
     /// Nothing.
     Discard,

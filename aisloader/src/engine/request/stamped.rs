@@ -68,7 +68,7 @@ impl Stamped {
         Some(Piece { bytes: Rc::clone(&self.buf), range: 0..len })
     }
 
-    /// How the PUT ended.
+    /// The end of the PUT.
     pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
         self.ticket.outcome = outcome;
     }

@@ -1,4 +1,4 @@
-//! What a core makes bodies from.
+//! The stock that a core makes bodies from.
 
 use super::payload::{Cksums, Payload};
 use crate::content::{Pool, Pools};
@@ -20,7 +20,7 @@ pub(crate) struct Stock {
 }
 
 impl Stock {
-    /// What this run needs.
+    /// The stock that this run needs.
     pub(crate) fn new(config: &Config) -> Result<Self, OpError> {
         let pools = Rc::new(Pools::default());
         let payload = payload(config, &pools)?;

@@ -11,7 +11,7 @@ use wire::s3::xml::{self, XmlError};
 
 /// An upload and how far it has come.
 pub(crate) struct Upload {
-    /// What is uploaded.
+    /// The body that is uploaded.
     pub(crate) object: PutBody,
     parts: Vec<PutBody>,
     step: Step,

@@ -103,7 +103,7 @@ impl Source for Pieces {
     }
 }
 
-/// What has come.
+/// The request that has come.
 #[derive(Debug)]
 pub(crate) struct Got {
     pub(crate) status: u16,

@@ -2,9 +2,9 @@
 
 use super::chunks::{TRAILER_SIGNATURE, chunk_text, trailer_text};
 use super::claim::Seal;
-use super::key::push_hex;
 use super::sign::{Signable, Signer};
 use super::time::AmzTime;
+use crate::hex;
 use crate::http1::write_chunk_head;
 use sha2::{Digest, Sha256};
 
@@ -44,7 +44,7 @@ impl ChunkWriter {
         }
         if let (Some(seal), false) = (&self.seal, trailers.is_empty()) {
             let mut line = format!("{TRAILER_SIGNATURE}:");
-            push_hex(&mut line, &seal.key.sign(&trailer_text(seal, trailers)));
+            hex::push(&mut line, &seal.key.sign(&trailer_text(seal, trailers)));
             out.extend_from_slice(line.as_bytes());
             out.extend_from_slice(b"\r\n");
         }
@@ -56,7 +56,7 @@ impl ChunkWriter {
         let Some(seal) = &mut self.seal else { return };
         seal.last = seal.key.sign(&chunk_text(seal, &Sha256::digest(chunk)));
         let mut extension = String::from(";chunk-signature=");
-        push_hex(&mut extension, &seal.last);
+        hex::push(&mut extension, &seal.last);
         extension.push_str("\r\n");
         out.truncate(out.len().saturating_sub(2));
         out.extend_from_slice(extension.as_bytes());

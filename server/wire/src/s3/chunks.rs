@@ -1,9 +1,10 @@
 //! Bodies in aws-chunks: decoded wherever their bytes lie, and verified where they are signed.
 
 use super::claim::Seal;
-use super::key::{from_hex, push_hex};
+use super::key::from_hex;
 use super::payload::{EMPTY_SHA256, Payload};
 use super::refusal::Refusal;
+use crate::hex;
 use crate::http1::ChunkStep;
 use sha2::{Digest, Sha256};
 
@@ -240,21 +241,21 @@ impl Seal {
 /// The beginning of what is signed behind a request.
 fn begin_text(seal: &Seal, kind: &str) -> String {
     let mut text = format!("AWS4-HMAC-SHA256-{kind}\n{}\n{}\n", seal.at.as_str(), seal.scope);
-    push_hex(&mut text, &seal.last);
+    hex::push(&mut text, &seal.last);
     text.push('\n');
     text
 }
 
-/// What the signature of a chunk is about.
+/// The text that the signature of a chunk is made of.
 pub(super) fn chunk_text(seal: &Seal, hash: &[u8]) -> String {
     let mut text = begin_text(seal, "PAYLOAD");
     text.push_str(EMPTY_SHA256);
     text.push('\n');
-    push_hex(&mut text, hash);
+    hex::push(&mut text, hash);
     text
 }
 
-/// What the signature of trailing headers is about.
+/// The text that the signature of trailing headers is made of.
 pub(super) fn trailer_text(seal: &Seal, trailers: &[(String, String)]) -> String {
     let mut hasher = Sha256::new();
     for (name, value) in trailers {
@@ -263,7 +264,7 @@ pub(super) fn trailer_text(seal: &Seal, trailers: &[(String, String)]) -> String
         }
     }
     let mut text = begin_text(seal, "TRAILER");
-    push_hex(&mut text, &hasher.finalize());
+    hex::push(&mut text, &hasher.finalize());
     text
 }
 

@@ -1,14 +1,15 @@
-//! What a request says of its signature, and whether that is true: the server's side.
+//! The claims of a request about its signature, and their proof: the server's side.
 
 use super::canonical::{self, SIGNATURE_PARAMETER};
-use super::key::{ALGORITHM, SCOPE_END, SERVICE, SigningKey, from_hex, push_hex};
+use super::key::{ALGORITHM, SCOPE_END, SERVICE, SigningKey, from_hex};
 use super::payload::{Payload, UNSIGNED_PAYLOAD};
 use super::refusal::Refusal;
 use super::time::AmzTime;
+use crate::hex;
 use crate::http1::{RequestHead, percent_decode};
 use std::borrow::Cow;
 
-/// How far a client's clock may be off.
+/// A client's clock may be off by so much.
 const SKEW_MAX_S: u64 = 15 * 60;
 /// A presigned request is valid no longer than a week.
 const EXPIRES_MAX_S: i64 = 7 * 24 * 3600;
@@ -25,7 +26,7 @@ pub enum Form {
     },
 }
 
-/// What a request says of its signature. Nothing of it is true before [`Claim::verify`].
+/// The claims of a request about its signature. Nothing of it is true before [`Claim::verify`].
 #[derive(Clone, Debug)]
 pub struct Claim<'r> {
     /// Whose secret it is made with.
@@ -38,9 +39,9 @@ pub struct Claim<'r> {
     pub at: AmzTime,
     /// Where it stands.
     pub form: Form,
-    /// What goes along with keys that were lent.
+    /// The token that goes along with keys that were lent.
     pub session_token: Option<Cow<'r, str>>,
-    /// How the body is vouched for.
+    /// The way in which the body is vouched for.
     pub payload: Payload,
     payload_text: Cow<'r, str>,
     signed_headers: Cow<'r, str>,
@@ -51,7 +52,7 @@ impl<'r> Claim<'r> {
     /// Takes the claim out of a request; `None` when it is anonymous.
     ///
     /// # Errors
-    /// What is wrong with it: 400 for most, 403 for a request that is not signed in time. Signatures of version 2 are
+    /// A refusal: 400 for most faults, 403 for a request that is not signed in time. Signatures of version 2 are
     /// refused by name.
     pub fn of(head: &RequestHead<'r>) -> Result<Option<Self>, Refusal> {
         let header = head.headers.get_str("Authorization");
@@ -145,7 +146,7 @@ impl<'r> Claim<'r> {
         }
     }
 
-    /// Whether the request was signed by whoever has the secret of `key`, made for [`Claim::day`] and [`Claim::region`] with
+    /// Finds out if the request was signed by whoever has the secret of `key`, made for [`Claim::day`] and [`Claim::region`] with
     /// the secret of [`Claim::access_key_id`], and in time. What is signed by chunks goes on with the seal.
     ///
     /// # Errors
@@ -155,7 +156,7 @@ impl<'r> Claim<'r> {
         let hash = canonical::hash(head, &self.signed_headers, &self.payload_text)?;
         let scope = key.scope();
         let mut to_sign = format!("{ALGORITHM}\n{}\n{scope}\n", self.at.as_str());
-        push_hex(&mut to_sign, &hash);
+        hex::push(&mut to_sign, &hash);
         let is_of_scope = key.day() == self.day && key.region() == self.region;
         if !is_of_scope || !key.is_signature(&to_sign, &self.signature) {
             return Err(Refusal::mismatch());

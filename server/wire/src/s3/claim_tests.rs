@@ -157,7 +157,7 @@ fn ids_may_hold_slashes() {
 }
 
 proptest! {
-    /// What the client's side signs the server's side takes, and not when a byte of it is another one.
+    /// The server's side takes everything that the client's side signs, and nothing in which a byte is another one.
     #[test]
     fn both_sides_agree(
         name in "[ -~é]{0,12}", prefix in "\\PC{0,8}", token in proptest::option::of("[!-~]{1,9}"), is_presigned in any::<bool>(),

@@ -1,5 +1,6 @@
 //! Keys: those of an identity, and those of a day that are made of them.
 
+use crate::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -17,7 +18,7 @@ pub struct Keys {
     pub access_key_id: String,
     /// The secret part.
     pub secret_access_key: String,
-    /// What goes along with keys that were lent; `None`: they were not.
+    /// The token that goes along with keys that were lent; `None`: they were not.
     pub session_token: Option<String>,
 }
 
@@ -77,7 +78,7 @@ impl SigningKey {
         &self.region
     }
 
-    /// What is named beside the signature.
+    /// The credential that is named beside the signature.
     pub(super) fn scope(&self) -> String {
         format!("{}/{}/{SERVICE}/{SCOPE_END}", self.day, self.region)
     }
@@ -89,15 +90,6 @@ impl SigningKey {
     /// Compares in a time that does not depend on where the two differ.
     pub(super) fn is_signature(&self, text: &str, signature: &[u8; 32]) -> bool {
         self.keyed.clone().chain_update(text).verify_slice(signature).is_ok()
-    }
-}
-
-/// Appends bytes as small hexadecimal digits.
-pub(super) fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
     }
 }
 
@@ -121,7 +113,7 @@ pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
 #[must_use]
 pub fn sha256_hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(64);
-    push_hex(&mut out, &Sha256::digest(bytes));
+    hex::push(&mut out, &Sha256::digest(bytes));
     out
 }
 
@@ -133,7 +125,7 @@ mod tests {
     fn the_published_signing_key() {
         let key = derive("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20120215", "us-east-1", "iam");
         let mut text = String::new();
-        push_hex(&mut text, &key);
+        hex::push(&mut text, &key);
         assert_eq!(text, "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d");
         assert_eq!(from_hex(&text.to_uppercase()), Some(key));
     }

@@ -1,4 +1,4 @@
-//! What a server answers to a request that it does not take.
+//! A server's answer to a request that it does not take.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 pub struct Endpoint {
     /// Where to connect to: `host:port`, or with TLS `https://host:port`.
     pub address: String,
-    /// What goes into the Host header and is signed: without the port that every client leaves out.
+    /// The value of the Host header, which is signed: without the port that every client leaves out.
     pub host: String,
     /// The bucket stands in the path (`/bucket/name`), not in the host's name.
     pub is_path_style: bool,
@@ -25,7 +25,7 @@ impl Endpoint {
     /// Reads `http://host[:port]` or `https://host[:port]`. An address has no names before it, so it makes the style that of paths.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A text about the fault.
     pub fn parse(url: &str, bucket: &str, is_path_style: bool) -> Result<Self, String> {
         let secure = url.strip_prefix("https://");
         let usual_port = if secure.is_some() { 443 } else { 80 };

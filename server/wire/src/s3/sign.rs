@@ -1,14 +1,15 @@
 //! AWS Signature Version 4: the client's side.
 
 use super::encode::{push_component, query};
-use super::key::{ALGORITHM, Keys, SCOPE_END, SERVICE, SigningKey, push_hex};
+use super::key::{ALGORITHM, Keys, SCOPE_END, SERVICE, SigningKey};
 use super::payload::UNSIGNED_PAYLOAD;
 use super::time::AmzTime;
+use crate::hex;
 use sha2::{Digest, Sha256};
 use std::cell::RefCell;
 use std::fmt::Write as _;
 
-/// What is signed. All texts are in the canonical form already: the path and the query encoded, the query and the
+/// A request that is signed. All texts are in the canonical form already: the path and the query encoded, the query and the
 /// headers sorted, the headers' names in small letters and their values trimmed.
 #[derive(Clone, Copy, Debug)]
 pub struct Signable<'a> {
@@ -79,7 +80,7 @@ impl Signer {
         let _ = write!(out, "{ALGORITHM} Credential={id}/{}, SignedHeaders=", self.scope(at));
         signed_headers(request, &mut |text| out.push_str(text));
         out.push_str(", Signature=");
-        push_hex(&mut out, &signature);
+        hex::push(&mut out, &signature);
         out
     }
 
@@ -91,7 +92,7 @@ impl Signer {
         let mut to_sign = String::with_capacity(192);
         // Writing to a string cannot fail.
         let _ = write!(to_sign, "{ALGORITHM}\n{}\n{}\n", at.as_str(), self.scope(at));
-        push_hex(&mut to_sign, &hasher.finalize());
+        hex::push(&mut to_sign, &hasher.finalize());
         self.with_key(at.day(), |key| key.sign(&to_sign))
     }
 
@@ -125,7 +126,7 @@ impl Signer {
         target.push('&');
         push_component(&mut target, super::canonical::SIGNATURE_PARAMETER);
         target.push('=');
-        push_hex(&mut target, &signature);
+        hex::push(&mut target, &signature);
         target
     }
 

@@ -6,7 +6,7 @@ use super::member::{Spelling, below_bucket, short_name};
 use super::ustar::{self, Kind};
 use super::{BLOCK_BYTES, MAX_DATA, fill_block, pax, to_block, whole_or_nothing};
 use crate::cksum::crc32c;
-use crate::lom::{LomError, ObjectMeta, check_bucket};
+use crate::lom::{LomError, ObjectMeta};
 use crate::text;
 
 pub(super) const PATH: &str = "path";
@@ -45,7 +45,6 @@ pub fn object_padding(size: u64) -> usize {
 }
 
 fn put_head(out: &mut Vec<u8>, meta: &ObjectMeta, spelling: Spelling) -> Result<(), LomError> {
-    check_bucket(&meta.bucket)?;
     let bucket = meta.bucket.path();
     let name = below_bucket(&meta.name, spelling);
     // TAR programs disagree about times before 1970. The exact one lies in the attribute.

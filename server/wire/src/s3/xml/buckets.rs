@@ -92,7 +92,7 @@ pub fn write_location(region: &str) -> String {
     out.finish()
 }
 
-/// What versions a bucket keeps (`?versioning`): none was ever asked for.
+/// The answer to `?versioning` of a bucket for which none was ever asked.
 #[must_use]
 pub fn write_versioning() -> String {
     Writer::answer("VersioningConfiguration").finish()

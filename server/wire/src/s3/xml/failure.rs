@@ -1,10 +1,10 @@
-//! What a server says about a failure.
+//! The document in which a server tells of a failure.
 
 use super::reader::{Found, TEXT_CHARS_MAX, read};
 use super::writer::Writer;
 use std::fmt;
 
-/// What a server says about a failure.
+/// A failure as a server tells of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorText {
     /// One word, such as `SlowDown`.
@@ -42,7 +42,7 @@ impl fmt::Display for ErrorText {
     }
 }
 
-/// What the body of a failed answer says; `None` when it is no such document.
+/// The failure in the body of an answer; `None` when it is no such document.
 #[must_use]
 pub fn read_error(bytes: &[u8]) -> Option<ErrorText> {
     let mut error = ErrorText::default();

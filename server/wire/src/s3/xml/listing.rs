@@ -25,7 +25,7 @@ pub struct Entry {
 pub struct Page {
     /// The objects, their names decoded.
     pub objects: Vec<Entry>,
-    /// What names have in common up to a delimiter.
+    /// The beginning that names have in common up to a delimiter.
     pub prefixes: Vec<String>,
     /// Where the next page starts; empty after the last. For version 1 the last name, where the server names no marker.
     pub next: String,
@@ -34,13 +34,13 @@ pub struct Page {
 /// One page of a listing whose names are only counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageSummary {
-    /// How many names it has.
+    /// The number of names that it has.
     pub names: u64,
     /// Where the next page starts; empty after the last.
     pub next: String,
 }
 
-/// What a page says of itself.
+/// The facts that a page tells of itself.
 #[derive(Default)]
 struct About {
     is_truncated: bool,

@@ -107,10 +107,10 @@ pub fn write_completion(
     out.finish()
 }
 
-/// Whether a multipart upload is complete: servers begin that answer with status 200 before they know.
+/// The end of a multipart upload: servers begin that answer with status 200 before they know.
 ///
 /// # Errors
-/// What the server says instead.
+/// The failure that the server tells of instead.
 pub fn read_completion(bytes: &[u8]) -> Result<(), XmlError> {
     read(bytes, "CompleteMultipartUploadResult", &mut |_, _| Ok(()))
 }

@@ -30,7 +30,7 @@ impl fmt::Display for XmlError {
 
 impl std::error::Error for XmlError {}
 
-/// What is found in a document.
+/// A thing found in a document.
 pub(super) enum Found<'t> {
     /// An element begins.
     Begin,
